@@ -1,0 +1,34 @@
+//! The ids of the subject: small numbers in the order of the scenario file.
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident,)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u8);
+
+        impl $name {
+            /// The position in the scenario's table.
+            #[must_use]
+            pub fn index(self) -> usize {
+                usize::from(self.0)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A bus type; 0 is the platform bus.
+    Bus,
+    /// A device (with its `device_private`).
+    Device,
+    /// A driver (`struct device_driver`).
+    Driver,
+    /// A kernel module.
+    Module,
+    /// Something that one probe provides and another requires.
+    Resource,
+    /// A `[work.*]` item.
+    Work,
+    /// A task of the scenario file.
+    TaskId,
+}

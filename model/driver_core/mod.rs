@@ -1,0 +1,4 @@
+//! The subject: the driver core of Linux, by revision.
+
+pub mod ids;
+pub mod world;

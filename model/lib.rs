@@ -1,0 +1,2 @@
+//! raddle
+pub mod driver_core;
