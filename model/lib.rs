@@ -1,2 +1,6 @@
-//! raddle
+//! raddle: a deterministic model checker for probe races in the Linux driver core.
+
+pub mod automaton;
 pub mod driver_core;
+pub mod machine;
+pub mod search;

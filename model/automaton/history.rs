@@ -1,0 +1,200 @@
+//! Re-execution: a task's control state is its history of observations, kept per frame.
+//!
+//! To learn a task's next step its function runs again from the start with the recorded
+//! observations; the first step past the end of the record is the next step. A function that has
+//! returned keeps only its result, a turn of a loop only the carried value, so that histories stay
+//! small and finite.
+
+use std::cell::RefCell;
+use std::hash::{Hash, Hasher};
+use std::panic::Location;
+
+use rustc_hash::FxHasher;
+
+use crate::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
+use crate::machine::layout::Layout;
+use crate::machine::op::{Entry, Op};
+use crate::machine::program::{Call, Next};
+use crate::machine::value::Obs;
+
+/// Something a function did and what it learned by that: a step, or a call that has returned.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Item {
+    values: Vec<Obs>,
+    /// Of the step or call, to find a function that is not deterministic.
+    signature: u64,
+}
+
+/// A function that has not returned, or a loop that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Record {
+    name: &'static str,
+    /// The arguments, or the carried value.
+    args: Vec<Obs>,
+    items: Vec<Item>,
+}
+
+/// A task's history: where it is and all that it remembers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct History {
+    entry: Entry,
+    records: Vec<Record>,
+}
+
+impl History {
+    /// The history of a task that has done nothing.
+    #[must_use]
+    pub fn new(entry: &Entry) -> Self {
+        let root = Record { name: "", args: Vec::new(), items: Vec::new() };
+        History { entry: entry.clone(), records: vec![root] }
+    }
+
+    /// What the task was started with.
+    #[must_use]
+    pub fn entry(&self) -> &Entry {
+        &self.entry
+    }
+
+    /// The functions that the task is in, outermost first.
+    #[must_use]
+    pub fn stack(&self) -> Vec<Call> {
+        let functions = self.records.iter().filter(|record| !record.name.is_empty());
+        functions.map(|record| Call { name: record.name, args: record.args.clone() }).collect()
+    }
+
+    /// The atoms of each frame: carried values, then observations, in order.
+    #[must_use]
+    pub fn atoms(&self) -> Vec<Vec<Obs>> {
+        let atoms = |record: &Record| {
+            let carried = if record.name.is_empty() { record.args.as_slice() } else { &[] };
+            carried.iter().chain(record.items.iter().flat_map(|item| &item.values)).copied().collect()
+        };
+        self.records.iter().map(atoms).collect()
+    }
+}
+
+/// Runs a task's function with its history, and one more observation if there is one.
+///
+/// Returns the history at the next step (functions that have returned by then are folded into their
+/// callers) and that step.
+///
+/// # Panics
+///
+/// If the function does other than its history says, or loops without a step: our own mistakes.
+pub fn rerun(
+    layout: &Layout,
+    history: &History,
+    observed: Option<Obs>,
+    body: impl FnOnce(&Cpu<'_>) -> Step<()>,
+) -> (History, Next) {
+    let entry = history.entry.clone();
+    let state = Rerun { records: history.records.clone(), at: vec![0], observed, next: None, turns: 0 };
+    let backend = Recorded(RefCell::new(state));
+    let result = body(&Cpu::new(&backend, layout, &entry));
+    let mut state = backend.0.into_inner();
+    assert!(state.observed.is_none(), "internal: nobody took the observation");
+    match result {
+        Err(Pause) => {
+            let (op, at) = state.next.expect("internal: a task paused without a step");
+            (History { entry, records: state.records }, Next::Step(op, at))
+        }
+        Ok(()) => {
+            state.records.truncate(1);
+            state.records[0].items.clear();
+            (History { entry, records: state.records }, Next::Done)
+        }
+    }
+}
+
+struct Rerun {
+    records: Vec<Record>,
+    /// How far each entered frame has been replayed.
+    at: Vec<usize>,
+    observed: Option<Obs>,
+    next: Option<(Op, &'static Location<'static>)>,
+    turns: u32,
+}
+
+struct Recorded(RefCell<Rerun>);
+
+fn signature(value: &impl Hash) -> u64 {
+    let mut hasher = FxHasher::default();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Rerun {
+    fn depth(&self) -> usize {
+        self.at.len() - 1
+    }
+
+    /// The next recorded item of the current frame, which must be of this step or call.
+    fn recorded(&mut self, signature: u64, what: &dyn std::fmt::Debug) -> Option<Vec<Obs>> {
+        let depth = self.depth();
+        let item = self.records[depth].items.get(self.at[depth])?;
+        assert!(item.signature == signature, "internal: a replayed function did something else: {what:?}");
+        self.at[depth] += 1;
+        Some(item.values.clone())
+    }
+
+    fn add(&mut self, signature: u64, values: Vec<Obs>) {
+        let depth = self.depth();
+        self.records[depth].items.push(Item { values, signature });
+        self.at[depth] += 1;
+    }
+}
+
+impl Backend for Recorded {
+    fn step(&self, op: Op, at: &'static Location<'static>) -> Step<Obs> {
+        let mut state = self.0.borrow_mut();
+        let signature = signature(&op);
+        if let Some(values) = state.recorded(signature, &op) {
+            return Ok(values[0]);
+        }
+        assert!(
+            state.depth() + 1 == state.records.len(),
+            "internal: a step where a call was recorded: {op:?}"
+        );
+        if let Some(observed) = state.observed.take() {
+            state.add(signature, vec![observed]);
+            return Ok(observed);
+        }
+        state.next = Some((op, at));
+        Err(Pause)
+    }
+
+    fn enter(&self, frame: Frame) -> Entered {
+        let mut state = self.0.borrow_mut();
+        if let Some(values) = state.recorded(signature(&frame.name), &frame) {
+            return Entered::Returned(values);
+        }
+        let depth = state.depth() + 1;
+        if depth < state.records.len() {
+            let open = &state.records[depth];
+            let same = open.name == frame.name && (frame.name.is_empty() || open.args == frame.args);
+            assert!(same, "internal: {frame:?} is called where {open:?} was open");
+        } else {
+            state.records.push(Record { name: frame.name, args: frame.args, items: Vec::new() });
+        }
+        state.at.push(0);
+        Entered::Run(state.records[depth].args.clone())
+    }
+
+    fn turn(&self, carried: Vec<Obs>) {
+        let mut state = self.0.borrow_mut();
+        let depth = state.depth();
+        assert!(depth + 1 == state.records.len(), "internal: a loop turns while a call is open");
+        state.turns += 1;
+        assert!(state.turns < 100_000, "internal: a loop that takes no step");
+        state.records[depth].args = carried;
+        state.records[depth].items.clear();
+        state.at[depth] = 0;
+    }
+
+    fn leave(&self, result: Vec<Obs>) {
+        let mut state = self.0.borrow_mut();
+        let left = state.records.pop().expect("internal: a frame is open");
+        state.at.pop();
+        state.add(signature(&left.name), result);
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the automaton on programs that know no device.

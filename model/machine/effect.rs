@@ -1,0 +1,419 @@
+//! The effect of a step: a total function of its footprint's cells.
+
+use super::hazard::{About, Hazard, id};
+use super::klist;
+use super::layout::{ABSENT, ALIVE, CellId, FREED, Kind, Layout, RETIRED};
+use super::op::{Action, Entry, Op};
+use super::value::{Object, Obs};
+use super::work;
+
+/// What a step did besides writing memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What the task observed.
+    pub observed: Obs,
+    /// A task to start in a free worker slot.
+    pub spawned: Option<Entry>,
+    /// The task gives its worker slot back.
+    pub ended: bool,
+}
+
+/// Takes an enabled step.
+///
+/// `slot` is the task that takes it, `outcome` the outcome of a choice (0 for every other step).
+///
+/// # Errors
+///
+/// The hazard that the step is. Memory is then to be thrown away.
+pub fn apply(
+    layout: &Layout,
+    memory: &mut [u8],
+    slot: usize,
+    op: &Op,
+    outcome: u8,
+) -> Result<Applied, Hazard> {
+    let mut machine = Machine { layout, memory, slot, spawned: None, ended: false };
+    if let Some(lock) = op.under {
+        machine.alive(lock)?;
+    }
+    let mut observed = Obs::Unit;
+    for action in &op.actions {
+        observed = machine.act(action, outcome)?;
+    }
+    Ok(Applied { observed, spawned: machine.spawned, ended: machine.ended })
+}
+
+struct Machine<'a> {
+    layout: &'a Layout,
+    memory: &'a mut [u8],
+    slot: usize,
+    spawned: Option<Entry>,
+    ended: bool,
+}
+
+impl Machine<'_> {
+    fn byte(&mut self, cell: CellId) -> &mut u8 {
+        &mut self.memory[self.layout.info(cell).offset]
+    }
+
+    fn bytes(&mut self, cell: CellId) -> &mut [u8] {
+        &mut self.memory[self.layout.info(cell).range()]
+    }
+
+    fn name(&self, cell: CellId) -> &str {
+        &self.layout.info(cell).name
+    }
+
+    /// The object of a cell must be alive.
+    fn alive(&mut self, cell: CellId) -> Result<(), Hazard> {
+        let object = self.layout.info(cell).object;
+        if self.layout.info(cell).liveness.is_some() { self.usable(object) } else { Ok(()) }
+    }
+
+    fn usable(&mut self, object: Object) -> Result<(), Hazard> {
+        let Some(liveness) = self.layout.object(object).liveness else {
+            return Ok(());
+        };
+        match *self.byte(liveness) {
+            ALIVE => Ok(()),
+            ABSENT => {
+                let text = format!("{} is used before it is allocated", self.layout.object(object).name);
+                Err(Hazard::new(id::NULL_DEREFERENCE, About::Object(object), text))
+            }
+            state => Err(Hazard::stale(self.layout, object, state == FREED)),
+        }
+    }
+
+    /// Resets the cells of a freed object, so that states do not differ by what nobody may read.
+    /// Work items stay: a queue may still point at them.
+    fn reset(&mut self, object: Object) {
+        for cell in &self.layout.object(object).cells {
+            if !matches!(self.layout.info(*cell).kind, Kind::Work(_)) {
+                self.bytes(*cell).fill(0);
+            }
+        }
+    }
+
+    fn free(&mut self, object: Object) -> Result<(), Hazard> {
+        let info = self.layout.object(object);
+        let liveness = info.liveness.expect("internal: an immortal object is freed");
+        if *self.byte(liveness) == FREED {
+            let text = format!("{} is freed twice", info.name);
+            return Err(Hazard::new(id::DOUBLE_FREE, About::Object(object), text));
+        }
+        *self.byte(liveness) = FREED;
+        self.reset(object);
+        Ok(())
+    }
+
+    /// The objects that hold the nodes of a klist that an operation touches must be alive.
+    fn nodes_alive(&mut self, cell: CellId, nodes: &[u8]) -> Result<(), Hazard> {
+        let layout = self.layout;
+        let Kind::Klist(_, holders) = &layout.info(cell).kind else {
+            unreachable!("internal: {} is no klist", self.name(cell));
+        };
+        for node in nodes {
+            if let Some(holder) = holders[usize::from(*node)] {
+                self.usable(holder)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn member(&self, cell: CellId, index: Option<u8>) -> Obs {
+        let (Kind::Klist(sort, _) | Kind::List(sort, _)) = self.layout.info(cell).kind else {
+            unreachable!("internal: {} is no list", self.name(cell));
+        };
+        index.map_or(Obs::None, |index| Obs::Id(Object { sort, index }))
+    }
+
+    fn count_down(&mut self, cell: CellId) -> Result<bool, Hazard> {
+        if *self.byte(cell) == 0 {
+            let text = format!("{} drops below zero", self.name(cell));
+            return Err(Hazard::new(id::REFCOUNT_UNDERFLOW, About::Cell(cell), text));
+        }
+        *self.byte(cell) -= 1;
+        Ok(*self.byte(cell) == 0)
+    }
+
+    fn unlock(&mut self, cell: CellId) -> Result<(), Hazard> {
+        let owner = *self.byte(cell);
+        if usize::from(owner) != self.slot + 1 {
+            let text = format!("{} is unlocked by a task that does not hold it", self.name(cell));
+            return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(cell), text));
+        }
+        *self.byte(cell) = 0;
+        Ok(())
+    }
+
+    fn lock(&mut self, cell: CellId) -> Result<(), Hazard> {
+        if *self.byte(cell) != 0 {
+            let text = format!("a task that holds {} locks it again and waits for itself", self.name(cell));
+            return Err(Hazard::new(id::DEADLOCK, About::Cell(cell), text));
+        }
+        *self.byte(cell) = u8::try_from(self.slot + 1).expect("internal: too many slots");
+        Ok(())
+    }
+
+    /// One action. What it reads and writes is in [`Op::footprint`].
+    fn act(&mut self, action: &Action, outcome: u8) -> Result<Obs, Hazard> {
+        match action {
+            Action::Touch(object) => self.usable(*object)?,
+            Action::Alloc(object) => {
+                let liveness = self.layout.object(*object).liveness.expect("internal: an immortal object");
+                *self.byte(liveness) = ALIVE;
+            }
+            Action::Free(object) => self.free(*object)?,
+            Action::Retire(object) => {
+                let liveness = self.layout.object(*object).liveness.expect("internal: an immortal object");
+                if *self.byte(liveness) == ALIVE {
+                    *self.byte(liveness) = RETIRED;
+                }
+            }
+            Action::Hold(cell) => return Ok(Obs::Holds(*cell)),
+            Action::Release(cell) => return Ok(Obs::Released(*cell)),
+            Action::Choose(_) => return Ok(Obs::Int(outcome)),
+            Action::Load(cell)
+            | Action::Follow(cell)
+            | Action::Store(cell, _)
+            | Action::Lock(cell)
+            | Action::Unlock(cell)
+            | Action::Get(cell)
+            | Action::Put(cell)
+            | Action::Dec(cell)
+            | Action::AwaitZero(cell)
+            | Action::AwaitNot(cell, _)
+            | Action::Claim(cell)
+            | Action::AwaitEnded(cell, _)
+            | Action::Spawn(cell, _)
+            | Action::SpawnEnd(cell) => {
+                self.alive(*cell)?;
+                return self.act_on_value(*cell, action);
+            }
+            Action::ListAdd { list: cell, .. }
+            | Action::ListDel(cell, ..)
+            | Action::ListPop(cell)
+            | Action::ListEmpty(cell)
+            | Action::ListSplice(cell, _) => {
+                self.alive(*cell)?;
+                return Ok(self.act_on_list(*cell, action));
+            }
+            Action::KlistAdd(cell, _)
+            | Action::KlistNext(cell, _)
+            | Action::KlistExit(cell, _)
+            | Action::KlistDel(cell, _)
+            | Action::KlistAwait(cell, _)
+            | Action::KlistLast(cell) => {
+                self.alive(*cell)?;
+                return self.act_on_klist(*cell, action);
+            }
+            Action::AsyncSchedule(cell, ..) | Action::AsyncEnd(cell, _) | Action::AsyncAwait(cell, _) => {
+                self.alive(*cell)?;
+                self.act_on_async(*cell, action);
+            }
+            Action::QueueWork(cell)
+            | Action::WorkStart(cell)
+            | Action::WorkEnd(cell)
+            | Action::FlushBegin(cell)
+            | Action::CancelBegin(cell)
+            | Action::FlushAwait(cell) => {
+                self.alive(*cell)?;
+                return Ok(self.act_on_work(*cell, action));
+            }
+            Action::Sample(cell, _)
+            | Action::Bump(cell)
+            | Action::Moved(cell, _)
+            | Action::DropSample(cell, _) => {
+                self.alive(*cell)?;
+                return Ok(self.act_on_generation(*cell, action));
+            }
+        }
+        Ok(Obs::Unit)
+    }
+
+    fn act_on_value(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {
+        match action {
+            Action::Load(_) => {
+                let byte = *self.byte(cell);
+                return Ok(self.layout.decode(cell, byte));
+            }
+            Action::Follow(_) => {
+                let byte = *self.byte(cell);
+                if byte == 0 {
+                    let text = format!("{} is NULL and is dereferenced", self.name(cell));
+                    return Err(Hazard::new(id::NULL_DEREFERENCE, About::Cell(cell), text));
+                }
+                return Ok(self.layout.decode(cell, byte));
+            }
+            Action::Store(_, value) => *self.byte(cell) = self.layout.encode(cell, *value),
+            Action::Lock(_) => self.lock(cell)?,
+            Action::Unlock(_) => self.unlock(cell)?,
+            Action::Get(_) => *self.byte(cell) += 1,
+            Action::Put(_) => {
+                let last = self.count_down(cell)?;
+                let object = self.layout.info(cell).object;
+                if last && self.layout.object(object).liveness.is_some() {
+                    self.free(object)?;
+                }
+                return Ok(Obs::Bool(last));
+            }
+            Action::Dec(_) => {
+                self.count_down(cell)?;
+            }
+            Action::Claim(_) | Action::SpawnEnd(_) => {
+                *self.byte(cell) = 0;
+                self.ended = matches!(action, Action::SpawnEnd(_));
+            }
+            Action::Spawn(_, entry) => {
+                *self.byte(cell) = 1;
+                self.spawned = Some(entry.clone());
+            }
+            _ => {}
+        }
+        Ok(Obs::Unit)
+    }
+
+    fn act_on_list(&mut self, cell: CellId, action: &Action) -> Obs {
+        match action {
+            Action::ListAdd { unless_on, member, .. } => {
+                let there = has(self.bytes(cell), member.index) || has(self.bytes(*unless_on), member.index);
+                if !there {
+                    let list = self.bytes(cell);
+                    list[0] += 1;
+                    list[usize::from(list[0])] = member.index;
+                }
+                Obs::Bool(!there)
+            }
+            Action::ListDel(_, other, member) => {
+                let first = take(self.bytes(cell), member.index);
+                Obs::Bool(take(self.bytes(*other), member.index) || first)
+            }
+            Action::ListPop(_) => {
+                let list = self.bytes(cell);
+                let first = (list[0] > 0).then(|| list[1]);
+                if let Some(first) = first {
+                    take(list, first);
+                }
+                self.member(cell, first)
+            }
+            Action::ListEmpty(_) => Obs::Bool(self.bytes(cell)[0] == 0),
+            Action::ListSplice(_, to) => {
+                let from = self.bytes(cell).to_vec();
+                self.bytes(cell).fill(0);
+                let to = self.bytes(*to);
+                for member in &from[1..=usize::from(from[0])] {
+                    to[0] += 1;
+                    to[usize::from(to[0])] = *member;
+                }
+                Obs::Unit
+            }
+            _ => unreachable!("internal: no list action"),
+        }
+    }
+
+    fn act_on_klist(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {
+        match action {
+            Action::KlistAdd(_, member) => {
+                self.nodes_alive(cell, &[member.index])?;
+                if !klist::add(self.bytes(cell), member.index) {
+                    let text = format!(
+                        "{} is added to {} and is still linked",
+                        self.layout.object(*member).name,
+                        self.name(cell)
+                    );
+                    return Err(Hazard::new("double-operation", About::Object(*member), text));
+                }
+            }
+            Action::KlistNext(_, current) => {
+                let mut nodes = klist::passed(self.bytes(cell), *current);
+                nodes.extend(current);
+                self.nodes_alive(cell, &nodes)?;
+                let (next, died) = klist::next(self.bytes(cell), *current);
+                return Ok(Obs::Iter(cell, next, died));
+            }
+            Action::KlistExit(_, current) => {
+                self.nodes_alive(cell, current.as_slice())?;
+                let died = klist::exit(self.bytes(cell), *current);
+                return Ok(Obs::Iter(cell, None, died));
+            }
+            Action::KlistDel(_, member) => {
+                self.nodes_alive(cell, &[member.index])?;
+                return Ok(Obs::Bool(klist::del(self.bytes(cell), member.index).unwrap_or(false)));
+            }
+            Action::KlistLast(_) => {
+                let last = klist::members(self.bytes(cell)).last().copied();
+                self.nodes_alive(cell, last.as_slice())?;
+                return Ok(self.member(cell, last));
+            }
+            _ => {}
+        }
+        Ok(Obs::Unit)
+    }
+
+    fn act_on_async(&mut self, cell: CellId, action: &Action) {
+        match action {
+            Action::AsyncSchedule(_, domain, entry) => {
+                self.bytes(cell)[usize::from(*domain)] += 1;
+                self.spawned = Some(entry.clone());
+            }
+            Action::AsyncEnd(_, domain) => {
+                self.bytes(cell)[usize::from(*domain)] -= 1;
+                self.ended = true;
+            }
+            _ => {}
+        }
+    }
+
+    fn act_on_work(&mut self, cell: CellId, action: &Action) -> Obs {
+        let slot = self.slot;
+        let item = self.bytes(cell);
+        match action {
+            Action::QueueWork(_) => return Obs::Bool(work::queue(item)),
+            Action::WorkStart(_) => work::start(item),
+            Action::WorkEnd(_) => work::end(item),
+            Action::FlushBegin(_) => return Obs::Bool(work::flush(item, slot)),
+            Action::CancelBegin(_) => return Obs::Bool(work::cancel(item, slot)),
+            _ => {}
+        }
+        Obs::Unit
+    }
+
+    fn act_on_generation(&mut self, cell: CellId, action: &Action) -> Obs {
+        const NONE: u8 = 0;
+        const SAMPLED: u8 = 1;
+        const MOVED: u8 = 2;
+        let samples = self.bytes(cell);
+        match action {
+            Action::Sample(_, who) => samples[usize::from(*who)] = SAMPLED,
+            Action::Bump(_) => {
+                for sample in samples.iter_mut().filter(|sample| **sample == SAMPLED) {
+                    *sample = MOVED;
+                }
+            }
+            Action::Moved(_, who) => {
+                let moved = samples[usize::from(*who)] == MOVED;
+                samples[usize::from(*who)] = NONE;
+                return Obs::Bool(moved);
+            }
+            Action::DropSample(_, who) => samples[usize::from(*who)] = NONE,
+            _ => {}
+        }
+        Obs::Unit
+    }
+}
+
+fn has(list: &[u8], member: u8) -> bool {
+    list[1..=usize::from(list[0])].contains(&member)
+}
+
+/// Removes a member from a list; false if it is not on it.
+fn take(list: &mut [u8], member: u8) -> bool {
+    let len = usize::from(list[0]);
+    let Some(i) = list[1..=len].iter().position(|other| *other == member) else {
+        return false;
+    };
+    list.copy_within(2 + i..=len, 1 + i);
+    list[len] = 0;
+    list[0] -= 1;
+    true
+}

@@ -1,0 +1,17 @@
+//! What kernel code can do, one atomic step each.
+//!
+//! The machine knows cells, locks, counts, lists, klists, work items, async entries and tasks. It
+//! knows no subject: a [`Program`](program::Program) says which objects there are and what runs.
+
+pub mod blocked;
+pub mod cpu;
+pub mod effect;
+pub mod hazard;
+pub mod klist;
+pub mod layout;
+pub mod op;
+pub mod program;
+pub mod run;
+pub mod set_up;
+pub mod value;
+pub mod work;

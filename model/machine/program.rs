@@ -1,0 +1,127 @@
+//! The trait at which the checker and its subject meet.
+
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::panic::Location;
+
+use super::hazard::Hazard;
+use super::layout::{CellId, Layout};
+use super::op::{Access, Entry, Event, Op};
+use super::value::{Object, Obs};
+
+/// A place for a task. Static tasks have one each; workers take the tasks that are spawned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotDecl {
+    /// Its name in the scenario, or the role of a worker.
+    pub name: String,
+    /// What kind of place it is.
+    pub kind: SlotKind,
+}
+
+/// What runs in a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SlotKind {
+    /// A task that starts when the tasks in these slots have ended.
+    Task {
+        /// What it runs.
+        entry: Entry,
+        /// Slots of the tasks that must have ended first.
+        after: Vec<usize>,
+    },
+    /// The worker of one work item: it waits until the item is pending, for ever.
+    Item {
+        /// What it runs.
+        entry: Entry,
+        /// The item.
+        work: CellId,
+    },
+    /// A free place for a spawned task.
+    Worker,
+}
+
+/// A modelled function that a task is in, with its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Call {
+    /// The kernel's name for it.
+    pub name: &'static str,
+    /// Its arguments.
+    pub args: Vec<Obs>,
+}
+
+/// What a task does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This step, made at this place in the source.
+    Step(Op, &'static Location<'static>),
+    /// Nothing: it has ended.
+    Done,
+}
+
+/// A program for the machine: tasks, how each goes on, and what must not happen.
+///
+/// Everything is deterministic: the same control value always has the same next step.
+pub trait Program: Sync {
+    /// Where a task is, with all that it remembers.
+    type Control: Clone + Eq + Ord + Hash + Debug + Send + Sync;
+
+    /// The cells of its memory.
+    fn layout(&self) -> &Layout;
+
+    /// The places for tasks: static tasks in order, then work items, then workers.
+    fn slots(&self) -> &[SlotDecl];
+
+    /// Memory when the set-up begins.
+    fn initial_memory(&self) -> Vec<u8>;
+
+    /// What runs alone before all tasks, in order, each to the end of all that it started.
+    fn set_up(&self) -> Vec<Entry>;
+
+    /// What must be true after the set-up; the text of a mistake of the scenario otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The first thing that is not as the scenario says.
+    fn check_set_up(&self, memory: &[u8]) -> Result<(), String>;
+
+    /// What a task was started with.
+    fn entry<'c>(&self, control: &'c Self::Control) -> &'c Entry;
+
+    /// A task at its start.
+    fn start(&self, entry: &Entry) -> Self::Control;
+
+    /// What a task does next.
+    fn next(&self, control: &Self::Control) -> Next;
+
+    /// The task after it took its next step and observed this.
+    fn resume(&self, control: &Self::Control, observed: Obs) -> Self::Control;
+
+    /// The functions that a task is in, outermost first.
+    fn stack(&self, control: &Self::Control) -> Vec<Call>;
+
+    /// The atoms of each frame of a task's memory, for what it holds (iterators, counters).
+    fn atoms(&self, control: &Self::Control) -> Vec<Vec<Obs>>;
+
+    /// The async domain that a spawned task belongs to, if the async lists know it.
+    fn domain(&self, entry: &Entry) -> Option<u8>;
+
+    /// The cells that the checks of an event read and write.
+    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)>;
+
+    /// Checks an event, after the effect of its step.
+    ///
+    /// # Errors
+    ///
+    /// The hazard that it is.
+    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard>;
+
+    /// Checks a state in which nothing can happen any more.
+    fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard>;
+
+    /// The name of an object.
+    fn object_name(&self, object: Object) -> String {
+        self.layout().object(object).name.clone()
+    }
+
+    /// What a spawned task is called, such as `kworker (async)`.
+    fn role(&self, entry: &Entry) -> String;
+}

@@ -1,0 +1,66 @@
+//! The set-up: one task that runs alone before all others, to the end of all that it started.
+//!
+//! Each choice takes its first outcome, and after each call everything that it started runs to its
+//! end, oldest first; so there is exactly one set-up.
+
+use super::hazard::{About, Hazard, id};
+use super::program::Program;
+use super::run::{Refused, Run, Taken};
+
+/// The slot whose name the set-up goes by while it runs.
+pub const SET_UP_SLOT: usize = 0;
+
+/// A set-up that did not end well.
+#[derive(Clone, Debug)]
+pub enum Failed {
+    /// It raised a hazard after this many steps.
+    Hazard(Hazard, usize),
+    /// It ended, but not as the scenario says: a mistake of its author.
+    Mistake(String),
+    /// More spawned tasks at once than there are workers.
+    NoWorker,
+}
+
+/// Carries out the set-up. `watch` sees the run before each step, and the step's slot, then the step.
+///
+/// # Errors
+///
+/// What went wrong.
+pub fn set_up<P: Program>(
+    program: &P,
+    mut watch: impl FnMut(usize, &Taken, &Run<'_, P>),
+) -> Result<Vec<u8>, Failed> {
+    let mut run = Run::new(program);
+    let mut steps = 0;
+    for entry in program.set_up() {
+        run.start(SET_UP_SLOT, &entry);
+        // The call first; what it started when it has to wait, and after it.
+        while let Some(slot) = next_slot(&run) {
+            let taken = match run.step(slot, 0) {
+                Ok(taken) => taken,
+                Err(Refused::NoWorker) => return Err(Failed::NoWorker),
+                Err(other) => unreachable!("internal: the set-up took a step that is {other:?}"),
+            };
+            steps += 1;
+            watch(slot, &taken, &run);
+            if let Some(hazard) = taken.hazard {
+                return Err(Failed::Hazard(hazard, steps));
+            }
+        }
+        if !run.ended(SET_UP_SLOT) {
+            let hazard = Hazard::new(id::DEADLOCK, About::Program, "the set-up waits for ever");
+            return Err(Failed::Hazard(hazard, steps));
+        }
+    }
+    program.check_set_up(run.memory()).map_err(Failed::Mistake)?;
+    Ok(run.memory().to_vec())
+}
+
+/// The set-up itself if it can go on, else the oldest task that can.
+fn next_slot<P: Program>(run: &Run<'_, P>) -> Option<usize> {
+    if run.enabled(SET_UP_SLOT) {
+        return Some(SET_UP_SLOT);
+    }
+    let others = (0..run.tasks().len()).filter(|slot| run.enabled(*slot));
+    others.min_by_key(|slot| run.tasks()[*slot].as_ref().map(|task| task.number))
+}

@@ -1,0 +1,217 @@
+//! The reference search: plain breadth-first enumeration of all states. Every faster search must
+//! agree with it, so it stays as plain as it is.
+
+use indexmap::{IndexMap, IndexSet};
+use rustc_hash::FxBuildHasher;
+
+use super::shortest::{Edge, Source, shortest};
+use super::system::{Choice, NoMove, State, System};
+use crate::machine::hazard::{About, Hazard};
+use crate::machine::program::Program;
+use crate::machine::run::deadlock;
+
+/// When to stop early.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// States to store at the most.
+    pub state_limit: Option<usize>,
+    /// Bytes to use for states at the most, by the search's own account.
+    pub memory_limit: Option<usize>,
+}
+
+/// Why a search did not visit every reachable state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The limit on states.
+    States(usize),
+    /// The limit on memory, in bytes.
+    Memory(usize),
+    /// More spawned tasks at once than there are workers.
+    Workers(usize),
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// States stored.
+    pub states: usize,
+    /// States not expanded yet.
+    pub frontier: usize,
+    /// Steps from the start.
+    pub depth: usize,
+    /// Bytes in use, by the search's own account.
+    pub bytes: usize,
+}
+
+/// A hazard that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its id.
+    pub id: &'static str,
+    /// The run to it: for each step the slot and the outcome, slots as [`Run`](crate::machine::run::Run) numbers them.
+    pub schedule: Vec<Choice>,
+    /// The hazard as a property of the last state, if no step raised it.
+    pub at_rest: Option<Hazard>,
+    /// How many other objects have the same hazard.
+    pub others: usize,
+}
+
+/// What a search visited and found.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// States stored.
+    pub states: usize,
+    /// Steps taken, those that raised hazards included.
+    pub transitions: usize,
+    /// The hazards, sorted by id.
+    pub found: Vec<Found>,
+    /// Why the search was cut, if it was.
+    pub cut: Option<Cut>,
+    /// The most spawned tasks that were unfinished at once.
+    pub most_spawned: usize,
+    /// The longest shortest way to a state, in steps.
+    pub depth: usize,
+    /// Nodes of the automata.
+    pub nodes: usize,
+}
+
+/// The hazards of one id as they turn up.
+struct Seen {
+    steps: usize,
+    sources: Vec<Source>,
+    about: IndexSet<About>,
+}
+
+struct Reference<'p, P: Program> {
+    system: System<'p, P>,
+    states: IndexSet<State, FxBuildHasher>,
+    edges: Vec<Edge>,
+    seen: IndexMap<&'static str, Seen>,
+}
+
+/// Visits every state that the program can reach from this memory.
+pub fn search<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    mut progress: impl FnMut(Progress),
+) -> Outcome {
+    const BETWEEN_REPORTS: usize = 4096;
+    let mut system = System::new(program);
+    let initial = system.initial(memory);
+    let state_bytes = initial.bytes();
+    let mut search =
+        Reference { system, states: IndexSet::default(), edges: Vec::new(), seen: IndexMap::new() };
+    search.states.insert(initial);
+    let mut outcome = Outcome {
+        states: 0,
+        transitions: 0,
+        found: Vec::new(),
+        cut: None,
+        most_spawned: 0,
+        depth: 0,
+        nodes: 0,
+    };
+    // States are numbered in breadth-first order; those of the next depth begin here.
+    let mut next_depth_begins = 1;
+    let mut index = 0;
+    let mut choices = Vec::new();
+    let mut stopped = false;
+    while index < search.states.len() && !stopped {
+        if index == next_depth_begins {
+            outcome.depth += 1;
+            next_depth_begins = search.states.len();
+        }
+        let state = search.states[index].clone();
+        outcome.most_spawned = outcome.most_spawned.max(search.system.spawned(&state));
+        search.system.enabled(&state, &mut choices);
+        if choices.is_empty() {
+            search.at_rest(index, outcome.depth, &state);
+        }
+        for choice in &choices {
+            outcome.transitions += 1;
+            match search.follow(index, next_depth_begins, &state, *choice) {
+                Ok(()) => {}
+                Err(NoMove::Hazard(hazard)) => search.report(hazard, outcome.depth + 1, index, Some(*choice)),
+                Err(NoMove::NoWorker) => {
+                    outcome.cut = Some(Cut::Workers(search.system.spawned(&state)));
+                }
+            }
+        }
+        index += 1;
+        let bytes = search.states.len() * state_bytes + search.edges.len() * size_of::<Edge>();
+        if index % BETWEEN_REPORTS == 0 {
+            let frontier = search.states.len() - index;
+            progress(Progress { states: search.states.len(), frontier, depth: outcome.depth, bytes });
+        }
+        if index < search.states.len() {
+            if let Some(limit) = limits.state_limit.filter(|limit| search.states.len() >= *limit) {
+                outcome.cut = Some(Cut::States(limit));
+                stopped = true;
+            } else if let Some(limit) = limits.memory_limit.filter(|limit| bytes >= *limit) {
+                outcome.cut = Some(Cut::Memory(limit));
+                stopped = true;
+            }
+        }
+    }
+    outcome.states = search.states.len();
+    outcome.found = search.traces();
+    outcome.nodes = search.system.automaton().graph().node_count();
+    outcome
+}
+
+impl<P: Program> Reference<'_, P> {
+    fn follow(
+        &mut self,
+        index: usize,
+        next_depth_begins: usize,
+        state: &State,
+        choice: Choice,
+    ) -> Result<(), NoMove> {
+        let moved = self.system.step(state, choice)?;
+        let known = self.states.get_index_of(&moved.state);
+        if known.is_none() {
+            let waiters = self.system.deadlocked(&moved.state);
+            if !waiters.is_empty() {
+                return Err(NoMove::Hazard(deadlock(&waiters, self.system.program())));
+            }
+        }
+        let target = known.unwrap_or_else(|| self.states.insert_full(moved.state).0);
+        // Only steps one deeper can be part of a shortest run.
+        if target >= next_depth_begins {
+            self.edges.push(Edge::new(target, index, choice, moved.after));
+        }
+        Ok(())
+    }
+
+    fn at_rest(&mut self, index: usize, depth: usize, state: &State) {
+        if !self.system.quiescent(state) {
+            return;
+        }
+        for hazard in self.system.program().at_quiescence(state.memory()) {
+            self.report(hazard, depth, index, None);
+        }
+    }
+
+    fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
+        let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
+        let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
+        seen.about.insert(hazard.about);
+        if seen.steps == steps {
+            let at_rest = choice.is_none().then_some(hazard);
+            seen.sources.push(Source { state: index, choice, at_rest });
+        }
+    }
+
+    fn traces(&mut self) -> Vec<Found> {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.sort_unstable_keys();
+        self.edges.sort_unstable();
+        let mut found = Vec::new();
+        for (id, seen) in seen {
+            let (schedule, at_rest) = shortest(&mut self.system, &self.states, &self.edges, &seen.sources);
+            found.push(Found { id, schedule, at_rest, others: seen.about.len() - 1 });
+        }
+        found
+    }
+}

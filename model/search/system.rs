@@ -1,0 +1,254 @@
+//! The transition system of a program: global states and their successors.
+//!
+//! A state is memory and one automaton node a slot. Spawned tasks have no order of start, so the
+//! tasks in worker slots are kept sorted by content; what names a slot in memory (the owner of a
+//! mutex, who waits for a work item) moves with them.
+
+use petgraph::graph::NodeIndex;
+
+use crate::automaton::Automaton;
+use crate::machine::blocked::{TaskView, Waiter, deadlocked};
+use crate::machine::effect::apply;
+use crate::machine::hazard::Hazard;
+use crate::machine::op::{Op, enabled};
+use crate::machine::program::{Program, SlotKind};
+use crate::machine::value::Obs;
+
+/// A slot in which no task is.
+const EMPTY: u32 = u32::MAX;
+
+/// A global state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    memory: Box<[u8]>,
+    /// The automaton node of each slot, or [`EMPTY`].
+    nodes: Box<[u32]>,
+}
+
+impl State {
+    /// Its memory.
+    #[must_use]
+    pub fn memory(&self) -> &[u8] {
+        &self.memory
+    }
+
+    /// The node of a slot, if a task is in it.
+    #[must_use]
+    pub fn node(&self, slot: usize) -> Option<NodeIndex> {
+        (self.nodes[slot] != EMPTY).then(|| NodeIndex::new(self.nodes[slot] as usize))
+    }
+
+    /// The bytes it takes in a table, the table's own included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const TABLE: usize = 24;
+        size_of::<State>() + self.memory.len() + size_of_val(&*self.nodes) + TABLE
+    }
+}
+
+/// A step that a state allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Choice {
+    /// Which task.
+    pub slot: usize,
+    /// Which outcome.
+    pub outcome: u8,
+}
+
+/// Where a step leads.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// The state after it.
+    pub state: State,
+    /// For each slot of the state after it, the slot in which its task was before (a spawned task:
+    /// the slot that it was put into).
+    pub came_from: Vec<usize>,
+    /// The slot that a spawned task was put into, before the workers were sorted.
+    pub spawned: Option<usize>,
+    /// The slot in which the task that moved is now, unless it has left it.
+    pub after: Option<usize>,
+}
+
+/// Why a step leads nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoMove {
+    /// It is a hazard.
+    Hazard(Hazard),
+    /// More spawned tasks at once than there are workers.
+    NoWorker,
+}
+
+/// A program as a transition system.
+pub struct System<'p, P: Program> {
+    automaton: Automaton<'p, P>,
+    workers: std::ops::Range<usize>,
+}
+
+impl<'p, P: Program> System<'p, P> {
+    /// The transition system of a program.
+    #[must_use]
+    pub fn new(program: &'p P) -> Self {
+        let slots = program.slots();
+        let first = slots.iter().position(|slot| slot.kind == SlotKind::Worker).unwrap_or(slots.len());
+        System { automaton: Automaton::new(program), workers: first..slots.len() }
+    }
+
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &'p P {
+        self.automaton.program()
+    }
+
+    /// Its automata, as far as they have been met.
+    #[must_use]
+    pub fn automaton(&self) -> &Automaton<'p, P> {
+        &self.automaton
+    }
+
+    /// The state in which all tasks are at their start, with this memory.
+    pub fn initial(&mut self, memory: &[u8]) -> State {
+        let slots = self.program().slots();
+        let nodes = slots.iter().map(|slot| match &slot.kind {
+            SlotKind::Task { entry, .. } | SlotKind::Item { entry, .. } => {
+                self.automaton.start(entry).index() as u32
+            }
+            SlotKind::Worker => EMPTY,
+        });
+        State { nodes: nodes.collect(), memory: memory.into() }
+    }
+
+    /// The next step of the task in a slot.
+    #[must_use]
+    pub fn next(&self, state: &State, slot: usize) -> Option<&Op> {
+        let node = self.automaton.node(state.node(slot)?);
+        node.next.as_ref().map(|(op, _)| op)
+    }
+
+    fn ended(&self, state: &State, slot: usize) -> bool {
+        self.next(state, slot).is_none()
+    }
+
+    fn started(&self, state: &State, slot: usize) -> bool {
+        match &self.program().slots()[slot].kind {
+            SlotKind::Task { after, .. } => after.iter().all(|before| self.ended(state, *before)),
+            _ => true,
+        }
+    }
+
+    /// Whether every task has started and ended, and all workers are idle or gone, or wait where a
+    /// task may be left for ever.
+    #[must_use]
+    pub fn quiescent(&self, state: &State) -> bool {
+        let at_rest = |slot: usize| match self.next(state, slot) {
+            None => true,
+            Some(op) => op.idles() || !self.started(state, slot),
+        };
+        (0..state.nodes.len()).all(at_rest)
+    }
+
+    /// The steps that a state allows, in order.
+    pub fn enabled(&self, state: &State, choices: &mut Vec<Choice>) {
+        choices.clear();
+        let layout = self.program().layout();
+        for slot in 0..state.nodes.len() {
+            let Some(op) = self.next(state, slot) else { continue };
+            if enabled(layout, &state.memory, slot, op) && self.started(state, slot) {
+                choices.extend((0..op.outcomes()).map(|outcome| Choice { slot, outcome }));
+            }
+        }
+    }
+
+    /// How many spawned tasks are unfinished.
+    #[must_use]
+    pub fn spawned(&self, state: &State) -> usize {
+        self.workers.clone().filter(|slot| state.nodes[*slot] != EMPTY).count()
+    }
+
+    /// Takes a step that the state allows.
+    ///
+    /// # Errors
+    ///
+    /// Why it leads nowhere.
+    pub fn step(&mut self, state: &State, choice: Choice) -> Result<Move, NoMove> {
+        let program = self.program();
+        let node = state.node(choice.slot).expect("internal: an allowed step has a task");
+        let (op, _) = self.automaton.node(node).next.as_ref().expect("internal: an allowed step");
+        let mut memory = state.memory.clone();
+        let applied =
+            apply(program.layout(), &mut memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
+        if let Some(event) = op.event {
+            program.event(&event, applied.observed, &mut memory).map_err(NoMove::Hazard)?;
+        }
+        let mut nodes = state.nodes.clone();
+        nodes[choice.slot] = if applied.ended { EMPTY } else { self.resume(node, applied.observed) };
+        let mut spawned = None;
+        if let Some(entry) = applied.spawned {
+            let free = self.workers.clone().find(|slot| nodes[*slot] == EMPTY).ok_or(NoMove::NoWorker)?;
+            nodes[free] = self.automaton.start(&entry).index() as u32;
+            spawned = Some(free);
+        }
+        let mut state = State { memory, nodes };
+        let came_from = self.sort_workers(&mut state);
+        let after = came_from.iter().position(|slot| *slot == choice.slot).filter(|_| !applied.ended);
+        Ok(Move { state, came_from, spawned, after })
+    }
+
+    fn resume(&mut self, node: NodeIndex, observed: Obs) -> u32 {
+        self.automaton.resume(node, observed).index() as u32
+    }
+
+    /// Sorts the worker slots by content, empty ones last.
+    fn sort_workers(&self, state: &mut State) -> Vec<usize> {
+        let mut came_from: Vec<usize> = (0..state.nodes.len()).collect();
+        let rank = |slot: &usize| state.node(*slot).map(|node| &self.automaton.node(node).control);
+        let order = |a: &usize, b: &usize| {
+            if state.nodes[*a] == state.nodes[*b] {
+                return a.cmp(b);
+            }
+            match (rank(a), rank(b)) {
+                (Some(left), Some(right)) => left.cmp(right),
+                (left, right) => left.is_none().cmp(&right.is_none()),
+            }
+        };
+        if came_from[self.workers.clone()].is_sorted_by(|a, b| order(a, b).is_lt()) {
+            return came_from;
+        }
+        came_from[self.workers.clone()].sort_by(order);
+        self.permute(state, &came_from);
+        came_from
+    }
+
+    fn permute(&self, state: &mut State, came_from: &[usize]) {
+        let layout = self.program().layout();
+        state.nodes = came_from.iter().map(|slot| state.nodes[*slot]).collect();
+        for lock in layout.locks() {
+            let owner = &mut state.memory[layout.info(*lock).offset];
+            if *owner != 0 {
+                let before = usize::from(*owner) - 1;
+                let now = came_from.iter().position(|slot| *slot == before);
+                *owner = 1 + now.expect("internal: a permutation") as u8;
+            }
+        }
+        for item in layout.works() {
+            let waiters = &mut state.memory[layout.info(*item).range()][1..];
+            let before = waiters.to_vec();
+            for (now, slot) in came_from.iter().enumerate() {
+                waiters[now] = before[*slot];
+            }
+        }
+    }
+
+    /// The tasks that wait for each other in a state.
+    #[must_use]
+    pub fn deadlocked(&self, state: &State) -> Vec<Waiter> {
+        let views: Vec<Option<TaskView<'_>>> = (0..state.nodes.len())
+            .map(|slot| {
+                let node = self.automaton.node(state.node(slot)?);
+                let (op, _) = node.next.as_ref()?;
+                let entry = self.program().entry(&node.control);
+                self.started(state, slot).then_some(TaskView { op, holds: &node.holds, entry })
+            })
+            .collect();
+        deadlocked(self.program(), &state.memory, &views)
+    }
+}
