@@ -1,2 +1,3 @@
 //! raddle
 pub mod driver_core;
+pub mod scenario;
