@@ -23,6 +23,7 @@ mod resolve;
 mod spans;
 mod suggest;
 mod syntax;
+mod template;
 #[cfg(test)]
 mod tests;
 mod vocabulary;
@@ -35,6 +36,7 @@ pub use calls::call_forms;
 pub use error::InputError;
 pub use files::scenario_files;
 pub use spans::Place;
+pub use template::template;
 pub use vocabulary::{RuleValue, RuleValues, RuleWords, Vocabulary};
 
 use crate::driver_core::ids::Device;

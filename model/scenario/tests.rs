@@ -680,6 +680,24 @@ fn a_megabyte_of_mistakes() {
 }
 
 #[test]
+fn the_template_is_a_scenario() {
+    let file = read(&template("my \"race\"\n\\"));
+    assert_eq!(file.title, "my \"race\"\\");
+    assert_eq!(file.world.tasks.len(), 2);
+    assert_eq!(read(&template("")).title, "scenario");
+    // What is commented out is right, too.
+    let all: String = template("x")
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") || key.starts_with('[') => format!("{key}\n"),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    let all = all.replace("[device.disk0]", "[device.controller0]\n[device.disk0]");
+    assert_eq!(read(&all).world.tasks.len(), 3);
+}
+
+#[test]
 fn files_are_loaded() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("x.toml");
