@@ -3,4 +3,6 @@
 pub mod automaton;
 pub mod driver_core;
 pub mod machine;
+pub mod scenario;
 pub mod search;
+pub mod trace;

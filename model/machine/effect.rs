@@ -2,7 +2,7 @@
 
 use super::hazard::{About, Hazard, id};
 use super::klist;
-use super::layout::{ABSENT, ALIVE, CellId, FREED, Kind, Layout, RETIRED};
+use super::layout::{ABSENT, ALIVE, Cell, CellId, FREED, Field, Kind, Layout, RETIRED};
 use super::op::{Action, Entry, Op};
 use super::value::{Object, Obs};
 use super::work;
@@ -181,6 +181,9 @@ impl Machine<'_> {
             | Action::Get(cell)
             | Action::Put(cell)
             | Action::Dec(cell)
+            | Action::Swap(cell, ..)
+            | Action::SetOwn(cell, _)
+            | Action::TestOwn(cell)
             | Action::AwaitZero(cell)
             | Action::AwaitNot(cell, _)
             | Action::Claim(cell)
@@ -189,6 +192,15 @@ impl Machine<'_> {
             | Action::SpawnEnd(cell) => {
                 self.alive(*cell)?;
                 return self.act_on_value(*cell, action);
+            }
+            Action::EnterIf(flag, count) => {
+                self.alive(*flag)?;
+                self.alive(*count)?;
+                if *self.byte(*flag) == 0 {
+                    return Ok(Obs::None);
+                }
+                *self.byte(*count) += 1;
+                return Ok(Obs::Holds(*count));
             }
             Action::ListAdd { list: cell, .. }
             | Action::ListDel(cell, ..)
@@ -203,7 +215,8 @@ impl Machine<'_> {
             | Action::KlistExit(cell, _)
             | Action::KlistDel(cell, _)
             | Action::KlistAwait(cell, _)
-            | Action::KlistLast(cell) => {
+            | Action::KlistFind(cell, ..)
+            | Action::KlistLast(cell, _) => {
                 self.alive(*cell)?;
                 return self.act_on_klist(*cell, action);
             }
@@ -257,8 +270,21 @@ impl Machine<'_> {
                 }
                 return Ok(Obs::Bool(last));
             }
-            Action::Dec(_) => {
-                self.count_down(cell)?;
+            Action::Dec(_) => return self.count_down(cell).map(Obs::Bool),
+            Action::Swap(_, from, to) => {
+                let before = *self.byte(cell);
+                if before == self.layout.encode(cell, *from) {
+                    *self.byte(cell) = self.layout.encode(cell, *to);
+                }
+                return Ok(self.layout.decode(cell, before));
+            }
+            Action::SetOwn(_, flag) => {
+                let slot = self.slot;
+                self.bytes(cell)[slot] = u8::from(*flag);
+            }
+            Action::TestOwn(_) => {
+                let slot = self.slot;
+                return Ok(Obs::Bool(self.bytes(cell)[slot] != 0));
             }
             Action::Claim(_) | Action::SpawnEnd(_) => {
                 *self.byte(cell) = 0;
@@ -340,14 +366,33 @@ impl Machine<'_> {
                 self.nodes_alive(cell, &[member.index])?;
                 return Ok(Obs::Bool(klist::del(self.bytes(cell), member.index).unwrap_or(false)));
             }
-            Action::KlistLast(_) => {
+            Action::KlistLast(_, field) => {
                 let last = klist::members(self.bytes(cell)).last().copied();
                 self.nodes_alive(cell, last.as_slice())?;
-                return Ok(self.member(cell, last));
+                let last = self.member(cell, last);
+                if let Obs::Id(object) = last {
+                    self.get(object, *field)?;
+                }
+                return Ok(last);
+            }
+            Action::KlistFind(_, object, field) => {
+                let there = klist::contains(self.bytes(cell), object.index);
+                if there {
+                    self.nodes_alive(cell, &[object.index])?;
+                    self.get(*object, *field)?;
+                }
+                return Ok(Obs::Bool(there));
             }
             _ => {}
         }
         Ok(Obs::Unit)
+    }
+
+    fn get(&mut self, object: Object, field: Field) -> Result<(), Hazard> {
+        let count = self.layout.find(Cell::<u8>::new(object, field));
+        self.alive(count)?;
+        *self.byte(count) += 1;
+        Ok(())
     }
 
     fn act_on_async(&mut self, cell: CellId, action: &Action) {

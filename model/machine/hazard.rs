@@ -21,6 +21,8 @@ pub mod id {
     pub const NULL_DEREFERENCE: &str = "null-dereference";
     /// Conflicting accesses, one of them plain.
     pub const DATA_RACE: &str = "data-race";
+    /// A warning of the program, after which it goes on.
+    pub const WARNING: &str = "warning";
     /// A cycle of retries without progress.
     pub const LIVELOCK: &str = "livelock";
 }
@@ -54,6 +56,12 @@ impl Hazard {
     #[must_use]
     pub fn new(id: &'static str, about: About, text: impl Into<String>) -> Self {
         Hazard { id, about, text: text.into() }
+    }
+
+    /// Whether the step that raised it is taken all the same: a warning does not stop a task.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.id == id::WARNING
     }
 
     pub(super) fn stale(layout: &Layout, object: Object, freed: bool) -> Self {

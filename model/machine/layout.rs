@@ -64,6 +64,8 @@ pub enum Kind {
     Klist(Sort, Vec<Option<Object>>),
     /// A work item: PENDING, running, and who waits for which run (a byte a slot).
     Work(u8),
+    /// A flag a task, by slot.
+    PerTask(u8),
     /// The async lists: the number of unfinished entries in each domain.
     Async(u8),
     /// A counter that only grows, as its samplers see it: none, sampled or moved, a byte each.
@@ -85,6 +87,7 @@ impl Kind {
             Kind::List(_, capacity) => 1 + usize::from(*capacity),
             Kind::Klist(_, holders) => 1 + 2 * holders.len(),
             Kind::Work(slots) => 1 + usize::from(*slots),
+            Kind::PerTask(slots) => usize::from(*slots),
             Kind::Async(domains) => usize::from(*domains),
             Kind::Generation(samplers) => usize::from(*samplers),
             _ => 1,
@@ -138,7 +141,7 @@ pub struct Layout {
     index: IndexMap<(Object, Field), CellId>,
     bytes: usize,
     locks: Vec<CellId>,
-    works: Vec<CellId>,
+    by_slot: Vec<CellId>,
 }
 
 impl Layout {
@@ -211,7 +214,7 @@ impl Layout {
         self.bytes = info.range().end;
         match info.kind {
             Kind::Lock => self.locks.push(id),
-            Kind::Work(_) => self.works.push(id),
+            Kind::Work(_) | Kind::PerTask(_) => self.by_slot.push(id),
             _ => {}
         }
         self.cells.push(info);
@@ -271,10 +274,10 @@ impl Layout {
         &self.locks
     }
 
-    /// The work items, whose waiters are slots.
+    /// The cells that end with a byte a slot: those of work items and of flags that tasks have.
     #[must_use]
-    pub fn works(&self) -> &[CellId] {
-        &self.works
+    pub fn by_slot(&self) -> &[CellId] {
+        &self.by_slot
     }
 
     /// The byte that stands for a value in a one-byte cell.

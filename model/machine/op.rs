@@ -4,7 +4,7 @@
 //! it touches, known without reading memory. Its *guard* reads exactly one cell. Its *effect*
 //! ([`effect`](super::effect)) is a total function of the footprint's cells and never blocks.
 
-use super::layout::{ALIVE, CellId, Kind, Layout};
+use super::layout::{ALIVE, Cell, CellId, Field, Kind, Layout};
 use super::value::{Object, Obs};
 
 /// A function that a spawned task runs, with its arguments. The program says what the number means.
@@ -50,8 +50,16 @@ pub enum Action {
     Get(CellId),
     /// Drops a reference; the last one frees the cell's object. Observes whether it was the last.
     Put(CellId),
-    /// Counts down. Observes nothing.
+    /// Counts down. Observes whether that was the last.
     Dec(CellId),
+    /// Writes the third value if the cell has the second. Observes what it had.
+    Swap(CellId, Obs, Obs),
+    /// If the flag in the first cell is set, counts up the second and holds it. Observes which.
+    EnterIf(CellId, CellId),
+    /// Sets or clears this task's flag.
+    SetOwn(CellId, bool),
+    /// Observes this task's flag.
+    TestOwn(CellId),
     /// From here on the waiters for this cell wait for this task.
     Hold(CellId),
     /// The end of [`Action::Hold`].
@@ -91,8 +99,10 @@ pub enum Action {
     KlistDel(CellId, Object),
     /// The wait of `klist_remove`: until the node is unlinked.
     KlistAwait(CellId, Object),
-    /// The last node that is not dead.
-    KlistLast(CellId),
+    /// The last node that is not dead, with a reference taken in this field of its object.
+    KlistLast(CellId, Field),
+    /// Whether an object has a node that is not dead; if so, with a reference taken in this field.
+    KlistFind(CellId, Object, Field),
     /// Puts an entry on the async lists and starts it.
     AsyncSchedule(CellId, u8, Entry),
     /// The end of an async entry: it leaves the lists.
@@ -254,6 +264,9 @@ impl Action {
             | Action::Unlock(cell)
             | Action::Get(cell)
             | Action::Dec(cell)
+            | Action::Swap(cell, ..)
+            | Action::SetOwn(cell, _)
+            | Action::TestOwn(cell)
             | Action::Claim(cell)
             | Action::ListPop(cell)
             | Action::AsyncSchedule(cell, ..)
@@ -269,6 +282,10 @@ impl Action {
             | Action::Bump(cell)
             | Action::Moved(cell, _)
             | Action::DropSample(cell, _) => add(*cell, Write),
+            Action::EnterIf(flag, count) => {
+                add(*flag, Read);
+                add(*count, Write);
+            }
             Action::Put(cell) => {
                 add(*cell, Write);
                 freed(layout, layout.info(*cell).object, cells);
@@ -284,16 +301,24 @@ impl Action {
             Action::KlistAdd(cell, _)
             | Action::KlistNext(cell, _)
             | Action::KlistExit(cell, _)
-            | Action::KlistDel(cell, _)
-            | Action::KlistLast(cell) => {
+            | Action::KlistDel(cell, _) => {
                 add(*cell, Write);
-                if let Kind::Klist(_, holders) = &layout.info(*cell).kind {
-                    for holder in holders.iter().flatten() {
-                        if let Some(liveness) = layout.object(*holder).liveness {
-                            cells.push((liveness, Read));
-                        }
+                nodes(layout, *cell, cells);
+            }
+            Action::KlistLast(cell, field) => {
+                add(*cell, Read);
+                nodes(layout, *cell, cells);
+                if let Kind::Klist(sort, holders) = &layout.info(*cell).kind {
+                    for index in 0..holders.len() as u8 {
+                        let object = Object { sort: *sort, index };
+                        touch(layout, cells, layout.find(Cell::<u8>::new(object, *field)), Write);
                     }
                 }
+            }
+            Action::KlistFind(cell, object, field) => {
+                add(*cell, Read);
+                nodes(layout, *cell, cells);
+                touch(layout, cells, layout.find(Cell::<u8>::new(*object, *field)), Write);
             }
             Action::Touch(object) => {
                 cells.extend(layout.object(*object).liveness.map(|liveness| (liveness, Read)));
@@ -304,6 +329,14 @@ impl Action {
             }
             Action::Hold(_) | Action::Release(_) | Action::Choose(_) => {}
         }
+    }
+}
+
+/// The liveness of all objects that hold a klist's nodes.
+fn nodes(layout: &Layout, cell: CellId, cells: &mut Vec<(CellId, Access)>) {
+    if let Kind::Klist(_, holders) = &layout.info(cell).kind {
+        let liveness = |holder: &Object| layout.object(*holder).liveness;
+        cells.extend(holders.iter().flatten().filter_map(liveness).map(|cell| (cell, Access::Read)));
     }
 }
 

@@ -23,12 +23,22 @@ pub struct Task<C> {
 }
 
 /// A run.
-#[derive(Clone)]
 pub struct Run<'p, P: Program> {
     program: &'p P,
     memory: Vec<u8>,
     tasks: Vec<Option<Task<P::Control>>>,
     started: usize,
+}
+
+impl<P: Program> Clone for Run<'_, P> {
+    fn clone(&self) -> Self {
+        Run {
+            program: self.program,
+            memory: self.memory.clone(),
+            tasks: self.tasks.clone(),
+            started: self.started,
+        }
+    }
 }
 
 /// One step of a run, as it was taken.

@@ -21,14 +21,14 @@ pub enum Failed {
     NoWorker,
 }
 
-/// Carries out the set-up. `watch` sees the run before each step, and the step's slot, then the step.
+/// Carries out the set-up. `watch` sees each step: its slot, the run before it, the step, the run after it.
 ///
 /// # Errors
 ///
 /// What went wrong.
-pub fn set_up<P: Program>(
-    program: &P,
-    mut watch: impl FnMut(usize, &Taken, &Run<'_, P>),
+pub fn set_up<'p, P: Program>(
+    program: &'p P,
+    mut watch: impl FnMut(usize, &Run<'p, P>, &Taken, &Run<'p, P>),
 ) -> Result<Vec<u8>, Failed> {
     let mut run = Run::new(program);
     let mut steps = 0;
@@ -36,13 +36,14 @@ pub fn set_up<P: Program>(
         run.start(SET_UP_SLOT, &entry);
         // The call first; what it started when it has to wait, and after it.
         while let Some(slot) = next_slot(&run) {
+            let before = run.clone();
             let taken = match run.step(slot, 0) {
                 Ok(taken) => taken,
                 Err(Refused::NoWorker) => return Err(Failed::NoWorker),
                 Err(other) => unreachable!("internal: the set-up took a step that is {other:?}"),
             };
             steps += 1;
-            watch(slot, &taken, &run);
+            watch(slot, &before, &taken, &run);
             if let Some(hazard) = taken.hazard {
                 return Err(Failed::Hazard(hazard, steps));
             }

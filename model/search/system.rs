@@ -229,11 +229,12 @@ impl<'p, P: Program> System<'p, P> {
                 *owner = 1 + now.expect("internal: a permutation") as u8;
             }
         }
-        for item in layout.works() {
-            let waiters = &mut state.memory[layout.info(*item).range()][1..];
-            let before = waiters.to_vec();
+        for cell in layout.by_slot() {
+            let bytes = &mut state.memory[layout.info(*cell).range()];
+            let first = bytes.len() - came_from.len();
+            let before = bytes[first..].to_vec();
             for (now, slot) in came_from.iter().enumerate() {
-                waiters[now] = before[*slot];
+                bytes[first + now] = before[*slot];
             }
         }
     }

@@ -1,0 +1,176 @@
+//! What a file says besides its world: title, revisions, rules, `[check]` and `[expect]`.
+
+use indexmap::IndexMap;
+
+use super::faults::Faults;
+use super::read::{Entry, Table, Text, boolean, distinct_strings, not_a_word, string};
+use super::spans::Span;
+use super::suggest::{did_you_mean, quoted};
+use super::vocabulary::{RuleValue, RuleValues, Vocabulary};
+
+/// The hazards that are looked for only if `[check] also` names them.
+pub(crate) const OFF_BY_DEFAULT: &[&str] = &["data-race"];
+
+/// A string of one line under a key; it is shown on terminals, so it has no control characters.
+pub(crate) fn line(root: Table, key: &str, faults: &mut Faults) -> Option<String> {
+    let text = string(root.get(key)?, faults)?;
+    if text.value.contains(char::is_control) {
+        let message = format!("{key} must be one line without control characters");
+        faults.add(text.span, message, None);
+    }
+    Some(text.value.to_owned())
+}
+
+/// The required title.
+pub(crate) fn title(root: Table, faults: &mut Faults) -> String {
+    require(root, "title", faults);
+    let title = line(root, "title", faults);
+    if let (Some(title), Some(value)) = (&title, root.get("title"))
+        && title.trim().is_empty()
+    {
+        faults.add(value.span(), "title is empty", None);
+    }
+    title.unwrap_or_default()
+}
+
+/// The required revisions, each with its place.
+pub(crate) fn revisions(root: Table, vocabulary: &Vocabulary, faults: &mut Faults) -> IndexMap<String, Span> {
+    require(root, "revisions", faults);
+    let Some(value) = root.get("revisions") else {
+        return IndexMap::new();
+    };
+    let list = distinct_strings(value, faults).unwrap_or_default();
+    if value.get_ref().as_array().is_some_and(|array| array.is_empty()) {
+        let help = "\"raddle list revisions\" shows them all".to_owned();
+        faults.add(value.span(), "revisions is empty", Some(help));
+    }
+    for text in &list {
+        check_revision(text.value, text.inside(), vocabulary, faults);
+    }
+    list.iter().map(|text| (text.value.to_owned(), text.inside())).collect()
+}
+
+/// `[rules]`, each with its place.
+pub(crate) fn rules(
+    root: Table,
+    vocabulary: &Vocabulary,
+    faults: &mut Faults,
+) -> IndexMap<String, (RuleValue, Span)> {
+    let mut rules = IndexMap::new();
+    for entry in root.table("rules", faults).entries() {
+        let known = vocabulary.rules.iter().find(|rule| rule.name == entry.key);
+        let Some(rule) = known else {
+            let message = format!("rule {} is not known", quoted(entry.key));
+            let known = vocabulary.rules.iter().map(|rule| rule.name);
+            let help = did_you_mean(entry.key, known)
+                .unwrap_or_else(|| "\"raddle list rules\" shows them all".to_owned());
+            faults.add(entry.key_span, message, Some(help));
+            continue;
+        };
+        let value = match rule.values {
+            RuleValues::Bool => boolean(entry.value, faults).map(RuleValue::Bool),
+            RuleValues::OneOf(words) => rule_word(entry.value, words, faults),
+        };
+        if let Some(value) = value {
+            rules.insert(entry.key.to_owned(), (value, entry.key_span));
+        }
+    }
+    rules
+}
+
+fn rule_word(value: &super::read::Value, words: &[&str], faults: &mut Faults) -> Option<RuleValue> {
+    let text = string(value, faults)?;
+    if !words.contains(&text.value) {
+        not_a_word(&text, words, faults);
+        return None;
+    }
+    Some(RuleValue::Word(text.value.to_owned()))
+}
+
+/// `[check] also`.
+pub(crate) fn also(root: Table, vocabulary: &Vocabulary, faults: &mut Faults) -> Vec<String> {
+    let check = root.table("check", faults);
+    check.only(&["also"], "[check]", faults);
+    let list = check.get("also").and_then(|value| distinct_strings(value, faults));
+    let list = list.unwrap_or_default();
+    for text in &list {
+        let known = check_hazard(text, vocabulary, faults);
+        if known && !OFF_BY_DEFAULT.contains(&text.value) {
+            let message = format!("{} is always checked", quoted(text.value));
+            let help = format!("off by default: {}", OFF_BY_DEFAULT.join(", "));
+            faults.add(text.inside(), message, Some(help));
+        }
+    }
+    list.iter().map(|text| text.value.to_owned()).collect()
+}
+
+/// `[expect]`: the sorted hazards of each revision.
+pub(crate) fn expect(
+    root: Table,
+    listed: &IndexMap<String, Span>,
+    vocabulary: &Vocabulary,
+    faults: &mut Faults,
+) -> IndexMap<String, Vec<String>> {
+    let mut expect = IndexMap::new();
+    for entry in root.table("expect", faults).entries() {
+        check_expected_revision(&entry, listed, vocabulary, faults);
+        if entry.value.get_ref().is_table() {
+            continue;
+        }
+        let hazards = distinct_strings(entry.value, faults).unwrap_or_default();
+        for hazard in &hazards {
+            check_hazard(hazard, vocabulary, faults);
+        }
+        let mut hazards: Vec<String> = hazards.iter().map(|hazard| hazard.value.to_owned()).collect();
+        hazards.sort();
+        expect.insert(entry.key.to_owned(), hazards);
+    }
+    expect
+}
+
+fn check_expected_revision(
+    entry: &Entry,
+    listed: &IndexMap<String, Span>,
+    vocabulary: &Vocabulary,
+    faults: &mut Faults,
+) {
+    let span = entry.key_span.clone();
+    if entry.value.get_ref().is_table() {
+        // v5.1 = [] is a table v5 with a key 1.
+        let message = format!("{} is a table, not a list of hazards", quoted(entry.key));
+        let help = "a revision with a dot is written in quotes: \"v5.1\" = []".to_owned();
+        faults.add(span, message, Some(help));
+    } else if !listed.contains_key(entry.key) && check_revision(entry.key, span.clone(), vocabulary, faults) {
+        let message = format!("revision {} is not listed in revisions", quoted(entry.key));
+        faults.add(span, message, None);
+    }
+}
+
+fn check_revision(name: &str, span: Span, vocabulary: &Vocabulary, faults: &mut Faults) -> bool {
+    let known = vocabulary.revisions.contains(&name);
+    if !known {
+        let help = did_you_mean(name, vocabulary.revisions.iter().copied())
+            .unwrap_or_else(|| "\"raddle list revisions\" shows them all".to_owned());
+        let message = format!("revision {} is not known", quoted(name));
+        faults.add(span, message, Some(help));
+    }
+    known
+}
+
+fn check_hazard(text: &Text, vocabulary: &Vocabulary, faults: &mut Faults) -> bool {
+    let known = vocabulary.hazards.contains(&text.value);
+    if !known {
+        let help = did_you_mean(text.value, vocabulary.hazards.iter().copied())
+            .unwrap_or_else(|| "\"raddle list hazards\" shows them all".to_owned());
+        let message = format!("hazard {} is not known", quoted(text.value));
+        faults.add(text.inside(), message, Some(help));
+    }
+    known
+}
+
+fn require(root: Table, key: &str, faults: &mut Faults) {
+    if root.get(key).is_none() {
+        let help = format!("{key} is required, above the first table");
+        faults.add(0..0, format!("{key} is missing"), Some(help));
+    }
+}

@@ -1,0 +1,203 @@
+//! A trace as data: a schedule, and what happened when it was replayed on the machine.
+//!
+//! A schedule is all that a run needs to be repeated. Replaying it tells the story: which functions
+//! each task was in, what each step did, what changed, and what went wrong.
+
+mod show;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::hazard::Hazard;
+use crate::machine::program::{Program, SlotKind};
+use crate::machine::run::{Refused, Run, Taken};
+use crate::machine::set_up::{Failed, set_up};
+
+/// Which task took a step, and with which outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Turn {
+    /// The slot of the task.
+    pub slot: usize,
+    /// The outcome of a choice; 0 for every other step.
+    pub outcome: u8,
+}
+
+/// A task that takes part in a story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// Its name or role: `rmmod`, `kworker (async)`, `set-up`.
+    pub name: String,
+}
+
+/// A cell that a step changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The cell's name, such as `pmem0.driver`.
+    pub cell: String,
+    /// Its value before.
+    pub from: String,
+    /// Its value after.
+    pub to: String,
+}
+
+/// What a step is, for a reader who looks for locks and waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepKind {
+    /// It acquires a mutex.
+    Lock,
+    /// It releases a mutex.
+    Unlock,
+    /// One of several outcomes was chosen.
+    Choice,
+    /// It starts another task.
+    Spawn,
+    /// It only reads.
+    Read,
+    /// It writes.
+    Write,
+}
+
+/// One step of a story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldStep {
+    /// Which actor took it, as an index.
+    pub actor: usize,
+    /// The functions it was in, outermost first, such as `driver_attach(nd_pmem)`.
+    pub stack: Vec<String>,
+    /// What kind of step it is.
+    pub kind: StepKind,
+    /// What it did, such as `lock pmem0.mutex` or `read pmem0.driver`.
+    pub does: String,
+    /// What it observed, if that is worth a word, such as `NULL` or `nd_pmem`.
+    pub observed: Option<String>,
+    /// What it changed; ghosts left out.
+    pub changes: Vec<Change>,
+    /// The actor that it started.
+    pub started: Option<usize>,
+    /// Where the model says so: file and line.
+    pub at: String,
+}
+
+/// A task that cannot go on at the end of a story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Which actor.
+    pub actor: usize,
+    /// The functions it is in.
+    pub stack: Vec<String>,
+    /// What it waits for, such as `lock pmem0.mutex`.
+    pub on: String,
+    /// The actors that alone can bring it about; empty if nobody can.
+    pub by: Vec<usize>,
+    /// Whether it is one of a set of tasks that wait for each other.
+    pub deadlocked: bool,
+}
+
+/// A mutex that is held at the end of a story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The mutex, such as `pmem0.mutex`.
+    pub lock: String,
+    /// Which actor holds it.
+    pub actor: usize,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldHazard {
+    /// The hazard id.
+    pub id: String,
+    /// One sentence, without a full stop.
+    pub text: String,
+    /// Whether the last step raised it; otherwise it is a property of the state at the end.
+    pub at_last_step: bool,
+}
+
+/// A replayed schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    /// The tasks that took part or wait at the end, in order of their slots and then of their start.
+    pub actors: Vec<Actor>,
+    /// The steps, in order.
+    pub steps: Vec<ToldStep>,
+    /// What went wrong; `None` for the story of a run that went well.
+    pub hazard: Option<ToldHazard>,
+    /// The tasks that cannot go on at the end.
+    pub waiting: Vec<Waiting>,
+    /// The mutexes that are held at the end.
+    pub held: Vec<Held>,
+}
+
+/// Why a schedule could not be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The set-up does not end well.
+    #[error("the set-up of this scenario does not end well any more")]
+    SetUp,
+    /// A step of the schedule is not possible.
+    #[error("step {0} is not possible: {1}")]
+    Refused(usize, String),
+}
+
+/// Replays a schedule after the set-up.
+///
+/// `at_rest` is the hazard of the last state, if no step raised it: the search found it, the replay
+/// repeats the search's words only after [`Program::at_quiescence`] has found it again.
+///
+/// # Errors
+///
+/// Why the schedule is not one of this program.
+pub fn replay<P: Program>(
+    program: &P,
+    schedule: &[Turn],
+    at_rest: Option<&str>,
+) -> Result<Story, ReplayError> {
+    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
+    let mut run = Run::from_memory(program, memory);
+    let mut teller = show::Teller::new(program, false);
+    for (number, turn) in schedule.iter().enumerate() {
+        let before = run.clone();
+        let taken = run.step(turn.slot, turn.outcome).map_err(|refused| {
+            let why = match refused {
+                Refused::NoTask => "there is no such task, or it has ended",
+                Refused::NotEnabled => "the task waits for something",
+                Refused::NoOutcome => "the step has no such outcome",
+                Refused::NoWorker => "there are too few workers",
+            };
+            ReplayError::Refused(number + 1, why.to_owned())
+        })?;
+        teller.tell(turn.slot, &before, &taken, &run);
+    }
+    let hazards = match at_rest {
+        Some(_) => program.at_quiescence(run.memory()),
+        None => Vec::new(),
+    };
+    let last = hazards.into_iter().find(|hazard| Some(hazard.id) == at_rest);
+    Ok(teller.end(&run, last))
+}
+
+/// The story of a set-up that raises a hazard; `None` if it does not.
+#[must_use]
+pub fn replay_set_up<P: Program>(program: &P) -> Option<Story> {
+    let mut teller = show::Teller::new(program, true);
+    let mut end = None;
+    let result = set_up(program, |slot, before, taken: &Taken, after| {
+        teller.tell(slot, before, taken, after);
+        end = Some(after.clone());
+    });
+    match (result, end) {
+        (Err(Failed::Hazard(hazard, _)), Some(run)) => Some(teller.end(&run, Some(hazard))),
+        _ => None,
+    }
+}
+
+/// Whether a slot holds tasks of its own name.
+fn named(kind: &SlotKind) -> bool {
+    !matches!(kind, SlotKind::Worker)
+}
+
+impl From<(&Hazard, bool)> for ToldHazard {
+    fn from((hazard, at_last_step): (&Hazard, bool)) -> Self {
+        ToldHazard { id: hazard.id.to_owned(), text: hazard.text.clone(), at_last_step }
+    }
+}

@@ -1,0 +1,326 @@
+//! Steps, cells and tasks in words.
+
+use super::{Actor, Change, Held, StepKind, Story, ToldHazard, ToldStep, Waiting, named};
+use crate::machine::blocked::{BlockedOn, blocked_on};
+use crate::machine::hazard::Hazard;
+use crate::machine::layout::{ABSENT, ALIVE, CellId, FREED, Kind, Layout};
+use crate::machine::op::{Action, Op};
+use crate::machine::program::{Call, Program};
+use crate::machine::run::{Run, Taken};
+use crate::machine::set_up::SET_UP_SLOT;
+use crate::machine::value::{Object, Obs};
+use crate::machine::{klist, work};
+
+/// Collects the steps of one story.
+pub(super) struct Teller<'p, P: Program> {
+    program: &'p P,
+    set_up: bool,
+    /// For each actor its slot, the task's number in the run, and its name.
+    actors: Vec<(usize, usize, String)>,
+    steps: Vec<ToldStep>,
+    hazard: Option<ToldHazard>,
+}
+
+impl<'p, P: Program> Teller<'p, P> {
+    pub(super) fn new(program: &'p P, set_up: bool) -> Self {
+        Teller { program, set_up, actors: Vec::new(), steps: Vec::new(), hazard: None }
+    }
+
+    /// The actor that is in a slot of a run.
+    fn actor(&mut self, run: &Run<'_, P>, slot: usize) -> usize {
+        let decl = &self.program.slots()[slot];
+        let task = run.tasks()[slot].as_ref();
+        let number = task.map_or(0, |task| if named(&decl.kind) { 0 } else { task.number });
+        if let Some(known) = self.actors.iter().position(|actor| (actor.0, actor.1) == (slot, number)) {
+            return known;
+        }
+        let name = match task {
+            _ if self.set_up && slot == SET_UP_SLOT => "set-up".to_owned(),
+            Some(task) if !named(&decl.kind) => self.program.role(self.program.entry(&task.control)),
+            _ => decl.name.clone(),
+        };
+        self.actors.push((slot, number, name));
+        self.actors.len() - 1
+    }
+
+    pub(super) fn tell(&mut self, slot: usize, before: &Run<'_, P>, taken: &Taken, after: &Run<'_, P>) {
+        let actor = self.actor(before, slot);
+        let started = taken.spawned.map(|slot| self.actor(after, slot));
+        let layout = self.program.layout();
+        let changes = if taken.observed.is_some() { self.changes(before, after) } else { Vec::new() };
+        let observed = taken.observed.and_then(|observed| self.observed(&taken.op, observed));
+        self.steps.push(ToldStep {
+            actor,
+            stack: taken.stack.iter().map(|call| self.call(call)).collect(),
+            kind: kind(&taken.op, &changes),
+            does: self.does(layout, &taken.op),
+            observed,
+            changes,
+            started,
+            at: format!("{}:{}", taken.at.file(), taken.at.line()),
+        });
+        if let Some(hazard) = &taken.hazard {
+            self.hazard = Some(ToldHazard::from((hazard, true)));
+        }
+    }
+
+    pub(super) fn end(mut self, run: &Run<'_, P>, at_rest: Option<Hazard>) -> Story {
+        if let Some(hazard) = at_rest
+            && self.hazard.is_none()
+        {
+            self.hazard = Some(ToldHazard::from((&hazard, false)));
+        }
+        let deadlocked = run.deadlocked();
+        let mut waiting = Vec::new();
+        let mut held = Vec::new();
+        let layout = self.program.layout();
+        for slot in 0..run.tasks().len() {
+            let Some(task) = &run.tasks()[slot] else { continue };
+            let Some((op, _)) = &task.next else { continue };
+            if op.idles() || run.enabled(slot) || (self.set_up && slot != SET_UP_SLOT) {
+                continue;
+            }
+            let stack = self.program.stack(&task.control).iter().map(|call| self.call(call)).collect();
+            let on = self.waits(&blocked_on(op));
+            let member = deadlocked.iter().find(|waiter| waiter.slot == slot);
+            let by = member.map_or(Vec::new(), |waiter| waiter.by.clone());
+            let by = by.into_iter().map(|slot| self.actor(run, slot)).collect();
+            let actor = self.actor(run, slot);
+            waiting.push(Waiting { actor, stack, on, by, deadlocked: member.is_some() });
+        }
+        for lock in layout.locks() {
+            let owner = usize::from(run.memory()[layout.info(*lock).offset]);
+            if owner > 0 {
+                let actor = self.actor(run, owner - 1);
+                held.push(Held { lock: layout.info(*lock).name.clone(), actor });
+            }
+        }
+        self.finish(waiting, held)
+    }
+
+    /// Orders the actors by slot and then by start, and renumbers what refers to them.
+    fn finish(self, mut waiting: Vec<Waiting>, mut held: Vec<Held>) -> Story {
+        let mut order: Vec<usize> = (0..self.actors.len()).collect();
+        let workers = |slot: usize| !named(&self.program.slots()[slot].kind);
+        order.sort_by_key(|actor| {
+            let (slot, number, _) = self.actors[*actor];
+            if workers(slot) { (usize::MAX, number) } else { (slot, number) }
+        });
+        let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
+        let mut steps = self.steps;
+        for step in &mut steps {
+            step.actor = place(step.actor);
+            step.started = step.started.map(place);
+        }
+        for wait in &mut waiting {
+            wait.actor = place(wait.actor);
+            wait.by = wait.by.iter().map(|actor| place(*actor)).collect();
+        }
+        held.iter_mut().for_each(|held| held.actor = place(held.actor));
+        let mut actors: Vec<Actor> =
+            order.iter().map(|actor| Actor { name: self.actors[*actor].2.clone() }).collect();
+        number_namesakes(&mut actors);
+        Story { actors, steps, hazard: self.hazard, waiting, held }
+    }
+
+    fn call(&self, call: &Call) -> String {
+        let args: Vec<String> = call.args.iter().map(|arg| self.value(*arg)).collect();
+        format!("{}({})", call.name, args.join(", "))
+    }
+
+    fn value(&self, value: Obs) -> String {
+        match value {
+            Obs::None => "NULL".to_owned(),
+            Obs::Bool(value) => value.to_string(),
+            Obs::Int(value) => value.to_string(),
+            Obs::Id(object) => self.program.object_name(object),
+            Obs::Errno(errno) => errno.0.to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn observed(&self, op: &Op, observed: Obs) -> Option<String> {
+        match (op.actions.last()?, observed) {
+            (Action::Store(..) | Action::Dec(_) | Action::Put(_) | Action::DropSample(..), _) => None,
+            (Action::KlistNext(klist, _), Obs::Iter(_, node, _)) => {
+                Some(node.map_or("end of list".to_owned(), |node| self.member(*klist, node)))
+            }
+            (_, Obs::Unit | Obs::Iter(..) | Obs::Holds(_) | Obs::Released(_)) => None,
+            (_, observed) => Some(self.value(observed)),
+        }
+    }
+
+    fn member(&self, list: CellId, index: u8) -> String {
+        match self.program.layout().info(list).kind {
+            Kind::Klist(sort, _) | Kind::List(sort, _) => self.program.object_name(Object { sort, index }),
+            _ => unreachable!("internal: no list"),
+        }
+    }
+
+    fn changes(&self, before: &Run<'_, P>, after: &Run<'_, P>) -> Vec<Change> {
+        let layout = self.program.layout();
+        let mut changes = Vec::new();
+        for (number, info) in layout.cells().iter().enumerate() {
+            let (from, to) = (&before.memory()[info.range()], &after.memory()[info.range()]);
+            // What happens to the cells of an object that is freed is no change anybody sees.
+            let freed = info.liveness.is_some_and(|live| after.memory()[layout.info(live).offset] != ALIVE);
+            if from == to || info.ghost || freed {
+                continue;
+            }
+            let cell = CellId(number as u16);
+            let change =
+                Change { cell: info.name.clone(), from: self.cell(cell, from), to: self.cell(cell, to) };
+            if change.from != change.to && !matches!(info.kind, Kind::Lock) {
+                changes.push(change);
+            }
+        }
+        changes
+    }
+
+    /// The value of a cell in words.
+    fn cell(&self, cell: CellId, bytes: &[u8]) -> String {
+        let layout = self.program.layout();
+        match &layout.info(cell).kind {
+            Kind::Bool | Kind::Int | Kind::Count | Kind::Pointer(_) => {
+                self.value(layout.decode(cell, bytes[0]))
+            }
+            Kind::Lock => (if bytes[0] == 0 { "free" } else { "held" }).to_owned(),
+            Kind::Liveness => {
+                let word = match bytes[0] {
+                    ABSENT => "absent",
+                    ALIVE => "alive",
+                    FREED => "freed",
+                    _ => "unregistered",
+                };
+                word.to_owned()
+            }
+            Kind::List(..) => {
+                let names = bytes[1..=usize::from(bytes[0])].iter().map(|member| self.member(cell, *member));
+                format!("[{}]", names.collect::<Vec<_>>().join(", "))
+            }
+            Kind::Klist(..) => format!("[{}]", klist::show(bytes, |member| self.member(cell, member))),
+            Kind::Work(_) => work::show(bytes).to_owned(),
+            Kind::Async(_) => bytes.iter().map(|n| u32::from(*n)).sum::<u32>().to_string(),
+            Kind::Generation(_) | Kind::PerTask(_) => String::new(),
+        }
+    }
+
+    /// A step in words: its last action, which is the one it is about.
+    fn does(&self, layout: &Layout, op: &Op) -> String {
+        let text =
+            self.action(layout, op.actions.iter().find(|action| !aside(action)).unwrap_or(&op.actions[0]));
+        match op.under {
+            Some(lock) => format!("{text} under {}", layout.info(lock).name),
+            None => text,
+        }
+    }
+
+    fn action(&self, layout: &Layout, action: &Action) -> String {
+        let name = |cell: &CellId| layout.info(*cell).name.as_str();
+        let object = |object: &Object| self.program.object_name(*object);
+        let at = |node: &Option<u8>, klist: &CellId| {
+            node.map_or(String::new(), |node| format!(" after {}", self.member(*klist, node)))
+        };
+        match action {
+            Action::Load(cell) | Action::Follow(cell) => format!("read {}", name(cell)),
+            Action::Store(cell, value) => format!("{} = {}", name(cell), self.value(*value)),
+            Action::Touch(of) => format!("use {}", object(of)),
+            Action::Alloc(of) => format!("allocate {}", object(of)),
+            Action::Free(of) => format!("free {}", object(of)),
+            Action::Retire(of) => format!("{} is unregistered", object(of)),
+            Action::Lock(cell) => format!("lock {}", name(cell)),
+            Action::Unlock(cell) => format!("unlock {}", name(cell)),
+            Action::Get(cell) => format!("get {}", name(cell)),
+            Action::Put(cell) => format!("put {}", name(cell)),
+            Action::Dec(cell) => format!("put {}", name(cell)),
+            Action::Hold(cell) | Action::Release(cell) => name(cell).to_owned(),
+            Action::AwaitZero(cell) => format!("wait for {} to be 0", name(cell)),
+            Action::AwaitNot(cell, value) => format!("wait while {} is {}", name(cell), self.value(*value)),
+            Action::Claim(cell) => format!("begin, {}", name(cell)),
+            Action::AwaitEnded(_, entry) => format!("wait for {}", self.program.role(entry)),
+            Action::ListAdd { list, member, .. } => format!("add {} to {}", object(member), name(list)),
+            Action::ListDel(list, _, member) => format!("take {} off {}", object(member), name(list)),
+            Action::ListPop(list) => format!("take the first of {}", name(list)),
+            Action::ListEmpty(list) => format!("look whether {} is empty", name(list)),
+            Action::ListSplice(from, to) => format!("move {} to {}", name(from), name(to)),
+            Action::KlistAdd(klist, member) => format!("add {} to {}", object(member), name(klist)),
+            Action::KlistNext(klist, node) => format!("next of {}{}", name(klist), at(node, klist)),
+            Action::KlistExit(klist, node) => format!("leave {}{}", name(klist), at(node, klist)),
+            Action::KlistDel(klist, member) => format!("delete {} from {}", object(member), name(klist)),
+            Action::KlistAwait(klist, member) => {
+                format!("wait for {} to leave {}", object(member), name(klist))
+            }
+            Action::KlistLast(klist, _) => format!("last of {}", name(klist)),
+            Action::KlistFind(klist, member, _) => format!("find {} in {}", object(member), name(klist)),
+            Action::AsyncSchedule(_, _, entry) => format!("schedule {}", self.program.role(entry)),
+            Action::AsyncEnd(..) => "the async entry ends".to_owned(),
+            Action::AsyncAwait(..) => "wait for all async entries".to_owned(),
+            Action::Spawn(_, entry) => format!("start {}", self.program.role(entry)),
+            Action::SpawnEnd(_) => "the task ends".to_owned(),
+            Action::QueueWork(cell) => format!("queue {}", name(cell)),
+            Action::WorkStart(cell) => format!("take {} off the queue", name(cell)),
+            Action::WorkEnd(cell) => format!("{} ends", name(cell)),
+            Action::FlushBegin(cell) => format!("flush {}", name(cell)),
+            Action::CancelBegin(cell) => format!("cancel {}", name(cell)),
+            Action::FlushAwait(cell) => format!("wait for the run of {}", name(cell)),
+            Action::Choose(_) => "one of several outcomes".to_owned(),
+            Action::Sample(cell, _) => format!("sample {}", name(cell)),
+            Action::Bump(cell) => format!("increment {}", name(cell)),
+            Action::Moved(cell, _) => format!("compare {} with the sample", name(cell)),
+            Action::DropSample(cell, _) => format!("forget the sample of {}", name(cell)),
+            Action::Swap(cell, from, to) => {
+                format!("{} = {} if it is {}", name(cell), self.value(*to), self.value(*from))
+            }
+            Action::EnterIf(flag, _) => format!("read {}", name(flag)),
+            Action::SetOwn(cell, value) => format!("{} = {value}", name(cell)),
+            Action::TestOwn(cell) => format!("read {}", name(cell)),
+        }
+    }
+
+    fn waits(&self, on: &BlockedOn) -> String {
+        let layout = self.program.layout();
+        match on {
+            BlockedOn::Lock(cell) => format!("lock {}", layout.info(*cell).name),
+            BlockedOn::Value(cell) => format!("{} to change", layout.info(*cell).name),
+            BlockedOn::Node(klist, member) => {
+                format!("{} to leave {}", self.program.object_name(*member), layout.info(*klist).name)
+            }
+            BlockedOn::Async(_) => "all async entries".to_owned(),
+            BlockedOn::Run(cell) => format!("the run of {}", layout.info(*cell).name),
+            BlockedOn::Ended(entry) => self.program.role(entry),
+        }
+    }
+}
+
+/// What a step does by the way: checks and book-keeping beside its main action.
+fn aside(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Touch(_) | Action::Follow(_) | Action::Hold(_) | Action::Release(_) | Action::DropSample(..)
+    )
+}
+
+fn kind(op: &Op, changes: &[Change]) -> StepKind {
+    let has = |test: fn(&Action) -> bool| op.actions.iter().any(test);
+    match () {
+        () if has(|action| matches!(action, Action::Lock(_))) => StepKind::Lock,
+        () if has(|action| matches!(action, Action::Unlock(_))) => StepKind::Unlock,
+        () if has(|action| matches!(action, Action::Choose(_))) => StepKind::Choice,
+        () if has(|action| matches!(action, Action::AsyncSchedule(..) | Action::Spawn(..))) => {
+            StepKind::Spawn
+        }
+        () if changes.is_empty() => StepKind::Read,
+        () => StepKind::Write,
+    }
+}
+
+/// Tells apart actors of one name: the second `kworker (async)` becomes `kworker (async) #2`.
+fn number_namesakes(actors: &mut [Actor]) {
+    let names: Vec<String> = actors.iter().map(|actor| actor.name.clone()).collect();
+    for (i, name) in names.iter().enumerate() {
+        let earlier = names[..i].iter().filter(|other| *other == name).count();
+        if earlier > 0 {
+            actors[i].name = format!("{name} #{}", earlier + 1);
+        }
+    }
+}
