@@ -1,6 +1,7 @@
 //! raddle: a deterministic model checker for probe races in the Linux driver core.
 
 pub mod automaton;
+pub mod check;
 pub mod driver_core;
 pub mod machine;
 pub mod scenario;

@@ -1,1 +1,9 @@
-fn main() {}
+//! Arguments in, text and exit code out.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

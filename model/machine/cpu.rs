@@ -100,6 +100,31 @@ impl KlistIter {
     }
 }
 
+/// What a task holds while others wait for it to let go: a counter, or a value that must change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held(CellId);
+
+impl Observe for Held {
+    fn record(&self, to: &mut Vec<Obs>) {
+        to.push(Obs::Holds(self.0));
+    }
+
+    fn replay(from: &mut std::slice::Iter<'_, Obs>) -> Self {
+        Held::from_obs(super::value::next_atom(from)).expect("internal: it was held")
+    }
+}
+
+impl Held {
+    /// What a step observed, if it was to hold something.
+    #[must_use]
+    pub fn from_obs(obs: Obs) -> Option<Self> {
+        match obs {
+            Obs::Holds(cell) => Some(Held(cell)),
+            _ => None,
+        }
+    }
+}
+
 /// Arguments of a modelled function, as atoms.
 #[macro_export]
 macro_rules! atoms {

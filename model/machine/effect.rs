@@ -170,6 +170,13 @@ impl Machine<'_> {
                     *self.byte(liveness) = RETIRED;
                 }
             }
+            Action::Revive(object) => {
+                let liveness = self.layout.object(*object).liveness.expect("internal: an immortal object");
+                if *self.byte(liveness) == RETIRED {
+                    *self.byte(liveness) = ALIVE;
+                }
+                self.usable(*object)?;
+            }
             Action::Hold(cell) => return Ok(Obs::Holds(*cell)),
             Action::Release(cell) => return Ok(Obs::Released(*cell)),
             Action::Choose(_) => return Ok(Obs::Int(outcome)),
@@ -230,7 +237,10 @@ impl Machine<'_> {
             | Action::FlushBegin(cell)
             | Action::CancelBegin(cell)
             | Action::FlushAwait(cell) => {
-                self.alive(*cell)?;
+                // An item may be freed by its own function: its end does not touch it.
+                if !matches!(action, Action::WorkEnd(_)) {
+                    self.alive(*cell)?;
+                }
                 return Ok(self.act_on_work(*cell, action));
             }
             Action::Sample(cell, _)
@@ -275,6 +285,7 @@ impl Machine<'_> {
                 let before = *self.byte(cell);
                 if before == self.layout.encode(cell, *from) {
                     *self.byte(cell) = self.layout.encode(cell, *to);
+                    return Ok(Obs::Holds(cell));
                 }
                 return Ok(self.layout.decode(cell, before));
             }

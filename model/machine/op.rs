@@ -42,6 +42,8 @@ pub enum Action {
     Free(Object),
     /// Marks an object as no longer to be used, its memory still there.
     Retire(Object),
+    /// Takes a retired object into use again.
+    Revive(Object),
     /// Acquires a mutex.
     Lock(CellId),
     /// Releases a mutex.
@@ -52,7 +54,7 @@ pub enum Action {
     Put(CellId),
     /// Counts down. Observes whether that was the last.
     Dec(CellId),
-    /// Writes the third value if the cell has the second. Observes what it had.
+    /// Writes the third value if the cell has the second, and holds it; observes that, or what it had.
     Swap(CellId, Obs, Obs),
     /// If the flag in the first cell is set, counts up the second and holds it. Observes which.
     EnterIf(CellId, CellId),
@@ -324,7 +326,7 @@ impl Action {
                 cells.extend(layout.object(*object).liveness.map(|liveness| (liveness, Read)));
             }
             Action::Alloc(object) | Action::Free(object) => freed(layout, *object, cells),
-            Action::Retire(object) => {
+            Action::Retire(object) | Action::Revive(object) => {
                 cells.extend(layout.object(*object).liveness.map(|liveness| (liveness, Write)));
             }
             Action::Hold(_) | Action::Release(_) | Action::Choose(_) => {}

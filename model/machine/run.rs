@@ -179,8 +179,11 @@ impl<'p, P: Program> Run<'p, P> {
         if let Some(event) = taken.op.event
             && let Err(hazard) = self.program.event(&event, applied.observed, &mut self.memory)
         {
+            let goes_on = hazard.goes_on();
             taken.hazard = Some(hazard);
-            return Ok(taken);
+            if !goes_on {
+                return Ok(taken);
+            }
         }
         if applied.ended {
             self.tasks[slot] = None;

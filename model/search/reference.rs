@@ -73,6 +73,8 @@ pub struct Outcome {
     pub depth: usize,
     /// Nodes of the automata.
     pub nodes: usize,
+    /// Bytes used for states, by the search's own account.
+    pub bytes: usize,
 }
 
 /// The hazards of one id as they turn up.
@@ -111,6 +113,7 @@ pub fn search<P: Program>(
         most_spawned: 0,
         depth: 0,
         nodes: 0,
+        bytes: 0,
     };
     // States are numbered in breadth-first order; those of the next depth begin here.
     let mut next_depth_begins = 1;
@@ -131,7 +134,8 @@ pub fn search<P: Program>(
         for choice in &choices {
             outcome.transitions += 1;
             match search.follow(index, next_depth_begins, &state, *choice) {
-                Ok(()) => {}
+                Ok(None) => {}
+                Ok(Some(warning)) => search.report(warning, outcome.depth + 1, index, Some(*choice)),
                 Err(NoMove::Hazard(hazard)) => search.report(hazard, outcome.depth + 1, index, Some(*choice)),
                 Err(NoMove::NoWorker) => {
                     outcome.cut = Some(Cut::Workers(search.system.spawned(&state)));
@@ -139,16 +143,21 @@ pub fn search<P: Program>(
             }
         }
         index += 1;
-        let bytes = search.states.len() * state_bytes + search.edges.len() * size_of::<Edge>();
+        outcome.bytes = search.states.len() * state_bytes + search.edges.len() * size_of::<Edge>();
         if index % BETWEEN_REPORTS == 0 {
             let frontier = search.states.len() - index;
-            progress(Progress { states: search.states.len(), frontier, depth: outcome.depth, bytes });
+            progress(Progress {
+                states: search.states.len(),
+                frontier,
+                depth: outcome.depth,
+                bytes: outcome.bytes,
+            });
         }
         if index < search.states.len() {
             if let Some(limit) = limits.state_limit.filter(|limit| search.states.len() >= *limit) {
                 outcome.cut = Some(Cut::States(limit));
                 stopped = true;
-            } else if let Some(limit) = limits.memory_limit.filter(|limit| bytes >= *limit) {
+            } else if let Some(limit) = limits.memory_limit.filter(|limit| outcome.bytes >= *limit) {
                 outcome.cut = Some(Cut::Memory(limit));
                 stopped = true;
             }
@@ -167,7 +176,7 @@ impl<P: Program> Reference<'_, P> {
         next_depth_begins: usize,
         state: &State,
         choice: Choice,
-    ) -> Result<(), NoMove> {
+    ) -> Result<Option<Hazard>, NoMove> {
         let moved = self.system.step(state, choice)?;
         let known = self.states.get_index_of(&moved.state);
         if known.is_none() {
@@ -181,7 +190,7 @@ impl<P: Program> Reference<'_, P> {
         if target >= next_depth_begins {
             self.edges.push(Edge::new(target, index, choice, moved.after));
         }
-        Ok(())
+        Ok(moved.warning)
     }
 
     fn at_rest(&mut self, index: usize, depth: usize, state: &State) {

@@ -67,6 +67,8 @@ pub struct Move {
     pub spawned: Option<usize>,
     /// The slot in which the task that moved is now, unless it has left it.
     pub after: Option<usize>,
+    /// A hazard that does not keep the task from going on.
+    pub warning: Option<Hazard>,
 }
 
 /// Why a step leads nowhere.
@@ -176,8 +178,14 @@ impl<'p, P: Program> System<'p, P> {
         let mut memory = state.memory.clone();
         let applied =
             apply(program.layout(), &mut memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
-        if let Some(event) = op.event {
-            program.event(&event, applied.observed, &mut memory).map_err(NoMove::Hazard)?;
+        let mut warning = None;
+        if let Some(event) = op.event
+            && let Err(hazard) = program.event(&event, applied.observed, &mut memory)
+        {
+            if !hazard.goes_on() {
+                return Err(NoMove::Hazard(hazard));
+            }
+            warning = Some(hazard);
         }
         let mut nodes = state.nodes.clone();
         nodes[choice.slot] = if applied.ended { EMPTY } else { self.resume(node, applied.observed) };
@@ -190,7 +198,7 @@ impl<'p, P: Program> System<'p, P> {
         let mut state = State { memory, nodes };
         let came_from = self.sort_workers(&mut state);
         let after = came_from.iter().position(|slot| *slot == choice.slot).filter(|_| !applied.ended);
-        Ok(Move { state, came_from, spawned, after })
+        Ok(Move { state, came_from, spawned, after, warning })
     }
 
     fn resume(&mut self, node: NodeIndex, observed: Obs) -> u32 {

@@ -228,6 +228,7 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::Alloc(of) => format!("allocate {}", object(of)),
             Action::Free(of) => format!("free {}", object(of)),
             Action::Retire(of) => format!("{} is unregistered", object(of)),
+            Action::Revive(of) => format!("use {}", object(of)),
             Action::Lock(cell) => format!("lock {}", name(cell)),
             Action::Unlock(cell) => format!("unlock {}", name(cell)),
             Action::Get(cell) => format!("get {}", name(cell)),
@@ -296,7 +297,13 @@ impl<'p, P: Program> Teller<'p, P> {
 fn aside(action: &Action) -> bool {
     matches!(
         action,
-        Action::Touch(_) | Action::Follow(_) | Action::Hold(_) | Action::Release(_) | Action::DropSample(..)
+        Action::Touch(_)
+            | Action::Revive(_)
+            | Action::Follow(_)
+            | Action::Hold(_)
+            | Action::Release(_)
+            | Action::SetOwn(..)
+            | Action::DropSample(..)
     )
 }
 

@@ -1,0 +1,58 @@
+//! Standard output that may go away: a closed pipe or a full disk is never a panic.
+
+use std::fmt::Display;
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
+
+use super::INPUT_ERROR;
+
+/// Standard output, and the first error that writing to it gave.
+pub struct Out {
+    to: BufWriter<io::Stdout>,
+    failed: Option<io::Error>,
+}
+
+impl Out {
+    /// The process' standard output.
+    pub fn stdout() -> Self {
+        Out { to: BufWriter::new(io::stdout()), failed: None }
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, text: impl Display) {
+        if self.failed.is_none() {
+            self.failed = writeln!(self.to, "{text}").err();
+        }
+    }
+
+    /// Lets a reader see what was written so far.
+    pub fn flush(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.to.flush().err();
+        }
+    }
+
+    /// Whether nobody reads any more.
+    pub fn is_gone(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// The exit code: that of the command, unless its output could not be written.
+    pub fn finish(mut self, code: u8) -> ExitCode {
+        self.flush();
+        match self.failed {
+            None => ExitCode::from(code),
+            // Whoever closed the pipe has seen enough.
+            Some(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::from(code),
+            Some(error) => {
+                complain(format_args!("raddle: cannot write to standard output: {error}"));
+                ExitCode::from(INPUT_ERROR)
+            }
+        }
+    }
+}
+
+/// Writes a line to standard error, if that is still there.
+pub fn complain(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,78 @@
+//! Probe, remove and work functions of drivers, as a scenario declares them.
+
+use super::calls::{At, run_call};
+use super::cpu::{Cpu, Errno};
+use super::ids::{Device, Driver, Resource, Work};
+use super::probe::scheduled_for;
+use super::properties::event;
+use super::world::{Call, ProbeOutcome};
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::Action;
+use crate::machine::value::{Datum, Obs};
+
+/// A probe failed with an error that is no deferral.
+const FAILED: u8 = 0;
+/// A probe returned `-EPROBE_DEFER` of its own accord.
+pub const DEFERRED: u8 = 1;
+/// A probe returned `-EPROBE_DEFER` because the resource with this number more was not there.
+pub const DEFERRED_FOR: u8 = 2;
+
+/// Calls the driver's probe. An error says why, as [`probe_returned`] and the checks read it.
+pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Result<(), u8>> {
+    cpu.call("probe", &atoms![drv, dev], || {
+        let entered = [dev.to_obs(), drv.to_obs(), scheduled_for(cpu, dev)];
+        cpu.step(cpu.telling(Action::Touch(drv.object()), event::PROBE_ENTERED, &entered))?;
+        let body = &cpu.world().drivers[drv.index()].probe;
+        let at = At { dev: Some(dev), drv: Some(drv) };
+        for call in &body.run {
+            if let Call::Require(resource) = call {
+                if !cpu.load(resource.present())? {
+                    return Ok(Err(DEFERRED_FOR + resource.0));
+                }
+            } else {
+                run_call(cpu, *call, at)?;
+            }
+        }
+        Ok(match body.outcomes[cpu.choose(body.outcomes.len())?] {
+            ProbeOutcome::Ok => Ok(()),
+            ProbeOutcome::ProbeDefer => Err(DEFERRED),
+            ProbeOutcome::Enodev | ProbeOutcome::Eio => Err(FAILED),
+        })
+    })
+}
+
+/// The error that a failed probe returned.
+#[must_use]
+pub fn probe_returned(outcome: u8) -> Errno {
+    if outcome == FAILED { Errno::Failed } else { Errno::ProbeDefer }
+}
+
+/// The resource that a failed probe missed.
+#[must_use]
+pub fn missed(outcome: u8) -> Option<Resource> {
+    (outcome >= DEFERRED_FOR).then(|| Resource(outcome - DEFERRED_FOR))
+}
+
+/// Calls the driver's remove. `named`: the driver that whoever asked for this has named.
+pub fn call_remove(cpu: &Cpu<'_>, drv: Driver, dev: Device, named: Option<Driver>) -> Step<()> {
+    cpu.call("remove", &atoms![drv, dev], || {
+        let named = named.map_or(Obs::None, Datum::to_obs);
+        let entered = [dev.to_obs(), drv.to_obs(), named];
+        cpu.step(cpu.telling(Action::Touch(drv.object()), event::REMOVE_ENTERED, &entered))?;
+        for call in &cpu.world().drivers[drv.index()].remove {
+            run_call(cpu, *call, At { dev: Some(dev), drv: Some(drv) })?;
+        }
+        Ok(())
+    })
+}
+
+/// The function of a driver's work item.
+pub fn work_func(cpu: &Cpu<'_>, work: Work) -> Step<()> {
+    cpu.call("work_func", &atoms![work], || {
+        for call in &cpu.world().works[work.index()].run {
+            run_call(cpu, *call, At { dev: None, drv: None })?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,110 @@
+//! Devices come and go, after drivers/base/core.c (KERNEL.md 2.6).
+//!
+//! Left out: sysfs but for the flag that says whether the device is registered, power management,
+//! device nodes, classes, notifiers, uevents, firmware nodes and links.
+
+use super::bus::{bus_add_device, bus_probe_device, bus_remove_device};
+use super::cpu::{Cpu, Errno};
+use super::deferred::driver_deferred_probe_del;
+use super::ids::Device;
+use super::world::AddOutcome;
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::Action;
+use crate::machine::value::Datum;
+
+/// `device_add`.
+pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
+    cpu.call("device_add", &atoms![dev], || {
+        let outcomes = &cpu.world().devices[dev.index()].add;
+        let outcome = outcomes[cpu.choose(outcomes.len())?];
+        // 1. 2.
+        let mut actions = vec![Action::Get(cpu.cell(dev.refs())), cpu.storing(dev.p(), Some(dev))];
+        if let Some(parent) = cpu.parent(dev) {
+            actions.push(Action::Get(cpu.cell(parent.refs())));
+            actions.push(cpu.storing(dev.holds_parent(), true));
+        }
+        actions.push(cpu.storing(dev.registered(), true));
+        cpu.step(actions)?;
+        if outcome == AddOutcome::FailsBeforeKlist {
+            return fail(cpu, dev);
+        }
+        // 3.
+        bus_add_device(cpu, dev)?;
+        if outcome == AddOutcome::FailsAfterKlist {
+            if cpu.rules().add_failure_clears_driver {
+                // v6.3: without the device lock, so that the release below is skipped.
+                cpu.store(dev.driver(), None)?;
+            }
+            bus_remove_device(cpu, dev, false)?;
+            return fail(cpu, dev);
+        }
+        // 6.
+        if cpu.rules().ready_flag {
+            cpu.device_lock(dev)?;
+            cpu.store(dev.ready(), true)?;
+            cpu.device_unlock(dev)?;
+        }
+        // 7.
+        bus_probe_device(cpu, dev)?;
+        // 8. The parent's klist of children holds a reference.
+        if cpu.parent(dev).is_some() {
+            cpu.step(vec![Action::Get(cpu.cell(dev.refs())), cpu.storing(dev.on_parent(), true)])?;
+        }
+        // 9. From here on it may be deleted.
+        cpu.putting(dev, vec![Action::Store(cpu.cell(dev.added()), true.to_obs())])?;
+        Ok(Ok(()))
+    })
+}
+
+/// The error path of `device_add`: the device stays with its creator's reference, its private part
+/// is freed.
+fn fail(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
+    cpu.store(dev.registered(), false)?;
+    put_parent(cpu, dev)?;
+    cpu.store(dev.p(), None)?;
+    cpu.put_device(dev)?;
+    Ok(Err(Errno::Failed))
+}
+
+fn put_parent(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    let Some(parent) = cpu.parent(dev) else {
+        return Ok(());
+    };
+    cpu.store(dev.holds_parent(), false)?;
+    cpu.put_device(parent)
+}
+
+/// `device_del`.
+pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("device_del", &atoms![dev], || {
+        // The caller's contract: device_add has returned 0, and this is the first device_del.
+        cpu.step(Action::Claim(cpu.cell(dev.added())))?;
+        // 1. 3451a495ef24 (v5.1).
+        if cpu.rules().dead_flag {
+            cpu.device_lock(dev)?;
+            cpu.step(vec![cpu.private(dev), cpu.storing(dev.dead(), true)])?;
+            cpu.device_unlock(dev)?;
+        }
+        // 2.
+        if cpu.parent(dev).is_some() {
+            cpu.putting(dev, vec![cpu.storing(dev.on_parent(), false)])?;
+        }
+        // 3.
+        bus_remove_device(cpu, dev, true)?;
+        // 5.
+        driver_deferred_probe_del(cpu, dev, true)?;
+        // 7.
+        cpu.store(dev.registered(), false)?;
+        // 8.
+        put_parent(cpu, dev)
+    })
+}
+
+/// `device_unregister`.
+pub fn device_unregister(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("device_unregister", &atoms![dev], || {
+        device_del(cpu, dev)?;
+        cpu.putting(dev, vec![cpu.storing(dev.created(), false)])
+    })
+}

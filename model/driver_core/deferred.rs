@@ -1,0 +1,179 @@
+//! Deferred probing, after drivers/base/dd.c (KERNEL.md 2.5).
+//!
+//! A critical section of `deferred_probe_mutex` that does one thing is one step under that mutex.
+//! Left out: the order of power management lists (moving a device to their end before its probe),
+//! deferral reasons, and the list of pending devices that the timeout prints.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::bus::bus_probe_device;
+use super::cpu::Cpu;
+use super::ids::Device;
+use super::objects::Core;
+use super::properties::event;
+use super::rules::DeferredRetry;
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::{Action, Op};
+
+/// `driver_deferred_probe_add`: appends to the pending list. No reference is taken.
+pub fn driver_deferred_probe_add(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("driver_deferred_probe_add", &atoms![dev], || {
+        if cpu.rules().can_match && !cpu.load(dev.can_match())? {
+            return Ok(());
+        }
+        let add = Action::ListAdd {
+            list: cpu.cell(Core.pending_list()),
+            unless_on: cpu.cell(Core.active_list()),
+            member: dev.object(),
+        };
+        let op = Op::from(vec![cpu.private(dev), add]).under(cpu.deferred_probe_mutex());
+        cpu.step(cpu.telling(op, event::DEFERRED_ADD, &atoms![dev]))?;
+        Ok(())
+    })
+}
+
+/// `driver_deferred_probe_del`. `deleting`: `device_del` calls it.
+pub fn driver_deferred_probe_del(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step<()> {
+    cpu.call("driver_deferred_probe_del", &atoms![dev], || {
+        let (pending, active) = (cpu.cell(Core.pending_list()), cpu.cell(Core.active_list()));
+        let op = Op::from(vec![cpu.private(dev), Action::ListDel(pending, active, dev.object())]);
+        cpu.step(cpu.telling(
+            op.under(cpu.deferred_probe_mutex()),
+            event::DEFERRED_DEL,
+            &atoms![dev, deleting],
+        ))?;
+        Ok(())
+    })
+}
+
+/// `driver_deferred_probe_trigger`: moves all pending devices to the active list and queues the work.
+pub fn driver_deferred_probe_trigger(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("driver_deferred_probe_trigger", &[], || {
+        // 1. Constant if the scenario begins with deferral enabled.
+        if cpu.watched().enable && !cpu.load(Core.enable())? {
+            return Ok(());
+        }
+        // 2. 58b116bce136: the count is incremented in the same critical section.
+        let mut actions = Vec::new();
+        if cpu.rules().deferred_retry == DeferredRetry::TriggerCount {
+            actions.push(Action::Bump(cpu.cell(Core.trigger_count())));
+        }
+        actions.push(Action::ListSplice(cpu.cell(Core.pending_list()), cpu.cell(Core.active_list())));
+        cpu.step(Op::from(actions).under(cpu.deferred_probe_mutex()))?;
+        // 3. After the mutex was dropped.
+        cpu.queue_work(Core.deferred_probe_work())?;
+        Ok(())
+    })
+}
+
+/// `deferred_probe_work_func`: the mutex is dropped around each probe.
+pub fn deferred_probe_work_func(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("deferred_probe_work_func", &[], || {
+        cpu.lock(Core.deferred_probe_mutex())?;
+        cpu.repeat((), |()| {
+            let first: Option<Device> = cpu.observe(Action::ListPop(cpu.cell(Core.active_list())))?;
+            let Some(dev) = first else {
+                return Ok(Break(()));
+            };
+            cpu.get_device(dev)?;
+            cpu.unlock(Core.deferred_probe_mutex())?;
+            bus_probe_device(cpu, dev)?;
+            cpu.lock(Core.deferred_probe_mutex())?;
+            cpu.put_device(dev)?;
+            Ok(Continue(()))
+        })?;
+        cpu.unlock(Core.deferred_probe_mutex())
+    })
+}
+
+/// Remembers `deferred_trigger_count` before a probe.
+pub fn sample_trigger_count(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    if cpu.rules().deferred_retry != DeferredRetry::Never {
+        cpu.step(Action::Sample(cpu.cell(Core.trigger_count()), dev.0))?;
+    }
+    Ok(())
+}
+
+/// Forgets what [`sample_trigger_count`] remembered.
+pub fn drop_sample(cpu: &Cpu<'_>, dev: Device) -> Vec<Action> {
+    if cpu.rules().deferred_retry == DeferredRetry::Never {
+        return Vec::new();
+    }
+    vec![Action::DropSample(cpu.cell(Core.trigger_count()), dev.0)]
+}
+
+/// Triggers again if the count has moved since the sample: a supplier may have come meanwhile.
+pub fn retrigger_if_moved(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    if cpu.rules().deferred_retry == DeferredRetry::Never {
+        return Ok(());
+    }
+    let moved: bool = cpu.observe(Action::Moved(cpu.cell(Core.trigger_count()), dev.0))?;
+    if !moved {
+        return Ok(());
+    }
+    // From v5.14 on only if probing is not blocked.
+    let looks = cpu.rules().split_driver_probe_device && cpu.watched().block;
+    if looks && cpu.load(Core.defer_all_probes())? {
+        return Ok(());
+    }
+    driver_deferred_probe_trigger(cpu)
+}
+
+/// `deferred_probe_initcall`: enables deferral and triggers it.
+pub fn deferred_probe_initcall(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("deferred_probe_initcall", &[], || {
+        cpu.store(Core.enable(), true)?;
+        driver_deferred_probe_trigger(cpu)?;
+        cpu.flush_work(Core.deferred_probe_work())?;
+        if cpu.rules().deferred_timeout {
+            driver_deferred_probe_trigger(cpu)?;
+            cpu.flush_work(Core.deferred_probe_work())?;
+        }
+        Ok(())
+    })
+}
+
+/// The deferred-probe timeout (v4.19 on): triggers once more, and waits for it.
+pub fn deferred_probe_timeout(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("deferred_probe_timeout_work_func", &[], || {
+        if !cpu.rules().deferred_timeout {
+            return Ok(());
+        }
+        cpu.store(Core.timeout(), false)?;
+        driver_deferred_probe_trigger(cpu)?;
+        cpu.flush_work(Core.deferred_probe_work())?;
+        Ok(())
+    })
+}
+
+/// `wait_for_device_probe`.
+pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("wait_for_device_probe", &[], || {
+        if cpu.rules().barrier_flushes_deferred {
+            cpu.flush_work(Core.deferred_probe_work())?;
+        }
+        cpu.step(Action::AwaitZero(cpu.cell(Core.probe_count())))?;
+        cpu.async_synchronize_full()
+    })
+}
+
+/// `device_block_probing`.
+pub fn device_block_probing(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("device_block_probing", &[], || {
+        cpu.store(Core.defer_all_probes(), true)?;
+        wait_for_device_probe(cpu)?;
+        let done = cpu.storing(Core.probing_blocked(), true);
+        cpu.step(cpu.telling(done, event::PROBING_BLOCKED, &[]))?;
+        Ok(())
+    })
+}
+
+/// `device_unblock_probing`.
+pub fn device_unblock_probing(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("device_unblock_probing", &[], || {
+        let (flag, ghost) = (Core.defer_all_probes(), Core.probing_blocked());
+        cpu.step(vec![cpu.storing(flag, false), cpu.storing(ghost, false)])?;
+        driver_deferred_probe_trigger(cpu)
+    })
+}

@@ -1,0 +1,38 @@
+//! Drivers come and go, after drivers/base/driver.c (KERNEL.md 2.1, 2.7).
+//!
+//! Left out: attribute groups and their failures.
+
+use super::bus::{bus_add_driver, bus_remove_driver};
+use super::cpu::{Cpu, Errno};
+use super::ids::Driver;
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::Action;
+
+/// `driver_register`.
+pub fn driver_register(cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>> {
+    cpu.call("driver_register", &atoms![drv], || {
+        // 1. driver_find.
+        let find = Action::Load(cpu.cell(drv.name_taken()));
+        if cpu.observe(vec![Action::Revive(drv.object()), find])? {
+            return Ok(Err(Errno::Busy));
+        }
+        // 2.
+        if let Err(errno) = bus_add_driver(cpu, drv)? {
+            cpu.step(Action::Retire(drv.object()))?;
+            return Ok(Err(errno));
+        }
+        // 4. The uevent; from here on it may be unregistered.
+        cpu.step(vec![Action::Touch(drv.object()), cpu.storing(drv.registered(), true)])?;
+        Ok(Ok(()))
+    })
+}
+
+/// `driver_unregister`.
+pub fn driver_unregister(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
+    cpu.call("driver_unregister", &atoms![drv], || {
+        // The caller's contract: driver_register has returned 0, and this is the first call.
+        cpu.step(Action::Claim(cpu.cell(drv.registered())))?;
+        bus_remove_driver(cpu, drv)
+    })
+}

@@ -1,0 +1,157 @@
+//! Loading and unloading modules, after kernel/module/main.c and kernel/kmod.c (KERNEL.md 2.0).
+//!
+//! Left out: RCU grace periods, `stop_machine`, and module references: the driver core takes none.
+//! Simplified: a module that is loaded again lies at the same address.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::cpu::{Cpu, entry};
+use super::driver::{driver_register, driver_unregister};
+use super::ids::{Driver, Module};
+use super::objects::{Core, TICKETS};
+use crate::atoms;
+use crate::machine::cpu::{Held, Step};
+use crate::machine::op::{Action, Entry};
+use crate::machine::value::{Datum, Obs};
+
+/// Not loaded.
+pub const UNLOADED: u8 = 0;
+/// Its init runs.
+pub const COMING: u8 = 1;
+/// Loaded.
+pub const LIVE: u8 = 2;
+/// Its exit runs.
+pub const GOING: u8 = 3;
+/// Loaded, and its loader still has the initial reference: unloading fails.
+pub const LIVE_HELD: u8 = 4;
+
+fn drivers_of(cpu: &Cpu<'_>, module: Module) -> Vec<Driver> {
+    let all = (0..cpu.world().drivers.len() as u8).map(Driver);
+    all.filter(|drv| cpu.world().drivers[drv.index()].module == module).collect()
+}
+
+/// `load_module`, after the modules of its soft dependency.
+pub fn load_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    cpu.call("load_module", &atoms![module], || {
+        for first in &cpu.world().modules[module.index()].softdep_pre {
+            load_module(cpu, *first)?;
+        }
+        let state = cpu.cell(module.state());
+        let held = cpu.repeat((), |()| {
+            let swap = Action::Swap(state, UNLOADED.to_obs(), COMING.to_obs());
+            let before = cpu.step(swap)?;
+            if before == COMING.to_obs() {
+                // Another loader is at work.
+                cpu.step(Action::AwaitNot(state, COMING.to_obs()))?;
+                return Ok(Continue(()));
+            }
+            Ok(Break(Held::from_obs(before)))
+        })?;
+        if held.is_none() {
+            return Ok(());
+        }
+        do_init_module(cpu, module)
+    })
+}
+
+fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    let drivers = drivers_of(cpu, module);
+    let mut fresh: Vec<Action> = drivers.iter().map(|drv| Action::Alloc(drv.object())).collect();
+    if cpu.watched().used_async {
+        fresh.push(Action::SetOwn(cpu.cell(Core.used_async()), false));
+    }
+    if !fresh.is_empty() {
+        cpu.step(fresh)?;
+    }
+    for (i, drv) in drivers.iter().enumerate() {
+        if driver_register(cpu, *drv)?.is_err() {
+            for earlier in drivers[..i].iter().rev() {
+                driver_unregister(cpu, *earlier)?;
+            }
+            // No wait for async work at all (KERNEL.md 2.0, Load: error).
+            return free_module(cpu, module);
+        }
+    }
+    let waits = init_waits(cpu, module)?;
+    let state = cpu.cell(module.state());
+    let live = if waits { LIVE_HELD } else { LIVE };
+    cpu.step(vec![cpu.storing(module.state(), live), Action::Release(state)])?;
+    if waits {
+        cpu.async_synchronize_full()?;
+        cpu.store(module.state(), LIVE)?;
+    }
+    Ok(())
+}
+
+/// Whether the loader waits for async work after init.
+fn init_waits(cpu: &Cpu<'_>, module: Module) -> Step<bool> {
+    if cpu.rules().async_probe_skips_wait && cpu.world().modules[module.index()].async_probe {
+        return Ok(false);
+    }
+    if !cpu.waits_if_async_used() {
+        return Ok(true);
+    }
+    if !cpu.watched().used_async {
+        return Ok(false);
+    }
+    cpu.observe(Action::TestOwn(cpu.cell(Core.used_async())))
+}
+
+fn free_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    let drivers = drivers_of(cpu, module);
+    let mut actions: Vec<Action> = drivers.iter().map(|drv| Action::Free(drv.object())).collect();
+    actions.push(cpu.storing(module.state(), UNLOADED));
+    actions.push(Action::Release(cpu.cell(module.state())));
+    cpu.step(actions)?;
+    Ok(())
+}
+
+/// `delete_module`.
+pub fn delete_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    cpu.call("delete_module", &atoms![module], || {
+        let swap = Action::Swap(cpu.cell(module.state()), LIVE.to_obs(), GOING.to_obs());
+        if Held::from_obs(cpu.step(swap)?).is_none() {
+            return Ok(());
+        }
+        for drv in drivers_of(cpu, module).iter().rev() {
+            driver_unregister(cpu, *drv)?;
+        }
+        cpu.async_synchronize_full()?;
+        free_module(cpu, module)
+    })
+}
+
+/// `request_module`: starts `modprobe` and waits until it has ended.
+pub fn request_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    cpu.call("request_module", &atoms![module], || {
+        // 0fdff3ec6d87 (v3.9).
+        if cpu.current_is_async() {
+            cpu.warn(module.object())?;
+        }
+        let state = cpu.load(module.state())?;
+        if state == LIVE || state == LIVE_HELD {
+            return Ok(());
+        }
+        let ticket = free_ticket(cpu, module)?;
+        let entry = Entry { function: entry::MODPROBE, args: vec![module.to_obs(), Obs::Int(ticket)] };
+        cpu.step(Action::Spawn(cpu.cell(module.modprobe(ticket)), entry.clone()))?;
+        cpu.step(Action::AwaitEnded(cpu.cell(module.modprobe(ticket)), entry))?;
+        Ok(())
+    })
+}
+
+fn free_ticket(cpu: &Cpu<'_>, module: Module) -> Step<u8> {
+    for ticket in 0..TICKETS - 1 {
+        if !cpu.load(module.modprobe(ticket))? {
+            return Ok(ticket);
+        }
+    }
+    Ok(TICKETS - 1)
+}
+
+/// `modprobe`, a task of its own.
+pub fn modprobe(cpu: &Cpu<'_>, module: Module, ticket: u8) -> Step<()> {
+    cpu.call("modprobe", &atoms![module], || load_module(cpu, module))?;
+    cpu.step(Action::SpawnEnd(cpu.cell(module.modprobe(ticket))))?;
+    Ok(())
+}

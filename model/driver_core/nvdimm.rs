@@ -1,0 +1,58 @@
+//! Dan Williams' asynchronous device registration, after drivers/nvdimm/bus.c (4d88a97aa9e8, v4.2;
+//! KERNEL.md E, SCENARIOS.md 2).
+//!
+//! Left out: the bus lock and the ioctl side.
+
+use super::core::{device_add, device_unregister};
+use super::cpu::{Cpu, ND_DOMAIN, entry};
+use super::ids::Device;
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::Action;
+
+use super::objects::Core;
+
+/// `nd_device_register`: takes references and lets an async entry add the device. It returns nothing.
+pub fn nd_device_register(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("nd_device_register", &atoms![dev], || {
+        cpu.get_device(dev)?;
+        if let Some(parent) = held_parent(cpu, dev) {
+            cpu.get_device(parent)?;
+        }
+        cpu.async_schedule(ND_DOMAIN, entry::ND_REGISTER, &atoms![dev], || nd_async_device_register(cpu, dev))
+    })
+}
+
+fn held_parent(cpu: &Cpu<'_>, dev: Device) -> Option<Device> {
+    cpu.parent(dev).filter(|_| cpu.rules().nd_register_gets_parent)
+}
+
+/// `nd_async_device_register`: a failed `device_add` also drops the creator's reference.
+pub fn nd_async_device_register(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("nd_async_device_register", &atoms![dev], || {
+        if device_add(cpu, dev)?.is_err() {
+            cpu.putting(dev, vec![cpu.storing(dev.created(), false)])?;
+        }
+        cpu.put_device(dev)?;
+        if let Some(parent) = held_parent(cpu, dev) {
+            cpu.put_device(parent)?;
+        }
+        Ok(())
+    })
+}
+
+/// `nd_synchronize`: waits for libnvdimm's own domain.
+pub fn nd_synchronize(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("nd_synchronize", &[], || {
+        cpu.step(Action::AsyncAwait(cpu.cell(Core.async_lists()), Some(ND_DOMAIN)))?;
+        Ok(())
+    })
+}
+
+/// `nd_device_unregister` (`ND_ASYNC`).
+pub fn nd_device_unregister(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("nd_device_unregister", &atoms![dev], || {
+        nd_synchronize(cpu)?;
+        device_unregister(cpu, dev)
+    })
+}

@@ -1,0 +1,197 @@
+//! Probing one device by one driver, after drivers/base/dd.c (KERNEL.md 2.4).
+//!
+//! Left out: runtime power management, pins and DMA, device links, devres, attribute groups, notifiers
+//! and uevents; with them the failures of the core itself.
+
+use super::body::{call_probe, probe_returned};
+use super::cpu::{Cpu, Errno, entry};
+use super::dd::{all_probes_deferred, is_dead};
+use super::deferred::{
+    driver_deferred_probe_add, driver_deferred_probe_del, driver_deferred_probe_trigger, drop_sample,
+    retrigger_if_moved, sample_trigger_count,
+};
+use super::ids::{Device, Driver};
+use super::objects::Core;
+use super::properties::event;
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::Action;
+use crate::machine::value::{Datum, Obs, Observe};
+
+/// What came of an attempt to probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// The device is bound.
+    Bound,
+    /// The driver's probe was called and failed.
+    Failed(Errno),
+    /// The core refused, and the probe was not called.
+    Refused(Errno),
+}
+
+impl Observe for Probed {
+    fn record(&self, to: &mut Vec<Obs>) {
+        let option: Result<(), Result<Errno, Errno>> = match self {
+            Probed::Bound => Ok(()),
+            Probed::Failed(errno) => Err(Ok(*errno)),
+            Probed::Refused(errno) => Err(Err(*errno)),
+        };
+        option.record(to);
+    }
+
+    fn replay(from: &mut std::slice::Iter<'_, Obs>) -> Self {
+        match Result::<(), Result<Errno, Errno>>::replay(from) {
+            Ok(()) => Probed::Bound,
+            Err(Ok(errno)) => Probed::Failed(errno),
+            Err(Err(errno)) => Probed::Refused(errno),
+        }
+    }
+}
+
+/// `driver_probe_device`, with the device lock held.
+pub fn driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Probed> {
+    cpu.call("driver_probe_device", &atoms![drv, dev], || {
+        if !cpu.rules().split_driver_probe_device {
+            // 1.
+            if !cpu.load(dev.registered())? {
+                return Ok(Probed::Refused(Errno::Failed));
+            }
+            // 3.
+            return really_probe(cpu, drv, dev);
+        }
+        // v5.14 on. 1. 2.
+        sample_trigger_count(cpu, dev)?;
+        let count = cpu.cell(Core.probe_count());
+        cpu.step(vec![Action::Get(count), Action::Hold(count)])?;
+        // 3.
+        let probed = __driver_probe_device(cpu, drv, dev)?;
+        // 4. 5.
+        if let Probed::Failed(Errno::ProbeDefer) | Probed::Refused(Errno::ProbeDefer) = probed {
+            driver_deferred_probe_add(cpu, dev)?;
+            retrigger_if_moved(cpu, dev)?;
+        }
+        // 6.
+        drop_probe_count(cpu, dev)?;
+        Ok(probed)
+    })
+}
+
+fn drop_probe_count(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    let count = cpu.cell(Core.probe_count());
+    let mut actions = drop_sample(cpu, dev);
+    actions.extend([Action::Dec(count), Action::Release(count)]);
+    cpu.step(actions)?;
+    Ok(())
+}
+
+/// `__driver_probe_device` (v5.14 on).
+pub fn __driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Probed> {
+    cpu.call("__driver_probe_device", &atoms![drv, dev], || {
+        // 1.
+        if is_dead(cpu, dev)? || !cpu.load(dev.registered())? {
+            return Ok(Probed::Refused(Errno::Failed));
+        }
+        // 2.
+        if cpu.load(dev.driver())?.is_some() {
+            return Ok(Probed::Refused(Errno::Busy));
+        }
+        // 3.
+        if cpu.rules().ready_flag && !cpu.load(dev.ready())? {
+            return Ok(Probed::Refused(Errno::ProbeDefer));
+        }
+        // 4.
+        if cpu.rules().can_match {
+            cpu.store(dev.can_match(), true)?;
+        }
+        // 6.
+        really_probe(cpu, drv, dev)
+    })
+}
+
+/// `really_probe`.
+pub fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Probed> {
+    cpu.call("really_probe", &atoms![drv, dev], || {
+        let counts = !cpu.rules().split_driver_probe_device;
+        // 1.
+        if counts {
+            sample_trigger_count(cpu, dev)?;
+        }
+        // 2.
+        if all_probes_deferred(cpu)? {
+            if counts {
+                driver_deferred_probe_add(cpu, dev)?;
+                if let Some(drop) = drop_sample(cpu, dev).pop() {
+                    cpu.step(drop)?;
+                }
+            }
+            return Ok(Probed::Refused(Errno::ProbeDefer));
+        }
+        // 4.
+        let count = cpu.cell(Core.probe_count());
+        if counts {
+            cpu.step(vec![Action::Get(count), Action::Hold(count)])?;
+        }
+        // 6. 7.
+        cpu.store(dev.driver(), Some(drv))?;
+        cpu.step(cpu.driver_private(drv).to_vec())?;
+        // 8.
+        let result = call_probe(cpu, drv, dev)?;
+        let probed = match result {
+            // 9.
+            Ok(()) => {
+                driver_bound(cpu, dev)?;
+                Probed::Bound
+            }
+            // 10.
+            Err(outcome) => {
+                let failed = cpu.storing(dev.driver(), None);
+                cpu.step(cpu.telling(failed, event::PROBE_FAILED, &atoms![dev, drv, outcome]))?;
+                super::dd::dev_set_drvdata(cpu, dev, None)?;
+                let errno = probe_returned(outcome);
+                if counts && errno == Errno::ProbeDefer {
+                    driver_deferred_probe_add(cpu, dev)?;
+                    retrigger_if_moved(cpu, dev)?;
+                }
+                Probed::Failed(errno)
+            }
+        };
+        if counts {
+            let mut actions = drop_sample(cpu, dev);
+            actions.extend([Action::Dec(count), Action::Release(count)]);
+            cpu.step(actions)?;
+        }
+        Ok(probed)
+    })
+}
+
+/// `driver_bound`, with the device lock held.
+pub fn driver_bound(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("driver_bound", &atoms![dev], || {
+        // 1.
+        if cpu.load(dev.knode_driver())?.is_some() {
+            return Ok(());
+        }
+        // 2. The node goes on the klist of whatever dev->driver is.
+        let drv: Driver = cpu.follow(dev.driver())?;
+        let private = super::objects::Private(drv.0);
+        let mut actions = vec![cpu.private(dev)];
+        actions.extend(cpu.driver_private(drv));
+        actions.push(cpu.storing(dev.knode_driver(), Some(drv)));
+        actions.push(Action::KlistAdd(cpu.cell(private.klist_devices()), dev.object()));
+        cpu.step(cpu.telling(actions, event::BOUND, &atoms![dev, drv]))?;
+        // 4. 5.
+        driver_deferred_probe_del(cpu, dev, false)?;
+        driver_deferred_probe_trigger(cpu)
+    })
+}
+
+/// The driver that an async entry was scheduled for, if it is this device's: a ghost of the entry.
+#[must_use]
+pub fn scheduled_for(cpu: &Cpu<'_>, dev: Device) -> Obs {
+    match cpu.current() {
+        current if current.function == entry::DRIVER_ATTACH_HELPER && current.args[0] == dev.to_obs() => {
+            current.args[1]
+        }
+        _ => Obs::None,
+    }
+}

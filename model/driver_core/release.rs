@@ -1,0 +1,142 @@
+//! Unbinding drivers from devices, after drivers/base/dd.c (KERNEL.md 2.7).
+//!
+//! Left out: runtime power management, device links and their consumers, devres, notifiers, uevents.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::attach_work::flush_attach_work;
+use super::body::call_remove;
+use super::cpu::Cpu;
+use super::ids::{Device, Driver};
+use super::objects::{DEVICE_REFS, Private};
+use super::properties::event;
+use crate::atoms;
+use crate::machine::cpu::Step;
+use crate::machine::op::Action;
+
+/// `__device_release_driver`, with the device lock held. `named`: the driver that the caller names.
+fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
+    cpu.call("__device_release_driver", &atoms![dev], || {
+        // 1.
+        let Some(drv) = cpu.load(dev.driver())? else {
+            return Ok(());
+        };
+        // 2. With the locks held.
+        if cpu.rules().release_flushes_attach_work {
+            flush_attach_work(cpu, drv)?;
+        }
+        if cpu.rules().release_waits_for_async && cpu.driver_allows_async_probing(drv) {
+            cpu.async_synchronize_full()?;
+        }
+        // 4. The sysfs links of the driver's kobject.
+        cpu.step(cpu.driver_private(drv).to_vec())?;
+        // 5.
+        call_remove(cpu, drv, dev, named)?;
+        // 6.
+        let released = cpu.storing(dev.driver(), None);
+        cpu.step(cpu.telling(released, event::RELEASED, &atoms![dev, drv]))?;
+        super::dd::dev_set_drvdata(cpu, dev, None)?;
+        // 7. klist_remove, which never sleeps: no iterator ever stands on this klist.
+        let Some(listed) = cpu.load(dev.knode_driver())? else {
+            return Ok(());
+        };
+        let klist = cpu.cell(Private(listed.0).klist_devices());
+        cpu.step(vec![
+            cpu.private(dev),
+            cpu.storing(dev.knode_driver(), None),
+            Action::KlistDel(klist, dev.object()),
+        ])?;
+        Ok(())
+    })
+}
+
+/// `device_release_driver`: never takes the parent's lock. `deleting`: `device_del` calls it.
+pub fn device_release_driver(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step<()> {
+    cpu.call("device_release_driver", &atoms![dev], || {
+        cpu.device_lock(dev)?;
+        __device_release_driver(cpu, dev, None)?;
+        let unlock = Action::Unlock(cpu.cell(dev.mutex()));
+        cpu.step(cpu.telling(unlock, event::RELEASE_PASSED, &atoms![dev, deleting]))?;
+        Ok(())
+    })
+}
+
+/// `device_driver_detach`: releases whatever is bound. `named`: what the user asked to unbind.
+pub fn device_driver_detach(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
+    cpu.call("device_driver_detach", &atoms![dev], || {
+        cpu.device_driver_lock(dev)?;
+        __device_release_driver(cpu, dev, named)?;
+        cpu.device_driver_unlock(dev)
+    })
+}
+
+/// `driver_detach`: unbinds all devices of a driver that is off its bus' klist.
+pub fn driver_detach(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
+    cpu.call("driver_detach", &atoms![drv], || {
+        // 1. 37e98d9bedb5 (v5.0).
+        if cpu.rules().detach_waits_for_async && cpu.driver_allows_async_probing(drv) {
+            cpu.async_synchronize_full()?;
+        }
+        // 2.
+        let klist = cpu.cell(Private(drv.0).klist_devices());
+        cpu.repeat((), |()| {
+            let follow = Action::Follow(cpu.cell(drv.p()));
+            let last: Option<Device> = cpu.observe(vec![follow, Action::KlistLast(klist, DEVICE_REFS)])?;
+            let Some(dev) = last else {
+                return Ok(Break(()));
+            };
+            // 3.
+            cpu.device_driver_lock(dev)?;
+            if cpu.load(dev.driver())? == Some(drv) {
+                __device_release_driver(cpu, dev, Some(drv))?;
+            }
+            cpu.device_driver_unlock(dev)?;
+            // 4.
+            cpu.put_device(dev)?;
+            Ok(Continue(()))
+        })
+    })
+}
+
+/// `device_shutdown`: waits for probing and blocks it for ever, then calls the shutdown callbacks.
+///
+/// Left out: the callbacks themselves. Simplified: the devices are taken in reverse order of the file.
+pub fn device_shutdown(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("device_shutdown", &[], || {
+        if cpu.rules().shutdown_waits {
+            super::deferred::wait_for_device_probe(cpu)?;
+            super::deferred::device_block_probing(cpu)?;
+        }
+        for index in (0..cpu.world().devices.len() as u8).rev() {
+            shutdown_device(cpu, Device(index))?;
+        }
+        Ok(())
+    })
+}
+
+fn shutdown_device(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("device_shutdown: shutdown", &atoms![dev], || {
+        if !cpu.find_device(dev)? {
+            return Ok(());
+        }
+        // Always the parent's lock; need_parent_lock is not looked at.
+        let parent = cpu.parent(dev);
+        if let Some(parent) = parent {
+            cpu.get_device(parent)?;
+            cpu.device_lock(parent)?;
+        }
+        cpu.device_lock(dev)?;
+        if let Some(drv) = cpu.load(dev.driver())? {
+            cpu.deref_driver(drv)?;
+        }
+        cpu.device_unlock(dev)?;
+        if let Some(parent) = parent {
+            cpu.device_unlock(parent)?;
+        }
+        cpu.put_device(dev)?;
+        if let Some(parent) = parent {
+            cpu.put_device(parent)?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,85 @@
+//! Revisions of the driver core: the kernel's releases, and the series of the mail threads.
+
+/// A revision under review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Revision {
+    /// Its name in scenario files.
+    pub name: &'static str,
+    /// Where it comes from.
+    pub source: &'static str,
+    /// The kernel version that it counts as, for ranges of versions.
+    pub version: (u16, u16),
+    /// The series that it adds to that version, if it is none of the kernel's own.
+    pub series: Series,
+}
+
+/// Patches that were posted but not merged in this form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Series {
+    /// The kernel's own release.
+    Released,
+    /// Luis Rodriguez, "driver-core: add driver module asynchronous probe support", v2 6/7.
+    Luis,
+    /// Alexander Duyck, "driver core: Probe devices asynchronously instead of the driver", v4 4/6.
+    DuyckV4,
+    /// The same, v6 6/9.
+    DuyckV6,
+}
+
+/// All revisions, oldest first.
+pub const REVISIONS: &[Revision] = &[
+    released("v3.18", "Linux 3.18, 7 Dec 2014: synchronous probing only", (3, 18)),
+    Revision {
+        name: "luis-v2",
+        source: "Luis R. Rodriguez, [PATCH v2 6/7] driver-core: add driver module asynchronous probe support, 2014",
+        version: (3, 18),
+        series: Series::Luis,
+    },
+    released("v4.2", "Linux 4.2, 30 Aug 2015: Dmitry Torokhov's asynchronous probing (765230b5f084)", (4, 2)),
+    Revision {
+        name: "duyck-v4",
+        source: "Alexander Duyck, [driver-core PATCH v4 4/6] driver core: Probe devices asynchronously instead of the driver, 15 Oct 2018",
+        version: (4, 20),
+        series: Series::DuyckV4,
+    },
+    Revision {
+        name: "duyck-v6",
+        source: "Alexander Duyck, [driver-core PATCH v6 6/9] driver core: Probe devices asynchronously instead of the driver, 8 Nov 2018",
+        version: (4, 20),
+        series: Series::DuyckV6,
+    },
+    released(
+        "v5.1",
+        "Linux 5.1, 5 May 2019: the merged form (ef0ff68351be), dead flag (3451a495ef24)",
+        (5, 1),
+    ),
+    released("v5.9", "Linux 5.9, 11 Oct 2020: dead is checked in __device_attach", (5, 9)),
+    released("v5.19", "Linux 5.19, 31 Jul 2022: __device_attach schedules unlocked (b232b02bf3c2)", (5, 19)),
+    released("v6.0", "Linux 6.0, 2 Oct 2022: __driver_attach schedules unlocked (70fe758352ca)", (6, 0)),
+    released("v6.2", "Linux 6.2, 19 Feb 2023: a match error no longer ends the walk", (6, 2)),
+    released("v7.1-rc", "Linux 7.1-rc: the ready flag", (7, 1)),
+];
+
+const fn released(name: &'static str, source: &'static str, version: (u16, u16)) -> Revision {
+    Revision { name, source, version, series: Series::Released }
+}
+
+impl Revision {
+    /// The revision of a name.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Revision> {
+        REVISIONS.iter().find(|revision| revision.name == name)
+    }
+
+    /// Whether it counts as this version or a later one.
+    #[must_use]
+    pub fn since(&self, major: u16, minor: u16) -> bool {
+        self.version >= (major, minor)
+    }
+
+    /// Whether it is one of Duyck's series.
+    #[must_use]
+    pub fn duyck(&self) -> bool {
+        matches!(self.series, Series::DuyckV4 | Series::DuyckV6)
+    }
+}
