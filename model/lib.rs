@@ -3,6 +3,7 @@
 pub mod automaton;
 pub mod driver_core;
 pub mod machine;
+pub mod render;
 pub mod scenario;
 pub mod search;
 pub mod trace;
