@@ -10,7 +10,7 @@ use super::wrap::{ascii, cut, wrap};
 const GAP: (usize, usize) = (4, 2);
 
 /// A column begins so far to the right of the deepest line before it, or lines would be mixed up.
-const STEP: usize = 10;
+const STEP: usize = 8;
 
 /// The longest prefix.
 const PREFIX: usize = 26;
@@ -20,7 +20,7 @@ const HANG: usize = 4;
 
 /// One column an actor, under its heading. Lines of actors without a column are left out.
 pub(super) fn columns(heads: &[(usize, String)], lines: &[Line], width: usize) -> Vec<String> {
-    let starts = starts(heads, lines, width);
+    let (starts, unit) = starts(heads, lines, width);
     let ends = starts.iter().skip(1).map(|start| start - GAP.1).chain([width]);
     let widths: Vec<usize> = starts.iter().zip(ends).map(|(start, end)| end - start).collect();
 
@@ -35,8 +35,8 @@ pub(super) fn columns(heads: &[(usize, String)], lines: &[Line], width: usize) -
     rows.push(beside(&starts, rules));
     for line in lines {
         let Some(column) = heads.iter().position(|head| head.0 == line.actor) else { continue };
-        let indent = indent_of(line, widths[column], deepest(line.actor, lines));
-        let cells = fit(line, indent, width - starts[column]);
+        let room = width - starts[column];
+        let cells = fit(line, (unit * line.depth).min(room / 2), room);
         rows.extend(cells.into_iter().map(|cell| format!("{}{cell}", " ".repeat(starts[column]))));
     }
     rows
@@ -51,49 +51,59 @@ pub(super) fn prefixed(heads: &[(usize, String)], lines: &[Line], width: usize) 
     for line in lines {
         let Some(column) = heads.iter().position(|head| head.0 == line.actor) else { continue };
         let name = &names[column];
-        let cells = fit(line, indent_of(line, room, deepest(line.actor, lines)), room);
+        let cells = fit(line, (2 * line.depth).min(room / 2), room);
         rows.extend(cells.into_iter().map(|cell| format!("{name:<indent$}{cell}")));
     }
     rows
 }
 
-/// Where each column begins.
-fn starts(heads: &[(usize, String)], lines: &[Line], width: usize) -> Vec<usize> {
-    let wanted: Vec<usize> = heads.iter().map(|head| wanted(head, lines)).collect();
-    let from_widths = |widths: &[usize], gap: usize| -> Vec<usize> {
-        (0..widths.len()).map(|n| widths[..n].iter().sum::<usize>() + n * gap).collect()
-    };
+/// Where each column begins, and by how much a line is indented for each function that it is in.
+fn starts(heads: &[(usize, String)], lines: &[Line], width: usize) -> (Vec<usize>, usize) {
+    let wanted = |unit| heads.iter().map(|head| wanted(head, lines, unit)).collect::<Vec<usize>>();
     let gaps = heads.len().saturating_sub(1);
-    if wanted.iter().sum::<usize>() + gaps * GAP.0 <= width {
-        return from_widths(&wanted, GAP.0);
+    if wanted(2).iter().sum::<usize>() + gaps * GAP.0 <= width {
+        return (from_widths(&wanted(2), GAP.0), 2);
     }
-    // The last column cannot reach under another: it gets what it wants, as far as the others can
-    // still be told apart. What is then left makes the others wider.
-    let (Some(last), Some(want)) = (heads.len().checked_sub(1), wanted.last()) else { return Vec::new() };
-    let least: Vec<usize> = heads
-        .iter()
-        .map(|head| ascii(&head.1).len().max(2 * deepest(head.0, lines) + STEP))
-        .zip(&wanted)
-        .map(|(least, wanted)| least.min(*wanted))
-        .collect();
-    let before: usize = least[..last].iter().sum::<usize>() + gaps * GAP.1;
-    if before + least[last] > width {
-        return from_widths(&share(&wanted, width - gaps * GAP.1), GAP.1);
+    // The last column cannot reach under another. If the others, as narrow as they can be told apart,
+    // do not leave it what it wants, the indentation shrinks.
+    let least = |unit| -> Vec<usize> {
+        let least = heads.iter().map(|head| ascii(&head.1).len().max(unit * deepest(head.0, lines) + STEP));
+        least.zip(wanted(unit)).map(|(least, wanted)| least.min(wanted)).collect()
+    };
+    let needs = |others: &[usize], last: usize| others.iter().sum::<usize>() + gaps * GAP.1 + last;
+    for (unit, patient) in [(2, false), (1, true)] {
+        let (wanted, least) = (wanted(unit), least(unit));
+        let (Some((want, want_others)), Some((least, others))) = (wanted.split_last(), least.split_last())
+        else {
+            break;
+        };
+        if needs(others, if patient { *least } else { *want }) <= width {
+            let spare = width.saturating_sub(needs(others, *want));
+            return (from_widths(&widened(others, want_others, spare), GAP.1), unit);
+        }
     }
-    let spare = width.saturating_sub(*want).saturating_sub(before);
-    let lacks: Vec<usize> = (0..last).map(|column| wanted[column] - least[column]).collect();
-    let lack = lacks.iter().sum::<usize>().max(1);
-    let mut widths: Vec<usize> =
-        (0..last).map(|column| least[column] + spare.min(lack) * lacks[column] / lack).collect();
-    widths.push(0);
-    from_widths(&widths, GAP.1)
+    (from_widths(&share(&wanted(1), width - gaps * GAP.1), GAP.1), 1)
+}
+
+/// The starts of columns from the widths of at least all but the last.
+fn from_widths(widths: &[usize], gap: usize) -> Vec<usize> {
+    (0..widths.len()).map(|n| widths[..n].iter().sum::<usize>() + n * gap).collect()
+}
+
+/// The columns before the last one, wider by what is spare, and a last one of no matter what width.
+fn widened(least: &[usize], wanted: &[usize], spare: usize) -> Vec<usize> {
+    let lacks: Vec<usize> = wanted.iter().zip(least).map(|(wanted, least)| wanted - least).collect();
+    let lack = lacks.iter().sum::<usize>();
+    let more = lacks.iter().map(|mine| spare.min(lack) * mine / lack.max(1));
+    least.iter().zip(more).map(|(least, more)| least + more).chain([0]).collect()
 }
 
 /// The width at which nothing of a column would be broken.
-fn wanted(head: &(usize, String), lines: &[Line]) -> usize {
+fn wanted(head: &(usize, String), lines: &[Line], unit: usize) -> usize {
     let mine = lines.iter().filter(|line| line.actor == head.0);
-    let length =
-        |line: &Line| 2 * line.depth + ascii(&line.text).len() + line.mark.map_or(0, |mark| mark.len() + 1);
+    let length = |line: &Line| {
+        unit * line.depth + ascii(&line.text).len() + line.mark.map_or(0, |mark| mark.len() + 1)
+    };
     mine.map(length).max().unwrap_or(0).max(ascii(&head.1).len())
 }
 
@@ -113,12 +123,6 @@ fn share(wanted: &[usize], width: usize) -> Vec<usize> {
         left = left.saturating_sub(widths[*column]);
     }
     widths
-}
-
-/// How far a line is indented: in a narrow column nesting must not eat the room for words.
-fn indent_of(line: &Line, width: usize, deepest: usize) -> usize {
-    let unit = if 2 * deepest > width / 2 { 1 } else { 2 };
-    (unit * line.depth).min(width / 2)
 }
 
 /// A line within a width, with its mark below it.

