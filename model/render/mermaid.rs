@@ -64,5 +64,6 @@ fn escaped(text: &str) -> String {
             _ => out.push(c),
         }
     }
-    out
+    // An empty text would be a syntax error.
+    if out.trim().is_empty() { "?".to_owned() } else { out }
 }

@@ -2,8 +2,8 @@
 //!
 //! Every name comes from the strings of a [`Story`](crate::trace::Story), so nothing here knows what
 //! the program is about. All output is ASCII and a function of its input alone. The forms for people
-//! ([`diagram`], [`text`], [`explain`]) stay within 75 columns or are wrapped by their caller; the
-//! forms for other programs are JSON, XML, KTAP and Mermaid.
+//! (diagram, text, explanation) are for lines of 75 columns; the forms for other programs are JSON,
+//! XML, KTAP and Mermaid.
 
 mod columns;
 pub mod diagram;
