@@ -4,6 +4,7 @@ pub mod automaton;
 pub mod check;
 pub mod driver_core;
 pub mod machine;
+pub mod render;
 pub mod scenario;
 pub mod search;
 pub mod trace;

@@ -1,0 +1,192 @@
+//! The race diagram of kernel changelogs: time goes down, one column for each task.
+//!
+//! Follows the CPU0/CPU1 tables that the tip tree's maintainer handbook asks for, and for deadlocks
+//! lockdep's "Possible unsafe locking scenario". More than three tasks fall back to one column whose
+//! lines begin with the task.
+
+use super::columns::{columns, prefixed};
+use super::lines::{Line, deadlocked, is_deadlock, lines};
+use super::words::{actor, frame, names};
+use super::wrap::wrap;
+use crate::trace::{Held, Story, Waiting};
+
+/// The narrowest diagram; a smaller width is taken as this one.
+const LEAST_WIDTH: usize = 40;
+
+/// So many actors still have a column each.
+const COLUMNS: usize = 3;
+
+/// How a diagram is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiagramOptions {
+    /// No line is longer, in characters. At least 40.
+    pub width: usize,
+    /// Whether steps are told that decide nothing.
+    pub full: bool,
+}
+
+impl Default for DiagramOptions {
+    fn default() -> Self {
+        DiagramOptions { width: 75, full: false }
+    }
+}
+
+impl DiagramOptions {
+    pub(super) fn line_width(&self) -> usize {
+        self.width.max(LEAST_WIDTH)
+    }
+}
+
+/// Draws a story: its steps, what went wrong, and what each task waits for.
+///
+/// ```
+/// use raddle::render::{DiagramOptions, diagram};
+/// use raddle::trace::{Actor, StepKind, Story, ToldHazard, ToldStep};
+///
+/// let step = |actor, call: &str, does: &str| ToldStep {
+///     actor,
+///     stack: vec![call.to_owned()],
+///     kind: StepKind::Read,
+///     does: does.to_owned(),
+///     observed: None,
+///     changes: vec![],
+///     started: None,
+///     at: "model.rs:1".to_owned(),
+/// };
+/// let story = Story {
+///     actors: vec![Actor { name: "rmmod".to_owned() }, Actor { name: "kworker".to_owned() }],
+///     steps: vec![step(0, "exit()", "free x"), step(1, "helper()", "use x")],
+///     hazard: Some(ToldHazard {
+///         id: "use-after-free".to_owned(),
+///         text: "x is used after it has been freed".to_owned(),
+///         at_last_step: true,
+///     }),
+///     waiting: vec![],
+///     held: vec![],
+/// };
+/// assert_eq!(
+///     diagram(&story, &DiagramOptions::default()),
+///     "\
+/// rmmod       kworker
+/// -----       -------
+/// exit()
+///   free x
+///             helper()
+///               use x
+///               ^^^^^
+///
+/// use-after-free: x is used after it has been freed.
+/// "
+/// );
+/// ```
+#[must_use]
+pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
+    let width = options.line_width();
+    let lines = lines(story, options.full);
+    let mut rows = table(story, &lines, width);
+    let sentences = sentences(story);
+    if !sentences.is_empty() {
+        rows.push(String::new());
+    }
+    for sentence in sentences {
+        rows.extend(wrap(&sentence, width, 2));
+    }
+    if let Some(scenario) = unsafe_locking(story, width) {
+        rows.push(String::new());
+        rows.extend(scenario);
+    }
+    joined(rows)
+}
+
+/// Lines as a text, without blanks at their ends.
+pub(super) fn joined(rows: Vec<String>) -> String {
+    rows.iter().map(|row| format!("{}\n", row.trim_end())).collect()
+}
+
+/// The actors that have a line, in the story's order, as columns or prefixes.
+fn table(story: &Story, lines: &[Line], width: usize) -> Vec<String> {
+    let mut actors: Vec<usize> = lines.iter().map(|line| line.actor).collect();
+    actors.sort_unstable();
+    actors.dedup();
+    let heads: Vec<(usize, String)> =
+        actors.iter().map(|number| (*number, actor(story, *number).to_owned())).collect();
+    match heads.len() {
+        0 => vec!["(no step)".to_owned()],
+        1..=COLUMNS => columns(&heads, lines, width),
+        _ => prefixed(&heads, lines, width),
+    }
+}
+
+/// What went wrong, and then what each waiting task waits for.
+fn sentences(story: &Story) -> Vec<String> {
+    let mut sentences = Vec::new();
+    if let Some(hazard) = &story.hazard {
+        let text = hazard.text.trim_end_matches('.');
+        sentences.push(match hazard.at_last_step {
+            true if is_deadlock(story) && said_by_waits(story, text) => {
+                let several =
+                    if deadlocked(story).count() > 1 { "these tasks wait" } else { "this task waits" };
+                format!("{}: {several} for ever.", hazard.id)
+            }
+            true => format!("{}: {text}.", hazard.id),
+            false => format!("{}: At the end, when nothing more can happen: {text}.", hazard.id),
+        });
+    }
+    sentences.extend(story.waiting.iter().map(|wait| waits(story, wait)));
+    sentences
+}
+
+/// Whether the sentences about the waiting tasks say all that this text says.
+fn said_by_waits(story: &Story, text: &str) -> bool {
+    text.contains(" waits for ") && deadlocked(story).all(|wait| names(text, lock(wait).unwrap_or(&wait.on)))
+}
+
+fn waits(story: &Story, wait: &Waiting) -> String {
+    let inside = wait.stack.last().map_or(String::new(), |call| format!(" in {}", frame(call)));
+    let who = format!("{}{inside}", actor(story, wait.actor));
+    let by: Vec<&str> = wait.by.iter().map(|number| actor(story, *number)).collect();
+    match lock(wait) {
+        Some(lock) => match holder(story, lock) {
+            Some(held) => format!("{who} waits for {lock}, held by {}.", actor(story, held.actor)),
+            None => format!("{who} waits for {lock}."),
+        },
+        None if !by.is_empty() => format!("{who} waits for {}, which needs {}.", wait.on, by.join(" and ")),
+        None if wait.deadlocked => format!("{who} waits for {}, which nobody can bring about.", wait.on),
+        None => format!("{who} waits for {}.", wait.on),
+    }
+}
+
+/// The lock that a task waits for, if it is a lock.
+pub(super) fn lock(wait: &Waiting) -> Option<&str> {
+    wait.on.strip_prefix("lock ")
+}
+
+/// Who holds a lock.
+fn holder<'a>(story: &'a Story, lock: &str) -> Option<&'a Held> {
+    story.held.iter().find(|held| held.lock == lock)
+}
+
+/// The deadlock as lockdep would draw it: what each task holds that another wants, and what it wants.
+fn unsafe_locking(story: &Story, width: usize) -> Option<Vec<String>> {
+    if !is_deadlock(story) {
+        return None;
+    }
+    let waiters: Vec<(&Waiting, &str)> =
+        deadlocked(story).filter_map(|wait| lock(wait).map(|lock| (wait, lock))).collect();
+    if waiters.len() < 2 {
+        return None;
+    }
+    let line = |actor, lock: &str, mark| Line { actor, depth: 0, text: format!("lock({lock});"), mark };
+    let mut lines = Vec::new();
+    for (wait, _) in &waiters {
+        let wanted = |held: &&Held| waiters.iter().any(|(_, lock)| *lock == held.lock);
+        let holds = story.held.iter().filter(|held| held.actor == wait.actor).filter(wanted);
+        lines.extend(holds.map(|held| line(wait.actor, &held.lock, None)));
+    }
+    lines.extend(waiters.iter().map(|(wait, lock)| line(wait.actor, lock, None)));
+    let mut rows = vec!["Possible unsafe locking scenario:".to_owned(), String::new()];
+    rows.extend(table(story, &lines, width - 2).into_iter().map(|row| format!("  {row}")));
+    rows.push(String::new());
+    rows.push("  *** DEADLOCK ***".to_owned());
+    Some(rows)
+}

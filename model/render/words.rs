@@ -1,0 +1,146 @@
+//! One step in words, without saying anything twice.
+
+use crate::trace::{Change, StepKind, Story, ToldStep};
+
+/// The longest list for which its contents are told before and after.
+const SHORT_LIST: usize = 48;
+
+/// The name of an actor.
+pub(super) fn actor(story: &Story, actor: usize) -> &str {
+    story.actors.get(actor).map_or("?", |actor| actor.name.as_str())
+}
+
+/// A stack frame with its parentheses.
+pub(super) fn frame(call: &str) -> String {
+    if call.contains('(') { call.to_owned() } else { format!("{call}()") }
+}
+
+/// What the step does, and the lock that it does it under, if it says so.
+pub(super) fn core(step: &ToldStep) -> (&str, Option<&str>) {
+    match step.does.rsplit_once(" under ") {
+        Some((core, lock)) => (core, Some(lock)),
+        None => (&step.does, None),
+    }
+}
+
+/// Whether a text names something as a whole word: `a.b` names `a` and `a.b`, but not `b`.
+pub(super) fn names(text: &str, name: &str) -> bool {
+    let word = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    !name.is_empty()
+        && text.match_indices(name).any(|(place, _)| {
+            let before = text[..place].chars().next_back();
+            let mut after = text[place + name.len()..].chars();
+            let (next, following) = (after.next(), after.next());
+            let arrow = next == Some('-') && following == Some('>');
+            !before.is_some_and(|c| word(c) || c == '.') && (arrow || !next.is_some_and(word))
+        })
+}
+
+/// A step in words: what it does with what it observed or changed, then what else changed.
+pub(super) fn words(story: &Story, step: &ToldStep) -> Vec<String> {
+    let (core, lock) = core(step);
+    let mut changes: Vec<&Change> =
+        step.changes.iter().filter(|change| !evident(step, core, change)).collect();
+    let mut lines = Vec::new();
+    if let Some(started) = step.started {
+        lines.push(schedule(story, core, started));
+    } else if step.kind == StepKind::Choice && core == "one of several outcomes" {
+        lines.push(match &step.observed {
+            Some(outcome) => format!("choose outcome {outcome}"),
+            None => "choose an outcome".to_owned(),
+        });
+    } else if let Some(at) = changes.iter().position(|change| core.ends_with(&format!(" {}", change.cell)))
+        && !list(changes[at])
+    {
+        // `get x.refs` with its change is `get x.refs: 1 -> 2`.
+        let change = changes.remove(at);
+        lines.push(format!("{core}: {} -> {}", change.from, change.to));
+    } else if !changes.is_empty() && moves(core) && changes.iter().all(|change| told_by_list(core, change)) {
+        lines.extend(changes.drain(..).map(transition));
+    } else {
+        lines.push(match &step.observed {
+            Some(observed) => format!("{core} -> {observed}"),
+            None => core.to_owned(),
+        });
+    }
+    if let (Some(lock), Some(line)) = (lock, lines.last_mut()) {
+        line.push_str(" under ");
+        line.push_str(lock);
+    }
+    lines.extend(changes.into_iter().map(transition));
+    lines
+}
+
+/// Whether what the step does says already that this changed.
+fn evident(step: &ToldStep, core: &str, change: &Change) -> bool {
+    let Change { cell, from, to } = change;
+    let number = |text: &str| text.parse::<u64>().is_ok();
+    let starts_or_ends = step.kind == StepKind::Spawn || core.ends_with(" ends");
+    core == format!("{cell} = {to}")
+        || core == format!("{cell} = {to} if it is {from}")
+        || (core == format!("free {cell}") && to == "freed")
+        || (core == format!("allocate {cell}") && to == "alive")
+        || (core == format!("{cell} is unregistered") && to == "unregistered")
+        // The number of scheduled entries: the line about scheduling or ending is enough.
+        || (starts_or_ends && number(from) && number(to))
+}
+
+fn transition(change: &Change) -> String {
+    let Change { cell, from, to } = change;
+    match to.as_str() {
+        "freed" | "unregistered" => format!("{cell} is {to}"),
+        _ => format!("{cell}: {from} -> {to}"),
+    }
+}
+
+fn list(change: &Change) -> bool {
+    change.from.starts_with('[') && change.to.starts_with('[')
+}
+
+/// Whether a step puts members on a list or takes them off.
+fn moves(core: &str) -> bool {
+    ["add ", "delete ", "take ", "move "].iter().any(|verb| core.starts_with(verb))
+}
+
+/// Whether the change of a list, shown, says all that the step does.
+fn told_by_list(core: &str, change: &Change) -> bool {
+    // A member in parentheses is dead, but still linked: that needs the verb.
+    list(change)
+        && !change.to.contains('(')
+        && names(core, &change.cell)
+        && transition(change).len() <= SHORT_LIST
+}
+
+/// `schedule f(x)`: the function that the new task runs says more than its role, where it is known.
+fn schedule(story: &Story, core: &str, started: usize) -> String {
+    let role = actor(story, started);
+    let steps = story.steps.iter().filter(|step| step.actor == started).map(|step| &step.stack);
+    let waits = story.waiting.iter().filter(|wait| wait.actor == started).map(|wait| &wait.stack);
+    let entry = steps.chain(waits).find_map(|stack| stack.first());
+    let base = role.split_once(" #").map_or(role, |(base, _)| base);
+    match (entry, core.split_once(' ')) {
+        (Some(entry), Some((verb, what))) if what == base && role == base => {
+            format!("{verb} {}", frame(entry))
+        }
+        (Some(entry), Some((verb, what))) if what == base => format!("{verb} {} as {role}", frame(entry)),
+        _ if core.contains(role) => core.to_owned(),
+        _ => format!("{core} as {role}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names;
+
+    #[test]
+    fn a_name_is_a_whole_word() {
+        assert!(names("use a", "a"));
+        assert!(names("read a.b", "a"));
+        assert!(names("read a.b", "a.b"));
+        assert!(names("a->b is read", "a"));
+        assert!(!names("read a.b", "b"));
+        assert!(!names("use ab", "a"));
+        assert!(!names("use a-b", "a"));
+        assert!(!names("use a", ""));
+    }
+}
