@@ -11,6 +11,7 @@ use crate::driver_core::rules::{RULES, Rules};
 use crate::driver_core::world::{AsyncOutcome, Call};
 use crate::machine::program::Program;
 use crate::machine::set_up::{Failed, set_up};
+use crate::render::{self, DiagramOptions, Heading};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, ReplayError, Story, Turn};
@@ -182,7 +183,13 @@ impl Scenario {
         with_vocabulary(|words| ScenarioFile::parse(path, text, words)).map(|file| Scenario { file })
     }
 
-    /// The scenario as it was written.
+    /// The scenario's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.file.text()
+    }
+
+    /// The scenario as it was read.
     #[must_use]
     pub fn file(&self) -> &ScenarioFile {
         &self.file
@@ -427,4 +434,24 @@ pub fn thousands(n: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A story as a race diagram; `full` shows every step.
+#[must_use]
+pub fn diagram(story: &Story, full: bool) -> String {
+    render::diagram(story, &DiagramOptions { full, ..DiagramOptions::default() })
+}
+
+/// What is printed for a violation: the claim, the diagram, what went wrong, how to see it again.
+#[must_use]
+pub fn text(report: &Report, violation: &Violation, full: bool) -> String {
+    let heading = Heading {
+        scenario: &report.scenario,
+        title: &report.title,
+        revision: &report.revision,
+        hazard: &violation.id,
+        others: violation.others,
+        guarantee: &report.guarantee,
+    };
+    render::report(&heading, &violation.story, &DiagramOptions { full, ..DiagramOptions::default() })
 }

@@ -98,7 +98,8 @@ impl DumpedTrace {
             let changed = |error: ReplayError| {
                 format!("{error}; the model or the scenario has changed since this trace was dumped")
             };
-            trace::replay(&program, &self.schedule, at_rest.then_some(self.hazard.as_str())).map_err(changed)?
+            trace::replay(&program, &self.schedule, at_rest.then_some(self.hazard.as_str()))
+                .map_err(changed)?
         };
         let shows = story.hazard.as_ref().is_some_and(|hazard| hazard.id == self.hazard);
         let text = diagram(&story, true);

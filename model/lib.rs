@@ -3,6 +3,8 @@
 pub mod automaton;
 pub mod check;
 pub mod driver_core;
+pub mod dumped;
+pub mod embedded;
 pub mod machine;
 pub mod render;
 pub mod scenario;

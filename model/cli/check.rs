@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use raddle::check::{Engine, Options, Report, Scenario, Verdict, embedded, thousands};
+use raddle::check::{Engine, Options, Report, Scenario, Verdict, thousands};
+use raddle::embedded::embedded;
 use raddle::scenario::scenario_files;
 use raddle::search::reference::{Limits, Progress};
 use serde_json::{Map, Value, json};
@@ -198,7 +199,7 @@ pub fn tour(out: &mut Out) -> u8 {
     let mut exit = Exit::default();
     let options = Options::default();
     for (path, source) in embedded() {
-        let scenario = match Scenario::parse(path, source) {
+        let scenario = match Scenario::parse(&path, source) {
             Ok(scenario) => scenario,
             Err(errors) => unreachable!("internal: a built-in scenario is wrong: {}", errors[0]),
         };

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use raddle::check::{DumpedTrace, Report, Scenario, text};
+use raddle::check::{Report, Scenario, text};
+use raddle::dumped::DumpedTrace;
 
 use super::INPUT_ERROR;
 use super::out::{Out, complain};

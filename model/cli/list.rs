@@ -3,10 +3,10 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use raddle::check::embedded;
 use raddle::driver_core::properties::HAZARDS;
 use raddle::driver_core::revision::REVISIONS;
 use raddle::driver_core::rules::{RULES, Rules};
+use raddle::embedded::embedded;
 use raddle::scenario::{call_forms, template};
 
 use super::out::{Out, complain};
@@ -15,12 +15,14 @@ use super::{INPUT_ERROR, What};
 /// Prints one table.
 pub fn list(what: What, out: &mut Out) -> u8 {
     match what {
-        What::Revisions => REVISIONS.iter().for_each(|r| out.line(format_args!("{:<10} {}", r.name, r.source))),
+        What::Revisions => {
+            REVISIONS.iter().for_each(|r| out.line(format_args!("{:<10} {}", r.name, r.source)))
+        }
         What::Hazards => HAZARDS.iter().for_each(|(id, about)| out.line(format_args!("{id:<21} {about}"))),
         What::Calls => call_forms().iter().for_each(|form| out.line(form)),
         What::Scenarios => {
             for (path, text) in embedded() {
-                let title = raddle::check::Scenario::parse(path, text).map(|s| s.file().title.clone());
+                let title = raddle::check::Scenario::parse(&path, text).map(|s| s.file().title.clone());
                 out.line(format_args!("{path:<50} {}", title.unwrap_or_default()));
             }
         }

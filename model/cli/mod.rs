@@ -112,14 +112,16 @@ enum Format {
 /// Parses a size such as `512M`.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit: usize = match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
-        "" => 1,
-        "K" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        other => return Err(format!("unknown unit \"{other}\"; use K, M or G")),
-    };
-    let number: usize = digits.parse().map_err(|_| "expected a number and a unit, such as 512M".to_owned())?;
+    let unit: usize =
+        match text[digits.len()..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
+            "" => 1,
+            "K" => 1 << 10,
+            "M" => 1 << 20,
+            "G" => 1 << 30,
+            other => return Err(format!("unknown unit \"{other}\"; use K, M or G")),
+        };
+    let number: usize =
+        digits.parse().map_err(|_| "expected a number and a unit, such as 512M".to_owned())?;
     number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
 }
 

@@ -81,6 +81,12 @@ pub struct Places {
 }
 
 impl ScenarioFile {
+    /// The file's text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.places.source.text()
+    }
+
     /// Reads the text of a scenario file; `path` is only for messages.
     ///
     /// # Errors
