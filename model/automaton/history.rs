@@ -34,7 +34,8 @@ struct Record {
     items: Vec<Item>,
 }
 
-/// A task's history: where it is and all that it remembers.
+/// A task's history: where it is and all that it remembers. A task that has ended has no record at
+/// all, so that it is never taken for one that has not begun.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct History {
     entry: Entry,
@@ -88,6 +89,10 @@ pub fn rerun(
     body: impl FnOnce(&Cpu<'_>) -> Step<()>,
 ) -> (History, Next) {
     let entry = history.entry.clone();
+    if history.records.is_empty() {
+        assert!(observed.is_none(), "internal: a task that has ended observes something");
+        return (history.clone(), Next::Done);
+    }
     let state = Rerun { records: history.records.clone(), at: vec![0], observed, next: None, turns: 0 };
     let backend = Recorded(RefCell::new(state));
     let result = body(&Cpu::new(&backend, layout, &entry));
@@ -99,8 +104,7 @@ pub fn rerun(
             (History { entry, records: state.records }, Next::Step(op, at))
         }
         Ok(()) => {
-            state.records.truncate(1);
-            state.records[0].items.clear();
+            state.records.clear();
             (History { entry, records: state.records }, Next::Done)
         }
     }

@@ -5,6 +5,7 @@
 //! met; the searches handle node numbers. Numbers depend on the order of discovery, so nothing
 //! observable may depend on them.
 
+pub mod functions;
 pub mod history;
 #[cfg(test)]
 mod tests;

@@ -141,13 +141,18 @@ impl<'p, P: Program> Run<'p, P> {
     /// Whether the task in a slot can take its next step.
     #[must_use]
     pub fn enabled(&self, slot: usize) -> bool {
-        let after = match &self.program.slots()[slot].kind {
-            SlotKind::Task { after, .. } => after.as_slice(),
-            _ => &[],
-        };
         let next = self.tasks[slot].as_ref().and_then(|task| task.next.as_ref());
         next.is_some_and(|(op, _)| enabled(self.program.layout(), &self.memory, slot, op))
-            && after.iter().all(|before| self.ended(*before))
+            && self.may_start(slot)
+    }
+
+    /// Whether the tasks after which the task in a slot starts have ended.
+    #[must_use]
+    pub fn may_start(&self, slot: usize) -> bool {
+        match &self.program.slots()[slot].kind {
+            SlotKind::Task { after, .. } => after.iter().all(|before| self.ended(*before)),
+            _ => true,
+        }
     }
 
     /// Takes one step. After a step that was a hazard the run is over.
@@ -216,9 +221,7 @@ impl<'p, P: Program> Run<'p, P> {
     }
 
     fn view(&self, slot: usize) -> Option<TaskView<'_>> {
-        if let SlotKind::Task { after, .. } = &self.program.slots()[slot].kind
-            && !after.iter().all(|before| self.ended(*before))
-        {
+        if !self.may_start(slot) {
             return None;
         }
         let task = self.tasks[slot].as_ref()?;

@@ -77,7 +77,8 @@ impl<'p, P: Program> Teller<'p, P> {
         for slot in 0..run.tasks().len() {
             let Some(task) = &run.tasks()[slot] else { continue };
             let Some((op, _)) = &task.next else { continue };
-            if op.idles() || run.enabled(slot) || (self.set_up && slot != SET_UP_SLOT) {
+            if op.idles() || run.enabled(slot) || !run.may_start(slot) || (self.set_up && slot != SET_UP_SLOT)
+            {
                 continue;
             }
             let stack = self.program.stack(&task.control).iter().map(|call| self.call(call)).collect();

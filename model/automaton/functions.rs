@@ -1,0 +1,250 @@
+//! A program from ordinary Rust functions: a [`Subject`] says what tasks run, [`Functions`] makes it
+//! a [`Program`] whose control values are histories.
+//!
+//! Tests, benches and small experiments need a layout and a closure:
+//!
+//! ```
+//! use raddle::automaton::functions::{Functions, entry};
+//! use raddle::machine::cpu::{Cpu, Step};
+//! use raddle::machine::layout::{Cell, Field, Kind, Layout};
+//! use raddle::machine::op::Entry;
+//! use raddle::machine::value::{Object, Sort};
+//! use raddle::search::reference::{Limits, search};
+//!
+//! const TABLE: Object = Object { sort: Sort(0), index: 0 };
+//! const FORK: Cell<()> = Cell::new(TABLE, Field(0));
+//! const KNIFE: Cell<()> = Cell::new(TABLE, Field(1));
+//!
+//! let mut layout = Layout::new();
+//! layout.immortal(TABLE, "table");
+//! layout.cell(FORK, "fork", Kind::Lock);
+//! layout.cell(KNIFE, "knife", Kind::Lock);
+//! let dine = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+//!     let (first, second) = if task.function == 0 { (FORK, KNIFE) } else { (KNIFE, FORK) };
+//!     cpu.lock(first)?;
+//!     cpu.lock(second)?;
+//!     cpu.unlock(second)?;
+//!     cpu.unlock(first)
+//! };
+//! let program = Functions::new(layout, dine).task("ann", entry(0)).task("bob", entry(1));
+//! let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
+//! assert_eq!(outcome.found[0].id, "deadlock");
+//! assert_eq!(outcome.found[0].schedule.len(), 2);
+//! ```
+
+use super::history::{History, rerun};
+use crate::machine::cpu::{Cpu, Step};
+use crate::machine::hazard::Hazard;
+use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
+use crate::machine::op::{Access, Entry, Event};
+use crate::machine::program::{Call, Next, Program, SlotDecl, SlotKind};
+use crate::machine::value::{Datum, Object, Obs};
+
+/// What the tasks of a program run, and what its checks are. Only [`run`](Subject::run) is required;
+/// a closure is a subject without checks.
+pub trait Subject: Sync {
+    /// The function of a task.
+    ///
+    /// # Errors
+    ///
+    /// [`Pause`](crate::machine::cpu::Pause) if the task cannot go on now.
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()>;
+
+    /// As [`Program::set_up`].
+    fn set_up(&self) -> Vec<Entry> {
+        Vec::new()
+    }
+
+    /// As [`Program::domain`].
+    fn domain(&self, _task: &Entry) -> Option<u8> {
+        None
+    }
+
+    /// As [`Program::event_cells`].
+    fn event_cells(&self, _event: &Event) -> Vec<(CellId, Access)> {
+        Vec::new()
+    }
+
+    /// As [`Program::event`].
+    ///
+    /// # Errors
+    ///
+    /// The hazard that it is.
+    fn event(&self, _event: &Event, _observed: Obs, _memory: &mut [u8]) -> Result<(), Hazard> {
+        Ok(())
+    }
+
+    /// As [`Program::at_quiescence`].
+    fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
+        Vec::new()
+    }
+
+    /// As [`Program::role`].
+    fn role(&self, _task: &Entry) -> String {
+        "worker".to_owned()
+    }
+}
+
+impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for F {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+        self(cpu, task)
+    }
+}
+
+/// A function without arguments, as a task is started with it.
+#[must_use]
+pub fn entry(function: u8) -> Entry {
+    Entry { function, args: Vec::new() }
+}
+
+/// A subject with a layout, places for its tasks and the memory that it starts with.
+#[derive(Clone, Debug)]
+pub struct Functions<S> {
+    layout: Layout,
+    slots: Vec<SlotDecl>,
+    memory: Vec<u8>,
+    subject: S,
+}
+
+impl<S: Subject> Functions<S> {
+    /// A program without tasks, its memory all zero: locks free, lists empty, objects not allocated.
+    #[must_use]
+    pub fn new(layout: Layout, subject: S) -> Self {
+        let memory = vec![0; layout.bytes()];
+        Functions { layout, slots: Vec::new(), memory, subject }
+    }
+
+    /// With a task that is there from the start.
+    #[must_use]
+    pub fn task(self, name: &str, entry: Entry) -> Self {
+        self.task_after(name, entry, &[])
+    }
+
+    /// With a task that starts when the tasks in these slots have ended.
+    #[must_use]
+    pub fn task_after(mut self, name: &str, entry: Entry, after: &[usize]) -> Self {
+        let kind = SlotKind::Task { entry, after: after.to_vec() };
+        self.slots.push(SlotDecl { name: name.to_owned(), kind });
+        self
+    }
+
+    /// With the worker of a work item.
+    #[must_use]
+    pub fn item<T>(mut self, name: &str, entry: Entry, work: Cell<T>) -> Self {
+        let kind = SlotKind::Item { entry, work: self.layout.find(work) };
+        self.slots.push(SlotDecl { name: name.to_owned(), kind });
+        self
+    }
+
+    /// With places for so many spawned tasks.
+    #[must_use]
+    pub fn workers(mut self, n: usize) -> Self {
+        let worker = SlotDecl { name: "worker".to_owned(), kind: SlotKind::Worker };
+        self.slots.extend(std::iter::repeat_n(worker, n));
+        self
+    }
+
+    /// With a value in a one-byte cell.
+    #[must_use]
+    pub fn with<T: Datum>(mut self, cell: Cell<T>, value: T) -> Self {
+        let id = self.layout.find(cell);
+        self.memory[self.layout.info(id).offset] = self.layout.encode(id, value.to_obs());
+        self
+    }
+
+    /// With an object that has been allocated.
+    ///
+    /// # Panics
+    ///
+    /// If the object can never be freed: then it is always there.
+    #[must_use]
+    pub fn alive(mut self, object: Object) -> Self {
+        let liveness = self.layout.object(object).liveness.expect("an object that can be freed");
+        self.memory[self.layout.info(liveness).offset] = ALIVE;
+        self
+    }
+
+    /// The memory that it starts with.
+    #[must_use]
+    pub fn memory(&self) -> Vec<u8> {
+        self.memory.clone()
+    }
+
+    /// What its tasks run.
+    #[must_use]
+    pub fn subject(&self) -> &S {
+        &self.subject
+    }
+
+    fn rerun(&self, history: &History, observed: Option<Obs>) -> (History, Next) {
+        rerun(&self.layout, history, observed, |cpu| self.subject.run(cpu, history.entry()))
+    }
+}
+
+impl<S: Subject> Program for Functions<S> {
+    type Control = History;
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn slots(&self) -> &[SlotDecl] {
+        &self.slots
+    }
+
+    fn initial_memory(&self) -> Vec<u8> {
+        self.memory()
+    }
+
+    fn set_up(&self) -> Vec<Entry> {
+        self.subject.set_up()
+    }
+
+    fn check_set_up(&self, _memory: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn entry<'c>(&self, control: &'c History) -> &'c Entry {
+        control.entry()
+    }
+
+    fn start(&self, entry: &Entry) -> History {
+        self.rerun(&History::new(entry), None).0
+    }
+
+    fn next(&self, control: &History) -> Next {
+        self.rerun(control, None).1
+    }
+
+    fn resume(&self, control: &History, observed: Obs) -> History {
+        self.rerun(control, Some(observed)).0
+    }
+
+    fn stack(&self, control: &History) -> Vec<Call> {
+        control.stack()
+    }
+
+    fn atoms(&self, control: &History) -> Vec<Vec<Obs>> {
+        control.atoms()
+    }
+
+    fn domain(&self, entry: &Entry) -> Option<u8> {
+        self.subject.domain(entry)
+    }
+
+    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+        self.subject.event_cells(event)
+    }
+
+    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        self.subject.event(event, observed, memory)
+    }
+
+    fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
+        self.subject.at_quiescence(memory)
+    }
+
+    fn role(&self, entry: &Entry) -> String {
+        self.subject.role(entry)
+    }
+}

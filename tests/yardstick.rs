@@ -1,0 +1,45 @@
+//! raddle and the other checkers agree on the yardstick.
+
+#[path = "../benches/yardstick.rs"]
+mod yardstick;
+
+use raddle::search::reference::{Limits, Outcome, search};
+use raddle::trace::{Turn, replay};
+use yardstick::{HAZARDS, ROWS, Yardstick};
+
+fn run(devices: u8, drivers: u8, stop: bool) -> (Outcome, [usize; 2]) {
+    let program = Yardstick::program(devices, drivers, stop);
+    let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
+    (outcome, program.subject().hits())
+}
+
+#[test]
+fn counts_are_those_of_the_other_checkers() {
+    for row in ROWS {
+        let (outcome, hits) = run(row.devices, row.drivers, false);
+        let found = (outcome.states, outcome.transitions + 1, hits);
+        assert_eq!(found, (row.states, row.transitions, row.hazards), "{row:?}");
+        assert!(outcome.found.is_empty() && outcome.cut.is_none());
+    }
+}
+
+#[test]
+fn shortest_traces_are_as_long_as_those_of_the_other_checkers() {
+    for (devices, drivers, steps) in [(1, 1, 17), (1, 2, 17), (2, 1, 26), (3, 1, 35)] {
+        let (outcome, _) = run(devices, drivers, true);
+        let program = Yardstick::program(devices, drivers, true);
+        assert_eq!(outcome.found.len(), 2);
+        for (id, steps) in HAZARDS.into_iter().zip([steps, 13]) {
+            let found = outcome.found.iter().find(|found| found.id == id).expect("both hazards are found");
+            // The others count the steps to the state before the hazard, we the step that is it too.
+            assert_eq!(found.schedule.len(), steps + 1, "{id} with {devices} devices, {drivers} drivers");
+            let turns: Vec<Turn> = found
+                .schedule
+                .iter()
+                .map(|choice| Turn { slot: choice.slot, outcome: choice.outcome })
+                .collect();
+            let story = replay(&program, &turns, None).expect("a trace can be replayed");
+            assert_eq!(story.hazard.map(|hazard| hazard.id).as_deref(), Some(id));
+        }
+    }
+}
