@@ -256,7 +256,7 @@ impl Program for DriverCore {
     }
 
     fn start(&self, entry: &Entry) -> History {
-        History::new(entry)
+        rerun(&self.layout, &History::new(entry), None, |cpu| self.run(cpu, entry)).0
     }
 
     fn next(&self, control: &History) -> Next {
