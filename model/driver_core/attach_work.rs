@@ -65,7 +65,7 @@ pub fn driver_attach_workfn(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
 /// `remove_driver_private`: the put, then both frees once more.
 fn remove_driver_private(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     cpu.call("remove_driver_private", &atoms![drv], || {
-        put_private(cpu, drv)?;
+        put_private(cpu, drv, Vec::new())?;
         let attach = Action::Follow(cpu.cell(Private(drv.0).attach_work()));
         cpu.step(vec![attach, Action::Free(cpu.attach_work(drv).object())])?;
         cpu.step(Action::Free(Private(drv.0).object()))?;
@@ -74,23 +74,31 @@ fn remove_driver_private(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
 }
 
 /// `kobject_put(&priv->kobj)`: the last put frees `driver_private`, and `attach_work` before it.
-pub fn put_private(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
+/// `last` is done in the same step as the last thing that this does.
+pub fn put_private(cpu: &Cpu<'_>, drv: Driver, last: Vec<Action>) -> Step<()> {
     let private = Private(drv.0);
     let refs = cpu.cell(private.refs());
     let follow = Action::Follow(cpu.cell(drv.p()));
     let free_name = cpu.storing(drv.name_taken(), false);
     if cpu.rules().attach_strategy != AttachStrategy::Workqueue {
-        cpu.step(vec![follow, free_name, Action::Put(refs)])?;
+        let mut actions = vec![follow, free_name, Action::Put(refs)];
+        actions.extend(last);
+        cpu.step(actions)?;
         return Ok(());
     }
     cpu.call("driver_release", &atoms![drv], || {
         let attach = cpu.load(private.attach_work())?;
-        let last: bool = cpu.observe(vec![follow, free_name, Action::Dec(refs)])?;
-        if last {
+        let released: bool = cpu.observe(vec![follow, free_name, Action::Dec(refs)])?;
+        let mut actions = Vec::new();
+        if released {
             if attach.is_some() {
                 cpu.step(Action::Free(cpu.attach_work(drv).object()))?;
             }
-            cpu.step(Action::Free(private.object()))?;
+            actions.push(Action::Free(private.object()));
+        }
+        actions.extend(last);
+        if !actions.is_empty() {
+            cpu.step(actions)?;
         }
         Ok(())
     })

@@ -100,7 +100,7 @@ fn unwind_add_driver(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
             let del = Action::KlistDel(cpu.cell(bus.klist_drivers()), drv.object());
             cpu.step(cpu.telling(del, event::DRIVER_UNPUBLISHED, &atoms![drv]))?;
         }
-        put_private(cpu, drv)?;
+        put_private(cpu, drv, Vec::new())?;
         if !cpu.rules().unwind_frees_once {
             // Before 0f9b011d3321 (v4.14), what the kobject's release has freed is freed again.
             cpu.step(Action::Free(Private(drv.0).object()))?;
@@ -130,10 +130,8 @@ pub fn bus_remove_driver(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
         }
         // 3.
         driver_detach(cpu, drv)?;
-        // 5. 6.
-        put_private(cpu, drv)?;
-        cpu.step(vec![Action::Dec(cpu.cell(bus.refs())), Action::Retire(drv.object())])?;
-        Ok(())
+        // 5. 6. From here on the driver is unregistered.
+        put_private(cpu, drv, vec![Action::Dec(cpu.cell(bus.refs())), Action::Retire(drv.object())])
     })
 }
 

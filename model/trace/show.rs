@@ -208,8 +208,8 @@ impl<'p, P: Program> Teller<'p, P> {
 
     /// A step in words: its last action, which is the one it is about.
     fn does(&self, layout: &Layout, op: &Op) -> String {
-        let text =
-            self.action(layout, op.actions.iter().find(|action| !aside(action)).unwrap_or(&op.actions[0]));
+        let main = op.actions.iter().find(|action| !aside(layout, action));
+        let text = self.action(layout, main.unwrap_or(&op.actions[0]));
         match op.under {
             Some(lock) => format!("{text} under {}", layout.info(lock).name),
             None => text,
@@ -238,7 +238,7 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::Hold(cell) | Action::Release(cell) => name(cell).to_owned(),
             Action::AwaitZero(cell) => format!("wait for {} to be 0", name(cell)),
             Action::AwaitNot(cell, value) => format!("wait while {} is {}", name(cell), self.value(*value)),
-            Action::Claim(cell) => format!("begin, {}", name(cell)),
+            Action::Claim(cell) => format!("begin: {}", name(cell)),
             Action::AwaitEnded(_, entry) => format!("wait for {}", self.program.role(entry)),
             Action::ListAdd { list, member, .. } => format!("add {} to {}", object(member), name(list)),
             Action::ListDel(list, _, member) => format!("take {} off {}", object(member), name(list)),
@@ -295,7 +295,13 @@ impl<'p, P: Program> Teller<'p, P> {
 }
 
 /// What a step does by the way: checks and book-keeping beside its main action.
-fn aside(action: &Action) -> bool {
+fn aside(layout: &Layout, action: &Action) -> bool {
+    let ghost = |cell: &CellId| layout.info(*cell).ghost;
+    if let Action::Store(cell, _) | Action::Get(cell) | Action::Dec(cell) = action
+        && ghost(cell)
+    {
+        return true;
+    }
     matches!(
         action,
         Action::Touch(_)

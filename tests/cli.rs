@@ -1,0 +1,230 @@
+//! The command line, as a user meets it: exit codes, messages, output that goes away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn raddle(args: &[&str], dir: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+    command.args(args).current_dir(dir).output().expect("raddle starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("raddle was not killed")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("messages are UTF-8")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("output is UTF-8")
+}
+
+const GOOD: &str = r#"
+title = "one driver, one device"
+revisions = ["v3.18"]
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+[task.insmod]
+run = ["driver_register(nd_pmem)"]
+[expect]
+"v3.18" = []
+"#;
+
+fn with(text: &str) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("case.toml");
+    fs::write(&path, text).expect("it can be written");
+    (dir, path)
+}
+
+/// The exit code, and what is said on standard error.
+fn check(text: &str) -> (i32, String) {
+    let (dir, _) = with(text);
+    let output = raddle(&["check", "case.toml"], dir.path());
+    (code(&output), stderr(&output))
+}
+
+#[test]
+fn a_scenario_as_expected_is_exit_0() {
+    assert_eq!(check(GOOD), (0, String::new()));
+}
+
+#[test]
+fn a_scenario_that_is_not_as_expected_is_exit_1() {
+    let (code, stderr) = check(&GOOD.replace("\"v3.18\" = []", "\"v3.18\" = [\"deadlock\"]"));
+    assert_eq!((code, stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn typos_point_at_their_place_and_suggest() {
+    for (from, to, place) in [
+        ("initially", "initialy", "case.toml:5:1: "),
+        ("driver_register(nd_pmem)", "driver_register(nd_pmen)", "case.toml:8:25: "),
+        ("driver_register(nd_pmem)", "driver_regster(nd_pmem)", "case.toml:8:9: "),
+        ("revisions = [\"v3.18\"]", "revisions = [\"v3.81\"]", "case.toml:3:15: "),
+    ] {
+        let (code, stderr) = check(&GOOD.replace(from, to));
+        assert_eq!(code, 2, "{to}: {stderr}");
+        assert!(stderr.starts_with(place), "{to}: {stderr}");
+        assert!(stderr.contains("did you mean"), "{to}: {stderr}");
+    }
+}
+
+#[test]
+fn an_unknown_revision_on_the_command_line_is_exit_2() {
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--revision", "v9.9"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("v9.9"), "{}", stderr(&output));
+}
+
+#[test]
+fn garbage_is_an_error_and_no_panic() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let garbage: Vec<u8> = (0..1_000_000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let ascii: String = garbage.iter().map(|byte| char::from(b' ' + byte % 95)).collect();
+    let cases: [(&str, &[u8]); 5] = [
+        ("binary.toml", &garbage),
+        ("ascii.toml", ascii.as_bytes()),
+        ("empty.toml", b""),
+        ("latin1.toml", b"title = \"caf\xe9\"\n"),
+        ("large.toml", &vec![b'#'; 2 << 20]),
+    ];
+    for (name, bytes) in cases {
+        fs::write(dir.path().join(name), bytes).expect("it can be written");
+        let output = raddle(&["check", name], dir.path());
+        assert_eq!(code(&output), 2, "{name}");
+        let said = stderr(&output);
+        assert!(said.starts_with(name) && !said.contains("panicked"), "{name}: {said}");
+    }
+    fs::create_dir(dir.path().join("none")).expect("a directory");
+    for path in ["none", "missing.toml"] {
+        let output = raddle(&["check", path], dir.path());
+        assert_eq!(code(&output), 2, "{path}");
+        assert!(stderr(&output).contains(path), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn other_files_are_still_checked_after_an_input_error() {
+    let (dir, _) = with(GOOD);
+    fs::write(dir.path().join("a.toml"), "nonsense").expect("it can be written");
+    let output = raddle(&["check", ".", "--format", "json"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert_eq!(stdout(&output).lines().count(), 1);
+}
+
+#[test]
+fn json_has_its_keys_in_order() {
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--format", "json"], dir.path());
+    let line = stdout(&output);
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&line).expect("JSON");
+    let keys: Vec<&str> = object.keys().map(String::as_str).collect();
+    let expected = [
+        "scenario",
+        "revision",
+        "engine",
+        "verdict",
+        "hazards",
+        "expected",
+        "as_expected",
+        "states",
+        "transitions",
+        "guarantee",
+    ];
+    assert_eq!(keys, expected);
+    assert_eq!(object["verdict"], "verified");
+    assert_eq!(object["scenario"], "case.toml");
+}
+
+#[test]
+fn a_limit_is_inconclusive() {
+    let (dir, _) = with(GOOD);
+    for limit in [["--max-states", "5"], ["--max-memory", "1K"]] {
+        let output = raddle(&["check", "case.toml", limit[0], limit[1]], dir.path());
+        assert_eq!(code(&output), 3, "{limit:?}");
+        assert!(stdout(&output).contains("inconclusive: the limit of"), "{}", stdout(&output));
+    }
+}
+
+const BAD: &str = r#"
+title = "a probe reads drvdata first"
+revisions = ["duyck-v4"]
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+probe-type = "prefer-asynchronous"
+probe = ["dev_get_drvdata()"]
+[task.insmod]
+run = ["driver_register(nd_pmem)"]
+[expect]
+duyck-v4 = ["drvdata-stash"]
+"#;
+
+#[test]
+fn a_dumped_trace_replays() {
+    let (dir, _) = with(BAD);
+    let output = raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let text = fs::read_to_string(dir.path().join("traces/case.duyck-v4.drvdata-stash.txt")).expect("txt");
+    assert!(text.contains("__driver_attach_async_helper"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 75), "{text}");
+    let trace = "traces/case.duyck-v4.drvdata-stash.json";
+    let output = raddle(&["replay", trace], dir.path());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    assert!(stdout(&output).contains("still shows drvdata-stash"));
+    let json = fs::read_to_string(dir.path().join(trace)).expect("json");
+    fs::write(dir.path().join("cut.json"), &json[..json.len() / 2]).expect("it can be written");
+    fs::write(dir.path().join("foreign.json"), "{}").expect("it can be written");
+    for broken in ["cut.json", "foreign.json", "missing.json"] {
+        let output = raddle(&["replay", broken], dir.path());
+        assert_eq!(code(&output), 2, "{broken}");
+        assert!(stderr(&output).starts_with(broken), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn new_writes_a_scenario_that_is_as_expected() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = raddle(&["new", "mine"], dir.path());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let output = raddle(&["check", "mine.toml"], dir.path());
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    let output = raddle(&["new", "mine"], dir.path());
+    assert_eq!(code(&output), 2, "it does not overwrite");
+}
+
+#[test]
+fn lists_are_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for what in ["revisions", "rules", "hazards", "calls", "scenarios"] {
+        let output = raddle(&["list", what], dir.path());
+        assert_eq!(code(&output), 0, "{what}");
+        assert!(stdout(&output).lines().count() > 5, "{what}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_and_a_full_disk_do_not_panic() {
+    let (dir, _) = with(BAD);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+    command.args(["list", "rules"]).current_dir(dir.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("raddle starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+    assert!(output.status.code().is_some(), "no signal");
+    if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.args(["check", "case.toml"]).current_dir(dir.path());
+        let output = command.stdout(full).stderr(Stdio::piped()).output().expect("raddle starts");
+        assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+        assert_eq!(code(&output), 2);
+    }
+}
