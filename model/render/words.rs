@@ -89,6 +89,7 @@ fn transition(change: &Change) -> String {
     let Change { cell, from, to } = change;
     match to.as_str() {
         "freed" | "unregistered" => format!("{cell} is {to}"),
+        "alive" => format!("{cell} is allocated"),
         _ => format!("{cell}: {from} -> {to}"),
     }
 }
