@@ -62,7 +62,10 @@ fn samples_are_what_raddle_prints() {
             fs::write(&path, fresh).expect("it can be written");
         } else {
             let name = path.display();
-            assert!(page == fresh, "{name} shows other output than raddle prints; RADDLE_BLESS=1 refreshes it");
+            assert!(
+                page == fresh,
+                "{name} shows other output than raddle prints; RADDLE_BLESS=1 refreshes it"
+            );
         }
     }
     assert!(samples > 0, "the samples are found");

@@ -182,7 +182,9 @@ fn row(report: &Report) -> String {
 
 fn text(report: &Report, seconds: Option<Duration>, full: bool, out: &mut Out) {
     out.line(row(report));
-    out.line(format_args!("    {}", report.guarantee));
+    if report.violations.is_empty() {
+        out.line(format_args!("    {}", report.guarantee));
+    }
     if let Some(seconds) = seconds {
         let bytes = thousands(report.bytes);
         out.line(format_args!("    {:.3} s, {bytes} bytes for states", seconds.as_secs_f64()));
