@@ -73,7 +73,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
         Call::AsyncSynchronizeFull => cpu.async_synchronize_full(),
         Call::DeferredProbeInitcall => deferred_probe_initcall(cpu),
         Call::DeferredProbeTimeout => deferred_probe_timeout(cpu),
-        Call::DriverDeferredProbeTrigger => driver_deferred_probe_trigger(cpu),
+        Call::DriverDeferredProbeTrigger => driver_deferred_probe_trigger(cpu, None),
         Call::NdDeviceRegister(dev) => nd_device_register(cpu, on(dev)),
         Call::NdDeviceUnregister(dev) => nd_device_unregister(cpu, on(dev)),
         Call::NdSynchronize => nd_synchronize(cpu),

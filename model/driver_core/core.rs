@@ -24,6 +24,8 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
             actions.push(Action::Get(cpu.cell(parent.refs())));
             actions.push(cpu.storing(dev.holds_parent(), true));
         }
+        // A device that is added again counts as a new one: its private part begins afresh.
+        actions.extend([cpu.storing(dev.dead(), false), cpu.storing(dev.ready(), false)]);
         actions.push(cpu.storing(dev.registered(), true));
         cpu.step(actions)?;
         if outcome == AddOutcome::FailsBeforeKlist {

@@ -286,7 +286,10 @@ impl<'a> Cpu<'a> {
                 if self.watched.used_async {
                     actions.push(Action::SetOwn(self.cell(Core.used_async()), true));
                 }
-                actions.push(Action::AsyncSchedule(self.cell(Core.async_lists()), domain, entry));
+                // A barrier must know which entries there are.
+                let mark = self.watched.barriers.then(|| self.cell(Core.entries()));
+                let lists = self.cell(Core.async_lists());
+                actions.push(Action::AsyncSchedule { lists, domain, entry, mark });
                 self.step(actions).map(|_| ())
             }
             AsyncOutcome::Inline => inline(),

@@ -10,7 +10,7 @@ use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
 use super::ids::{Device, Driver};
 use super::objects::{Core, DRIVER, DRVDATA};
-use super::probe::{Probed, driver_bound, driver_probe_device};
+use super::probe::{__driver_probe_device, By, Probed, driver_bound, driver_probe_device};
 use super::properties::event;
 use super::rules::{AsyncStash, AttachStrategy};
 use super::world::Match;
@@ -274,7 +274,7 @@ pub fn bind_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
     cpu.device_driver_lock(dev)?;
     if rules.split_driver_probe_device {
         // No probe_count, and a deferral is not put on the list.
-        super::probe::__driver_probe_device(cpu, drv, dev)?;
+        __driver_probe_device(cpu, drv, dev, By::Bind)?;
     } else if !rules.bind_rechecks_driver || may_probe(cpu, dev)? {
         driver_probe_device(cpu, drv, dev)?;
     }

@@ -196,8 +196,10 @@ cells! {
         extra_refs(19): Count,
         /// Ghost: a probe callback runs.
         probing(20): bool,
-        /// Ghost: the barriers under way that must see its probe callback, or its place on the active list, end.
-        covered(21): u8,
+        /// Ghost: the barriers under way that must see its running probe end.
+        covered_probe(21): u8,
+        /// Ghost: the barriers under way that must see it done that was on the active list.
+        covered_active(23): u8,
         /// Whether someone sets a flag beside `async_probe` in the same word.
         neighbour(22): bool,
     }
@@ -214,6 +216,8 @@ cells! {
         name_taken(4): bool,
         /// Whether the kernel thread that attaches it runs.
         kthread(5): bool,
+        /// Ghost: the barriers that must see the run of its attach_work end.
+        covered_attach(6): u8,
     }
     Private {
         /// The kobject's count.
@@ -272,8 +276,12 @@ cells! {
         timeout(10): bool,
         /// Ghost: `device_block_probing` has returned and probing has not been unblocked.
         probing_blocked(11): bool,
-        /// Ghost: the async entries and attaching work items that each barrier under way must see end.
-        barriers(12): u8,
+        /// Ghost: the barrier that a task is in, by slot; 0 for none that covers anything.
+        barrier(12): PerTask,
+        /// Ghost: by slot, whether an async entry is in it, and the barriers that must see it end.
+        entries(13): PerTask,
+        /// Ghost: the barriers that must see the run of the deferred-probe work end.
+        covered_work(14): u8,
     }
 }
 
@@ -356,7 +364,9 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
     layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
     layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
-    layout.ghost(Core.barriers(), "barriers", Kind::Int);
+    layout.ghost(Core.barrier(), "barriers", Kind::PerTask(slots));
+    layout.ghost(Core.entries(), "entries", Kind::PerTask(slots));
+    layout.ghost(Core.covered_work(), "covered work", Kind::Int);
 }
 
 fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set: &mut Vec<(CellId, u8)>) {
@@ -368,6 +378,7 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.ghost(id.stores(), format!("stores to {name}/bind"), Kind::Count);
     layout.ghost(id.registered(), format!("{name} is registered"), Kind::Bool);
     layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
+    layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
     layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);
     let private = Private(id.0);
     layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
@@ -409,7 +420,8 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     set.push((created, 1));
     layout.ghost(id.extra_refs(), format!("{name}: calls' references"), Kind::Count);
     layout.ghost(id.probing(), format!("{name}: probe runs"), Kind::Bool);
-    layout.ghost(id.covered(), format!("{name}: covered"), Kind::Int);
+    layout.ghost(id.covered_probe(), format!("{name}: covered probe"), Kind::Int);
+    layout.ghost(id.covered_active(), format!("{name}: covered on the active list"), Kind::Int);
     for (i, driver) in world.drivers.iter().enumerate() {
         if driver.bus == world.devices[id.index()].bus {
             layout.ghost(owed(id, Driver(i as u8)), format!("{name}: owed to {}", driver.name), Kind::Int);

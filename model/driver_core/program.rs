@@ -15,7 +15,7 @@ use super::ids::{Device, Driver, Module, TaskId, Work};
 use super::module::{LIVE, modprobe};
 use super::nvdimm::nd_async_device_register;
 use super::objects::{AttachWork, Core, DRVDATA, lay_out};
-use super::properties::Checks;
+use super::properties::{Checks, event};
 use super::rules::{AttachStrategy, Rules};
 use super::world::{Call, Initially, World};
 use crate::atoms;
@@ -93,15 +93,17 @@ impl DriverCore {
             entry::SET_UP_DRIVER => driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
             entry::SET_UP_DEVICE => device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
             entry::DEFERRED => {
-                item(cpu, cpu.cell(Core.deferred_probe_work()), || deferred_probe_work_func(cpu))
+                item(cpu, cpu.cell(Core.deferred_probe_work()), Obs::None, || deferred_probe_work_func(cpu))
             }
             entry::WORK => {
                 let work = Work::from_obs(args[0]);
-                item(cpu, cpu.cell(work.work()), || work_func(cpu, work))
+                item(cpu, cpu.cell(work.work()), atoms![work][0], || work_func(cpu, work))
             }
             entry::ATTACH_WORKFN => {
                 let drv = Driver::from_obs(args[0]);
-                item(cpu, cpu.cell(AttachWork(drv.0).work()), || driver_attach_workfn(cpu, drv))
+                item(cpu, cpu.cell(AttachWork(drv.0).work()), atoms![drv][0], || {
+                    driver_attach_workfn(cpu, drv)
+                })
             }
             entry::ATTACH_KTHREAD => {
                 let drv = Driver::from_obs(args[0]);
@@ -131,12 +133,13 @@ impl DriverCore {
     }
 }
 
-/// A worker that takes an item off the queue whenever it is pending, for ever.
-fn item(cpu: &Cpu<'_>, work: CellId, func: impl Fn() -> Step<()>) -> Step<()> {
+/// A worker that takes an item off the queue whenever it is pending, for ever. `what` tells the checks
+/// whose item it is.
+fn item(cpu: &Cpu<'_>, work: CellId, what: Obs, func: impl Fn() -> Step<()>) -> Step<()> {
     cpu.repeat((), |()| {
         cpu.step(Action::WorkStart(work))?;
         func()?;
-        cpu.step(Action::WorkEnd(work))?;
+        cpu.step(cpu.telling(Action::WorkEnd(work), event::ITEM_DONE, &[what]))?;
         Ok(Continue(()))
     })
 }
@@ -199,7 +202,7 @@ fn watched(world: &World, rules: &Rules) -> Watched {
         used_async: loads && waits,
         enable: !world.environment.booted || initcall,
         block: blocks,
-        barriers: blocks || any(|call| matches!(call, Call::WaitForDeviceProbe)),
+        barriers: blocks || loads || any(|call| matches!(call, Call::WaitForDeviceProbe)),
     }
 }
 
@@ -289,8 +292,8 @@ impl Program for DriverCore {
         self.checks().cells(event)
     }
 
-    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
-        self.checks().check(event, observed, memory)
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        self.checks().check(event, slot, observed, memory)
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {

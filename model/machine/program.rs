@@ -107,12 +107,12 @@ pub trait Program: Sync {
     /// The cells that the checks of an event read and write.
     fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)>;
 
-    /// Checks an event, after the effect of its step.
+    /// Checks an event of the task in this slot, after the effect of its step.
     ///
     /// # Errors
     ///
     /// The hazard that it is.
-    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard>;
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard>;
 
     /// Checks a state in which nothing can happen any more.
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard>;

@@ -3,7 +3,7 @@
 //! It keeps whole control values and follows one schedule; the searches keep numbers instead.
 
 use super::blocked::{Hold, TaskView, Waiter, deadlocked, holds};
-use super::effect::apply;
+use super::effect::{apply, occupy, vacate};
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::program::{Call, Next, Program, SlotKind};
@@ -182,7 +182,7 @@ impl<'p, P: Program> Run<'p, P> {
         };
         taken.observed = Some(applied.observed);
         if let Some(event) = taken.op.event
-            && let Err(hazard) = self.program.event(&event, applied.observed, &mut self.memory)
+            && let Err(hazard) = self.program.event(&event, slot, applied.observed, &mut self.memory)
         {
             let goes_on = hazard.goes_on();
             taken.hazard = Some(hazard);
@@ -192,6 +192,7 @@ impl<'p, P: Program> Run<'p, P> {
         }
         if applied.ended {
             self.tasks[slot] = None;
+            vacate(self.program.layout(), &mut self.memory, slot);
         } else {
             let mut task = self.task(self.program.resume(&control, applied.observed));
             self.started -= 1;
@@ -204,6 +205,7 @@ impl<'p, P: Program> Run<'p, P> {
             };
             let free = (0..self.tasks.len()).find(worker).ok_or(Refused::NoWorker)?;
             self.start(free, &entry);
+            occupy(self.program.layout(), &mut self.memory, free, applied.marked);
             taken.spawned = Some(free);
         }
         let waiters = self.deadlocked();

@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use crate::automaton::Automaton;
 use crate::machine::blocked::{TaskView, Waiter, deadlocked};
-use crate::machine::effect::apply;
+use crate::machine::effect::{apply, occupy, vacate};
 use crate::machine::hazard::Hazard;
 use crate::machine::op::{Op, enabled};
 use crate::machine::program::{Program, SlotKind};
@@ -180,7 +180,7 @@ impl<'p, P: Program> System<'p, P> {
             apply(program.layout(), &mut memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
         let mut warning = None;
         if let Some(event) = op.event
-            && let Err(hazard) = program.event(&event, applied.observed, &mut memory)
+            && let Err(hazard) = program.event(&event, choice.slot, applied.observed, &mut memory)
         {
             if !hazard.goes_on() {
                 return Err(NoMove::Hazard(hazard));
@@ -188,11 +188,15 @@ impl<'p, P: Program> System<'p, P> {
             warning = Some(hazard);
         }
         let mut nodes = state.nodes.clone();
+        if applied.ended {
+            vacate(program.layout(), &mut memory, choice.slot);
+        }
         nodes[choice.slot] = if applied.ended { EMPTY } else { self.resume(node, applied.observed) };
         let mut spawned = None;
         if let Some(entry) = applied.spawned {
             let free = self.workers.clone().find(|slot| nodes[*slot] == EMPTY).ok_or(NoMove::NoWorker)?;
             nodes[free] = self.automaton.start(&entry).index() as u32;
+            occupy(program.layout(), &mut memory, free, applied.marked);
             spawned = Some(free);
         }
         let mut state = State { memory, nodes };

@@ -254,7 +254,7 @@ impl<'p, P: Program> Teller<'p, P> {
             }
             Action::KlistLast(klist, _) => format!("last of {}", name(klist)),
             Action::KlistFind(klist, member, _) => format!("find {} in {}", object(member), name(klist)),
-            Action::AsyncSchedule(_, _, entry) => format!("schedule {}", self.program.role(entry)),
+            Action::AsyncSchedule { entry, .. } => format!("schedule {}", self.program.role(entry)),
             Action::AsyncEnd(..) => "the async entry ends".to_owned(),
             Action::AsyncAwait(..) => "wait for all async entries".to_owned(),
             Action::Spawn(_, entry) => format!("start {}", self.program.role(entry)),
@@ -267,7 +267,9 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::FlushAwait(cell) => format!("wait for the run of {}", name(cell)),
             Action::Choose(_) => "one of several outcomes".to_owned(),
             Action::Sample(cell, _) => format!("sample {}", name(cell)),
-            Action::Bump(cell) => format!("increment {}", name(cell)),
+            Action::Bump(cell, _) => format!("increment {}", name(cell)),
+            Action::Net(cell, true) => format!("increment {}", name(cell)),
+            Action::Net(cell, false) => format!("decrement {}", name(cell)),
             Action::Moved(cell, _) => format!("compare {} with the sample", name(cell)),
             Action::DropSample(cell, _) => format!("forget the sample of {}", name(cell)),
             Action::Swap(cell, from, to) => {
@@ -320,7 +322,7 @@ fn kind(op: &Op, changes: &[Change]) -> StepKind {
         () if has(|action| matches!(action, Action::Lock(_))) => StepKind::Lock,
         () if has(|action| matches!(action, Action::Unlock(_))) => StepKind::Unlock,
         () if has(|action| matches!(action, Action::Choose(_))) => StepKind::Choice,
-        () if has(|action| matches!(action, Action::AsyncSchedule(..) | Action::Spawn(..))) => {
+        () if has(|action| matches!(action, Action::AsyncSchedule { .. } | Action::Spawn(..))) => {
             StepKind::Spawn
         }
         () if changes.is_empty() => StepKind::Read,
