@@ -70,6 +70,27 @@ pub fn vacate(layout: &Layout, memory: &mut [u8], slot: usize) {
     }
 }
 
+/// Tasks have changed their slots: what names a slot in memory moves with them. For each slot,
+/// `came_from` says which slot its task was in.
+pub fn permute(layout: &Layout, memory: &mut [u8], came_from: &[usize]) {
+    for lock in layout.locks() {
+        let owner = &mut memory[layout.info(*lock).offset];
+        if *owner != 0 {
+            let before = usize::from(*owner) - 1;
+            let now = came_from.iter().position(|slot| *slot == before);
+            *owner = 1 + now.expect("internal: a permutation") as u8;
+        }
+    }
+    for cell in layout.by_slot() {
+        let bytes = &mut memory[layout.info(*cell).range()];
+        let first = bytes.len() - came_from.len();
+        let before = bytes[first..].to_vec();
+        for (now, slot) in came_from.iter().enumerate() {
+            bytes[first + now] = before[*slot];
+        }
+    }
+}
+
 impl Machine<'_> {
     fn byte(&mut self, cell: CellId) -> &mut u8 {
         &mut self.memory[self.layout.info(cell).offset]

@@ -8,7 +8,7 @@ use petgraph::graph::NodeIndex;
 
 use crate::automaton::Automaton;
 use crate::machine::blocked::{TaskView, Waiter, deadlocked};
-use crate::machine::effect::{apply, occupy, vacate};
+use crate::machine::effect::{apply, occupy, permute, vacate};
 use crate::machine::hazard::Hazard;
 use crate::machine::op::{Op, enabled};
 use crate::machine::program::{Program, SlotKind};
@@ -160,6 +160,33 @@ impl<'p, P: Program> System<'p, P> {
         }
     }
 
+    /// Whether the task in a slot can take its next step.
+    #[must_use]
+    pub fn is_enabled(&self, state: &State, slot: usize) -> bool {
+        let layout = self.program().layout();
+        let next = self.next(state, slot);
+        next.is_some_and(|op| enabled(layout, &state.memory, slot, op)) && self.started(state, slot)
+    }
+
+    /// The slots of spawned tasks.
+    #[must_use]
+    pub fn workers(&self) -> std::ops::Range<usize> {
+        self.workers.clone()
+    }
+
+    /// Whether a slot is one of spawned tasks.
+    #[must_use]
+    pub fn is_worker(&self, slot: usize) -> bool {
+        self.workers.contains(&slot)
+    }
+
+    /// Where a task at this node is: in its own slot, or, spawned, in any worker's.
+    #[must_use]
+    pub fn slots_of(&self, state: &State, slot: usize, node: Option<NodeIndex>) -> Vec<usize> {
+        let range = if self.is_worker(slot) { self.workers() } else { slot..slot + 1 };
+        range.filter(|place| node.is_some() && state.node(*place) == node).collect()
+    }
+
     /// How many spawned tasks are unfinished.
     #[must_use]
     pub fn spawned(&self, state: &State) -> usize {
@@ -226,29 +253,9 @@ impl<'p, P: Program> System<'p, P> {
             return came_from;
         }
         came_from[self.workers.clone()].sort_by(order);
-        self.permute(state, &came_from);
-        came_from
-    }
-
-    fn permute(&self, state: &mut State, came_from: &[usize]) {
-        let layout = self.program().layout();
         state.nodes = came_from.iter().map(|slot| state.nodes[*slot]).collect();
-        for lock in layout.locks() {
-            let owner = &mut state.memory[layout.info(*lock).offset];
-            if *owner != 0 {
-                let before = usize::from(*owner) - 1;
-                let now = came_from.iter().position(|slot| *slot == before);
-                *owner = 1 + now.expect("internal: a permutation") as u8;
-            }
-        }
-        for cell in layout.by_slot() {
-            let bytes = &mut state.memory[layout.info(*cell).range()];
-            let first = bytes.len() - came_from.len();
-            let before = bytes[first..].to_vec();
-            for (now, slot) in came_from.iter().enumerate() {
-                bytes[first + now] = before[*slot];
-            }
-        }
+        permute(self.program().layout(), &mut state.memory, &came_from);
+        came_from
     }
 
     /// The tasks that wait for each other in a state.
