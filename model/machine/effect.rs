@@ -40,6 +40,9 @@ pub fn apply(
     for action in &op.actions {
         observed = machine.act(action, outcome)?;
     }
+    if machine.ended {
+        machine.leave_slot()?;
+    }
     Ok(Applied { observed, spawned: machine.spawned, ended: machine.ended })
 }
 
@@ -242,6 +245,24 @@ impl Machine<'_> {
             }
         }
         Ok(Obs::Unit)
+    }
+
+    /// A task gives its slot back: nothing in memory may name the slot any more. What names it is
+    /// changed by this task alone, so it is not in the footprint.
+    fn leave_slot(&mut self) -> Result<(), Hazard> {
+        let owner = self.slot + 1;
+        for lock in self.layout.locks() {
+            if usize::from(*self.byte(*lock)) == owner {
+                let text = format!("a task ends while it holds {}", self.name(*lock));
+                return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(*lock), text));
+            }
+        }
+        for cell in self.layout.by_slot() {
+            if let Some(byte) = self.layout.of_slot(*cell, self.slot) {
+                self.memory[byte] = 0;
+            }
+        }
+        Ok(())
     }
 
     fn act_on_value(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {
