@@ -197,6 +197,11 @@ impl<P: Program> Reference<'_, P> {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
         seen.about.insert(hazard.about);
+        // Steps are found before the states at rest of the same depth, which are one step nearer.
+        if steps < seen.steps {
+            seen.steps = steps;
+            seen.sources.clear();
+        }
         if seen.steps == steps {
             let at_rest = choice.is_none().then_some(hazard);
             seen.sources.push(Source { state: index, choice, at_rest });
