@@ -117,6 +117,11 @@ pub fn search<P: Program>(
     let mut index = 0;
     let mut choices = Vec::new();
     let mut stopped = false;
+    let waiters = search.system.deadlocked(&search.states[0]);
+    if !waiters.is_empty() {
+        search.report(deadlock(&waiters, program), 0, 0, None);
+        stopped = true;
+    }
     while index < search.states.len() && !stopped {
         if index == next_depth_begins {
             outcome.depth += 1;

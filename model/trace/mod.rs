@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::hazard::Hazard;
 use crate::machine::program::{Program, SlotKind};
-use crate::machine::run::{Refused, Run, Taken};
+use crate::machine::run::{Refused, Run, Taken, deadlock};
 use crate::machine::set_up::{Failed, set_up};
 
 /// Which task took a step, and with which outcome.
@@ -142,7 +142,8 @@ pub enum ReplayError {
 /// Replays a schedule after the set-up.
 ///
 /// `at_rest` is the hazard of the last state, if no step raised it: the search found it, the replay
-/// repeats the search's words only after [`Program::at_quiescence`] has found it again.
+/// tells of it only after [`Program::at_quiescence`] has found it again, or for a deadlock at the very
+/// start the tasks that wait for each other.
 ///
 /// # Errors
 ///
@@ -168,10 +169,14 @@ pub fn replay<P: Program>(
         })?;
         teller.tell(turn.slot, &before, &taken, &run);
     }
-    let hazards = match at_rest {
-        Some(_) => program.at_quiescence(run.memory()),
-        None => Vec::new(),
-    };
+    let mut hazards = Vec::new();
+    if at_rest.is_some() {
+        hazards = program.at_quiescence(run.memory());
+        let waiters = run.deadlocked();
+        if !waiters.is_empty() {
+            hazards.push(deadlock(&waiters, program));
+        }
+    }
     let last = hazards.into_iter().find(|hazard| Some(hazard.id) == at_rest);
     Ok(teller.end(&run, last))
 }
