@@ -3,7 +3,7 @@
 //! It keeps whole control values and follows one schedule; the searches keep numbers instead.
 
 use super::blocked::{Hold, TaskView, Waiter, deadlocked, holds};
-use super::effect::{apply, occupy, permute, vacate};
+use super::effect::{apply, occupy, permute};
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::program::{Call, Next, Program, SlotKind};
@@ -192,7 +192,6 @@ impl<'p, P: Program> Run<'p, P> {
         }
         if applied.ended {
             self.tasks[slot] = None;
-            vacate(self.program.layout(), &mut self.memory, slot);
         } else {
             let mut task = self.task(self.program.resume(&control, applied.observed));
             self.started -= 1;

@@ -63,6 +63,7 @@ impl DiagramOptions {
 ///     }),
 ///     waiting: vec![],
 ///     held: vec![],
+///     cycle: None,
 /// };
 /// assert_eq!(
 ///     diagram(&story, &DiagramOptions::default()),

@@ -131,6 +131,11 @@ pub fn search<P: Program>(
     let mut index = 0;
     let mut choices = Vec::new();
     let mut stopped = false;
+    let waiters = search.system.deadlocked(&search.states[0]);
+    if !waiters.is_empty() {
+        search.report(deadlock(&waiters, program), 0, 0, None);
+        stopped = true;
+    }
     while index < search.states.len() && !stopped {
         if index == next_depth_begins {
             outcome.depth += 1;
@@ -220,6 +225,11 @@ impl<P: Program> Reference<'_, P> {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
         seen.about.insert(hazard.about);
+        // Steps are found before the states at rest of the same depth, which are one step nearer.
+        if steps < seen.steps {
+            seen.steps = steps;
+            seen.sources.clear();
+        }
         if seen.steps == steps {
             let at_rest = choice.is_none().then_some(hazard);
             seen.sources.push(Source { state: index, choice, at_rest });

@@ -8,8 +8,9 @@ use petgraph::graph::NodeIndex;
 
 use crate::automaton::Automaton;
 use crate::machine::blocked::{TaskView, Waiter, deadlocked};
-use crate::machine::effect::{apply, occupy, permute, vacate};
+use crate::machine::effect::{apply, occupy, permute};
 use crate::machine::hazard::Hazard;
+use crate::machine::layout::CellId;
 use crate::machine::op::{Op, enabled};
 use crate::machine::program::{Program, SlotKind};
 use crate::machine::value::Obs;
@@ -215,9 +216,6 @@ impl<'p, P: Program> System<'p, P> {
             warning = Some(hazard);
         }
         let mut nodes = state.nodes.clone();
-        if applied.ended {
-            vacate(program.layout(), &mut memory, choice.slot);
-        }
         nodes[choice.slot] = if applied.ended { EMPTY } else { self.resume(node, applied.observed) };
         let mut spawned = None;
         if let Some(entry) = applied.spawned {
@@ -241,8 +239,13 @@ impl<'p, P: Program> System<'p, P> {
         let mut came_from: Vec<usize> = (0..state.nodes.len()).collect();
         let rank = |slot: &usize| state.node(*slot).map(|node| &self.automaton.node(node).control);
         let order = |a: &usize, b: &usize| {
-            if state.nodes[*a] == state.nodes[*b] {
+            if state.nodes[*a] == EMPTY && state.nodes[*b] == EMPTY {
                 return a.cmp(b);
+            }
+            if state.nodes[*a] == state.nodes[*b] {
+                // They may differ in what memory says of them.
+                let in_memory = |slot: usize| self.named_in(&state.memory, slot);
+                return in_memory(*a).cmp(in_memory(*b)).then(a.cmp(b));
             }
             match (rank(a), rank(b)) {
                 (Some(left), Some(right)) => left.cmp(right),
@@ -256,6 +259,14 @@ impl<'p, P: Program> System<'p, P> {
         state.nodes = came_from.iter().map(|slot| state.nodes[*slot]).collect();
         permute(self.program().layout(), &mut state.memory, &came_from);
         came_from
+    }
+
+    /// What memory says of a slot: which mutexes it owns, and its bytes in the cells that have one a slot.
+    fn named_in<'m>(&'m self, memory: &'m [u8], slot: usize) -> impl Iterator<Item = u8> + 'm {
+        let layout = self.program().layout();
+        let owns = move |lock: &CellId| u8::from(usize::from(memory[layout.info(*lock).offset]) == slot + 1);
+        let byte = move |cell: &CellId| layout.of_slot(*cell, slot).map_or(0, |byte| memory[byte]);
+        layout.locks().iter().map(owns).chain(layout.by_slot().iter().map(byte))
     }
 
     /// The tasks that wait for each other in a state.

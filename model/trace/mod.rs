@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::program::{Program, SlotKind};
-use crate::machine::run::{Refused, Run, Taken};
+use crate::machine::run::{Refused, Run, Taken, deadlock};
 use crate::machine::set_up::{Failed, set_up};
 
 /// Which task took a step, and with which outcome.
@@ -184,7 +184,15 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
     }
     let last = match ending {
         Ending::Step => None,
-        Ending::AtRest(id) => program.at_quiescence(run.memory()).into_iter().find(|hazard| hazard.id == id),
+        Ending::AtRest(id) => {
+            let mut hazards = program.at_quiescence(run.memory());
+            // The tasks may wait for each other from the very start.
+            let waiters = run.deadlocked();
+            if !waiters.is_empty() {
+                hazards.push(deadlock(&waiters, program));
+            }
+            hazards.into_iter().find(|hazard| hazard.id == id)
+        }
         Ending::Cycle(begins) => {
             if !cycle_began.is_some_and(|before| before.same_state(&run)) {
                 return Err(ReplayError::NoCycle);
