@@ -331,10 +331,8 @@ impl Checks<'_> {
                 view.set(device(args[0]).covered_active(), 0);
             }
             event::ATTACH_DONE => view.set(driver(args[0]).covered_attach(), 0),
-            event::BARRIER_BEGINS => {
-                if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) {
-                    barrier::begin(self, &mut view, slot);
-                }
+            event::BARRIER_BEGINS if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) => {
+                barrier::begin(self, &mut view, slot);
             }
             event::BARRIER_ENDS => return barrier::end(self, &mut view, slot),
             event::DEFERRED_ADD => {
