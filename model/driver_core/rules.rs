@@ -263,7 +263,7 @@ rules! {
         "A module loaded with async_probe is not waited for", "f2411da74698, v4.2";
     nd_register_gets_parent "nd-register-gets-parent": bool = |r| r.since(5, 1),
         "nd_device_register takes a reference on the parent until the registration is done", "KERNEL.md E";
-    uevent_lock "uevent-reads-once": bool = |r| r.since(7, 1),
+    uevent_reads_once "uevent-reads-once": bool = |r| r.since(7, 1),
         "Reading uevent loads dev->driver once, under the drivers klist's spinlock", "18daa52418e7, v6.15";
 }
 

@@ -191,6 +191,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
             if !waiters.is_empty() {
                 hazards.push(deadlock(&waiters, program));
             }
+            hazards.extend(run.races());
             hazards.into_iter().find(|hazard| hazard.id == id)
         }
         Ending::Cycle(begins) => {
