@@ -466,6 +466,24 @@ fn equal_spawned_tasks_are_told_apart_by_what_they_hold() {
 }
 
 #[test]
+fn a_trace_names_the_slots_of_a_run_that_never_sorts_its_workers() {
+    // Three workers for five entries: the first two must end, and then the last is put where the
+    // second was, although the search keeps the third in front of it.
+    let program = toy(1, 3, |cpu, me| match me {
+        0 => (0..5).try_for_each(|n| schedule(cpu, ENTRIES + n)),
+        12 | 13 => (0..3).try_for_each(|n| cpu.store(N, n)),
+        14 => must(cpu, false),
+        _ => Ok(()),
+    });
+    let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
+    assert_eq!(outcome.cut, Some(Cut::Workers(3)), "in other runs");
+    replayed(&program, &outcome.found[0]);
+    let slots: Vec<usize> = outcome.found[0].schedule.iter().map(|choice| choice.slot).collect();
+    // Slot 1 is that of the work item.
+    assert_eq!(slots, [0, 0, 0, 2, 3, 0, 0, 3]);
+}
+
+#[test]
 fn a_spawned_task_leaves_nothing_in_its_slot() {
     let flag = toy(1, 1, |cpu, me| match me {
         0 => {
