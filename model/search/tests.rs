@@ -1,4 +1,4 @@
-//! Tests of the searches, and of what the machine can do, on programs that know no device.
+//! Tests of the searches, and of what the machine can do, on programs that know no subject.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -579,13 +579,16 @@ fn a_search_stops_at_its_limits() {
     let program = toy(2, 0, |cpu, _| (0..6).try_for_each(|n| cpu.store(N, n)));
     let all = check(&program, &[]).states;
     let run = |limits| search(&program, &program.memory(), limits, |_| {});
-    let states = run(Limits { state_limit: Some(20), memory_limit: None });
+    let states = run(Limits { state_limit: Some(20), memory_limit: None, data_races: false });
     assert_eq!(states.cut, Some(Cut::States(20)));
     assert!((20..20 + 2).contains(&states.states), "{states:?}");
-    let memory = run(Limits { state_limit: None, memory_limit: Some(4096) });
+    let memory = run(Limits { state_limit: None, memory_limit: Some(4096), data_races: false });
     assert_eq!(memory.cut, Some(Cut::Memory(4096)));
     assert!(memory.states < all);
-    assert_eq!(run(Limits { state_limit: Some(all + 1), memory_limit: Some(1 << 30) }).cut, None);
+    assert_eq!(
+        run(Limits { state_limit: Some(all + 1), memory_limit: Some(1 << 30), data_races: false }).cut,
+        None
+    );
     let crowd = toy(1, 1, |cpu, me| {
         if me == 0 { schedule(cpu, ENTRIES).and_then(|()| schedule(cpu, ENTRIES)) } else { Ok(()) }
     });
