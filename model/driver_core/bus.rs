@@ -188,7 +188,7 @@ pub fn bind_store(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         if !enter_store(cpu, drv)? {
             return Ok(());
         }
-        if cpu.find_device(dev)? {
+        if on_bus(cpu, drv, dev)? {
             bind_device(cpu, drv, dev)?;
             cpu.put_device(dev)?;
         }
@@ -202,7 +202,7 @@ pub fn unbind_store(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         if !enter_store(cpu, drv)? {
             return Ok(());
         }
-        if cpu.find_device(dev)? {
+        if on_bus(cpu, drv, dev)? {
             // 2. Tested without a lock, and not again.
             if cpu.load(dev.driver())? == Some(drv) {
                 device_driver_detach(cpu, dev, Some(drv))?;
@@ -211,6 +211,12 @@ pub fn unbind_store(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         }
         leave_store(cpu, drv)
     })
+}
+
+/// The device is looked up by name on the driver's bus; found, it comes with a reference.
+fn on_bus(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<bool> {
+    let same = cpu.world().devices[dev.index()].bus == bus_of(cpu, drv);
+    if same { cpu.find_device(dev) } else { Ok(false) }
 }
 
 fn enter_store(cpu: &Cpu<'_>, drv: Driver) -> Step<bool> {

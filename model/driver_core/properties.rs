@@ -205,7 +205,7 @@ impl Checks<'_> {
                 let drv = driver(event.args[0]);
                 for dev in self.devices_of(drv) {
                     add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
-                    add(self.layout.find(dev.driver()), Read);
+                    add(self.layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Write);
                 }
             }
@@ -216,6 +216,7 @@ impl Checks<'_> {
             event::DEVICE_PUBLISHED | event::DEVICE_UNPUBLISHED | event::RELEASED | event::BOUND => {
                 let dev = device(event.args[0]);
                 add(self.layout.find(self.bus_of(dev).klist_drivers()), Read);
+                add(self.layout.find(dev.knode_driver()), Read);
                 add(self.layout.find(dev.driver()), Read);
                 self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
                 add(find(dev.release_passed()), if event.kind == event::BOUND { Read } else { Write });
@@ -372,7 +373,7 @@ impl Checks<'_> {
     /// The later of a device and a driver is on its klist: a probe becomes owed.
     fn publish(&self, view: &mut View<'_>, dev: Device, drv: Driver) {
         let autoprobe = self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe;
-        if autoprobe && self.matches(dev, drv) && view.byte(dev.driver()) == 0 {
+        if autoprobe && self.matches(dev, drv) && view.byte(dev.knode_driver()) == 0 {
             view.set(owed(dev, drv), OWED);
         }
     }
@@ -549,7 +550,7 @@ impl Checks<'_> {
         if usize::from(view.byte(dev.refs())) > holders {
             return Some(self.leak(dev.refs(), "somebody forgot to put it"));
         }
-        if view.byte(dev.created()) == 0 && !listed {
+        if view.byte(dev.created()) == 0 {
             return Some(self.leak(dev.refs(), "its creator has put it and it is still there"));
         }
         None
