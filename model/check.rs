@@ -14,7 +14,7 @@ use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions, Heading};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
-use crate::trace::{self, ReplayError, Story, Turn};
+use crate::trace::{self, Ending, Story, Turn};
 
 /// Which engine explores a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -410,13 +410,14 @@ fn set_up_memory(program: &DriverCore) -> Vec<u8> {
 fn violation(program: &DriverCore, found: &Found) -> Violation {
     let schedule: Vec<Turn> =
         found.schedule.iter().map(|choice| Turn { slot: choice.slot, outcome: choice.outcome }).collect();
-    let at_rest = found.at_rest.as_ref().map(|hazard| hazard.id);
-    let story = match trace::replay(program, &schedule, at_rest) {
-        Ok(story) => story,
-        Err(error @ (ReplayError::SetUp | ReplayError::Refused(..))) => {
-            unreachable!("internal: a trace that was just found cannot be replayed: {error}")
-        }
+    let ending = match (&found.at_rest, found.cycle) {
+        (_, Some(begins)) => Ending::Cycle(begins),
+        (Some(hazard), None) => Ending::AtRest(hazard.id),
+        (None, None) => Ending::Step,
     };
+    let story = trace::replay(program, &schedule, ending).unwrap_or_else(|error| {
+        unreachable!("internal: a trace that was just found cannot be replayed: {error}")
+    });
     let shows = story.hazard.as_ref().map(|hazard| hazard.id.as_str());
     assert!(shows == Some(found.id), "internal: the replay shows {shows:?} instead of {}", found.id);
     Violation { id: found.id.to_owned(), others: found.others, schedule, in_set_up: false, story }

@@ -21,8 +21,7 @@ pub(super) fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
     let layout = checks.layout;
     add(layout.find(Core.barrier()), Write);
     add(layout.find(Core.entries()), Write);
-    add(layout.find(Core.covered_work()), Write);
-    add(layout.find(Core.deferred_probe_work()), Read);
+    add(layout.find(Core.deferred_current()), Read);
     add(layout.find(Core.active_list()), Read);
     for dev in checks.devices() {
         add(layout.find(dev.probing()), Read);
@@ -45,23 +44,20 @@ pub(super) fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) {
     let mut covers = false;
     let active = view.bytes(Core.active_list()).to_vec();
     let active = &active[1..=usize::from(active[0])];
+    let current = view.byte(Core.deferred_current());
     for dev in checks.devices() {
         if view.byte(dev.probing()) != 0 {
             view.set(dev.covered_probe(), view.byte(dev.covered_probe()) | bit);
             covers = true;
         }
-        if active.contains(&dev.0) {
+        // The one that the work has just taken off the list is still to be dealt with.
+        if active.contains(&dev.0) || current == 1 + dev.0 {
             view.set(dev.covered_active(), view.byte(dev.covered_active()) | bit);
             covers = true;
         }
     }
     for entry in view.bytes(Core.entries()).iter_mut().filter(|entry| **entry & ENTRY != 0) {
         *entry |= bit;
-        covers = true;
-    }
-    // The run that is under way; one that is only queued is covered by the devices on its list.
-    if view.byte(Core.deferred_probe_work()) & RUNNING != 0 {
-        view.set(Core.covered_work(), view.byte(Core.covered_work()) | bit);
         covers = true;
     }
     for drv in checks.drivers() {
@@ -96,9 +92,6 @@ pub(super) fn end(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Resu
     }
     if view.bytes(Core.entries()).iter().any(|entry| entry & bit != 0) {
         return missed("and an async entry from before it is unfinished".to_owned(), About::Program);
-    }
-    if view.byte(Core.covered_work()) & bit != 0 {
-        return missed("and the deferred-probe work from before it still runs".to_owned(), About::Program);
     }
     for drv in checks.drivers() {
         if view.byte(drv.covered_attach()) & bit != 0 {

@@ -88,7 +88,8 @@ pub fn deferred_probe_work_func(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("deferred_probe_work_func", &[], || {
         cpu.lock(Core.deferred_probe_mutex())?;
         cpu.repeat((), |()| {
-            let first: Option<Device> = cpu.observe(Action::ListPop(cpu.cell(Core.active_list())))?;
+            let pop = Action::ListPop(cpu.cell(Core.active_list()));
+            let first: Option<Device> = cpu.observe(cpu.telling(pop, event::DEFERRED_TAKEN, &[]))?;
             let Some(dev) = first else {
                 return Ok(Break(()));
             };

@@ -280,8 +280,8 @@ cells! {
         barrier(12): PerTask,
         /// Ghost: by slot, whether an async entry is in it, and the barriers that must see it end.
         entries(13): PerTask,
-        /// Ghost: the barriers that must see the run of the deferred-probe work end.
-        covered_work(14): u8,
+        /// Ghost: the device that the deferred-probe work deals with.
+        deferred_current(14): Option<Device>,
     }
 }
 
@@ -362,11 +362,12 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.async_lists(), "async entries", Kind::Async(2));
     layout.cell(Core.deferred_probe_work(), "deferred_probe_work", Kind::Work(slots));
     layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
-    layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
+    let timeout = layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
+    set.push((timeout, 1));
     layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
     layout.ghost(Core.barrier(), "barriers", Kind::PerTask(slots));
     layout.ghost(Core.entries(), "entries", Kind::PerTask(slots));
-    layout.ghost(Core.covered_work(), "covered work", Kind::Int);
+    layout.ghost(Core.deferred_current(), "deferred device at hand", Kind::Pointer(vec![DEVICE]));
 }
 
 fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set: &mut Vec<(CellId, u8)>) {

@@ -93,17 +93,15 @@ impl DriverCore {
             entry::SET_UP_DRIVER => driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
             entry::SET_UP_DEVICE => device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
             entry::DEFERRED => {
-                item(cpu, cpu.cell(Core.deferred_probe_work()), Obs::None, || deferred_probe_work_func(cpu))
+                item(cpu, cpu.cell(Core.deferred_probe_work()), None, || deferred_probe_work_func(cpu))
             }
             entry::WORK => {
                 let work = Work::from_obs(args[0]);
-                item(cpu, cpu.cell(work.work()), atoms![work][0], || work_func(cpu, work))
+                item(cpu, cpu.cell(work.work()), None, || work_func(cpu, work))
             }
             entry::ATTACH_WORKFN => {
                 let drv = Driver::from_obs(args[0]);
-                item(cpu, cpu.cell(AttachWork(drv.0).work()), atoms![drv][0], || {
-                    driver_attach_workfn(cpu, drv)
-                })
+                item(cpu, cpu.cell(AttachWork(drv.0).work()), Some(drv), || driver_attach_workfn(cpu, drv))
             }
             entry::ATTACH_KTHREAD => {
                 let drv = Driver::from_obs(args[0]);
@@ -133,13 +131,17 @@ impl DriverCore {
     }
 }
 
-/// A worker that takes an item off the queue whenever it is pending, for ever. `what` tells the checks
-/// whose item it is.
-fn item(cpu: &Cpu<'_>, work: CellId, what: Obs, func: impl Fn() -> Step<()>) -> Step<()> {
+/// A worker that takes an item off the queue whenever it is pending, for ever. `attaches`: the driver
+/// that the item attaches, for the checks.
+fn item(cpu: &Cpu<'_>, work: CellId, attaches: Option<Driver>, func: impl Fn() -> Step<()>) -> Step<()> {
     cpu.repeat((), |()| {
         cpu.step(Action::WorkStart(work))?;
         func()?;
-        cpu.step(cpu.telling(Action::WorkEnd(work), event::ITEM_DONE, &[what]))?;
+        let end = Action::WorkEnd(work);
+        match attaches {
+            Some(drv) => cpu.step(cpu.telling(end, event::ATTACH_DONE, &atoms![drv]))?,
+            None => cpu.step(end)?,
+        };
         Ok(Continue(()))
     })
 }

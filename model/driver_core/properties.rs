@@ -110,8 +110,10 @@ pub mod event {
     pub const BARRIER_ENDS: u8 = 19;
     /// The deferred-probe work has dealt with a device.
     pub const DEFERRED_DONE: u8 = 20;
-    /// A work function has returned: a driver for its attach_work, nothing for the deferred-probe work.
-    pub const ITEM_DONE: u8 = 21;
+    /// A driver's attach_work has returned.
+    pub const ATTACH_DONE: u8 = 21;
+    /// The deferred-probe work takes a device off the active list.
+    pub const DEFERRED_TAKEN: u8 = 22;
 }
 
 /// A world's checks.
@@ -237,14 +239,12 @@ impl Checks<'_> {
                 add(find(device(event.args[0]).deferred_passed()), Write);
                 add(self.layout.find(device(event.args[0]).covered_active()), Write);
             }
-            event::DEFERRED_DONE => add(self.layout.find(device(event.args[0]).covered_active()), Write),
-            event::ITEM_DONE => match event.args[0] {
-                Obs::None => add(self.layout.find(Core.covered_work()), Write),
-                Obs::Id(object) if object.sort == DRIVER => {
-                    add(self.layout.find(driver(event.args[0]).covered_attach()), Write);
-                }
-                _ => {}
-            },
+            event::DEFERRED_TAKEN => add(self.layout.find(Core.deferred_current()), Write),
+            event::DEFERRED_DONE => {
+                add(self.layout.find(Core.deferred_current()), Write);
+                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+            }
+            event::ATTACH_DONE => add(self.layout.find(driver(event.args[0]).covered_attach()), Write),
             event::BARRIER_BEGINS | event::BARRIER_ENDS => barrier::cells(self, &mut add),
             event::PROBING_BLOCKED => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
             event::CALL_PUTS => {
@@ -321,16 +321,18 @@ impl Checks<'_> {
                     view.set(dev.deferred_passed(), 1);
                 }
             }
-            event::DEFERRED_DONE => view.set(device(args[0]).covered_active(), 0),
-            event::ITEM_DONE => match args[0] {
-                Obs::None => view.set(Core.covered_work(), 0),
-                Obs::Id(object) if object.sort == DRIVER => view.set(driver(args[0]).covered_attach(), 0),
-                _ => {}
-            },
-            event::BARRIER_BEGINS => {
-                if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) {
-                    barrier::begin(self, &mut view, slot);
-                }
+            event::DEFERRED_TAKEN => {
+                let cell = self.layout.find(Core.deferred_current());
+                let taken = self.layout.encode(cell, observed);
+                view.set(Core.deferred_current(), taken);
+            }
+            event::DEFERRED_DONE => {
+                view.set(Core.deferred_current(), 0);
+                view.set(device(args[0]).covered_active(), 0);
+            }
+            event::ATTACH_DONE => view.set(driver(args[0]).covered_attach(), 0),
+            event::BARRIER_BEGINS if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) => {
+                barrier::begin(self, &mut view, slot);
             }
             event::BARRIER_ENDS => return barrier::end(self, &mut view, slot),
             event::DEFERRED_ADD => {

@@ -42,6 +42,9 @@ pub fn apply(
     for action in &op.actions {
         observed = machine.act(action, outcome)?;
     }
+    if machine.ended {
+        machine.leave_slot()?;
+    }
     Ok(Applied { observed, spawned: machine.spawned, marked: machine.marked, ended: machine.ended })
 }
 
@@ -61,12 +64,24 @@ pub fn occupy(layout: &Layout, memory: &mut [u8], slot: usize, marked: Option<Ce
     }
 }
 
-/// A spawned task has left its slot, and with it all that was kept by slot.
-pub fn vacate(layout: &Layout, memory: &mut [u8], slot: usize) {
+/// Tasks have changed their slots: what names a slot in memory moves with them. For each slot,
+/// `came_from` says which slot its task was in.
+pub fn permute(layout: &Layout, memory: &mut [u8], came_from: &[usize]) {
+    for lock in layout.locks() {
+        let owner = &mut memory[layout.info(*lock).offset];
+        if *owner != 0 {
+            let before = usize::from(*owner) - 1;
+            let now = came_from.iter().position(|slot| *slot == before);
+            *owner = 1 + now.expect("internal: a permutation") as u8;
+        }
+    }
     for cell in layout.by_slot() {
         let bytes = &mut memory[layout.info(*cell).range()];
-        let head = usize::from(matches!(layout.info(*cell).kind, Kind::Work(_)));
-        bytes[head + slot] = 0;
+        let first = bytes.len() - came_from.len();
+        let before = bytes[first..].to_vec();
+        for (now, slot) in came_from.iter().enumerate() {
+            bytes[first + now] = before[*slot];
+        }
     }
 }
 
@@ -274,6 +289,24 @@ impl Machine<'_> {
             }
         }
         Ok(Obs::Unit)
+    }
+
+    /// A task gives its slot back: nothing in memory may name the slot any more. What names it is
+    /// changed by this task alone, so it is not in the footprint.
+    fn leave_slot(&mut self) -> Result<(), Hazard> {
+        let owner = self.slot + 1;
+        for lock in self.layout.locks() {
+            if usize::from(*self.byte(*lock)) == owner {
+                let text = format!("a task ends while it holds {}", self.name(*lock));
+                return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(*lock), text));
+            }
+        }
+        for cell in self.layout.by_slot() {
+            if let Some(byte) = self.layout.of_slot(*cell, self.slot) {
+                self.memory[byte] = 0;
+            }
+        }
+        Ok(())
     }
 
     fn act_on_value(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {

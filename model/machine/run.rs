@@ -3,7 +3,7 @@
 //! It keeps whole control values and follows one schedule; the searches keep numbers instead.
 
 use super::blocked::{Hold, TaskView, Waiter, deadlocked, holds};
-use super::effect::{apply, occupy, vacate};
+use super::effect::{apply, occupy, permute};
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::program::{Call, Next, Program, SlotKind};
@@ -192,7 +192,6 @@ impl<'p, P: Program> Run<'p, P> {
         }
         if applied.ended {
             self.tasks[slot] = None;
-            vacate(self.program.layout(), &mut self.memory, slot);
         } else {
             let mut task = self.task(self.program.resume(&control, applied.observed));
             self.started -= 1;
@@ -213,6 +212,24 @@ impl<'p, P: Program> Run<'p, P> {
             taken.hazard = Some(deadlock(&waiters, self.program));
         }
         Ok(taken)
+    }
+
+    /// Whether two runs are in the same state, tasks in worker slots taken in any order.
+    #[must_use]
+    pub fn same_state(&self, other: &Self) -> bool {
+        self.sorted() == other.sorted()
+    }
+
+    /// Memory and controls with the workers sorted by content.
+    fn sorted(&self) -> (Vec<u8>, Vec<Option<&P::Control>>) {
+        let mut came_from: Vec<usize> = (0..self.tasks.len()).collect();
+        let control = |slot: usize| self.tasks[slot].as_ref().map(|task| &task.control);
+        let is_worker = |slot: &usize| self.program.slots()[*slot].kind == SlotKind::Worker;
+        let first = came_from.iter().position(is_worker).unwrap_or(came_from.len());
+        came_from[first..].sort_by_key(|slot| (control(*slot).is_none(), control(*slot)));
+        let mut memory = self.memory.clone();
+        permute(self.program.layout(), &mut memory, &came_from);
+        (memory, came_from.into_iter().map(control).collect())
     }
 
     /// The tasks that wait for each other.

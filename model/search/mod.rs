@@ -1,5 +1,10 @@
 //! Searches over all interleavings of a program.
 
+#[cfg(test)]
+mod brute;
+pub mod livelock;
 pub mod reference;
 pub mod shortest;
 pub mod system;
+#[cfg(test)]
+mod tests;

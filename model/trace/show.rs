@@ -121,7 +121,7 @@ impl<'p, P: Program> Teller<'p, P> {
         let mut actors: Vec<Actor> =
             order.iter().map(|actor| Actor { name: self.actors[*actor].2.clone() }).collect();
         number_namesakes(&mut actors);
-        Story { actors, steps, hazard: self.hazard, waiting, held }
+        Story { actors, steps, hazard: self.hazard, waiting, held, cycle: None }
     }
 
     fn call(&self, call: &Call) -> String {
