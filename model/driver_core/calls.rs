@@ -3,7 +3,7 @@
 use super::bus::{bind_store, bus_rescan_devices, device_reprobe, drivers_probe_store, unbind_store};
 use super::core::{device_add, device_del, device_unregister, uevent_show};
 use super::cpu::Cpu;
-use super::dd::{dev_get_drvdata, dev_set_drvdata};
+use super::dd::{dev_get_drvdata, dev_set_drvdata, use_device};
 use super::deferred::{
     deferred_probe_initcall, deferred_probe_timeout, device_block_probing, device_unblock_probing,
     driver_deferred_probe_trigger, wait_for_device_probe,
@@ -97,6 +97,6 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
             let (dev, null) = (on(dev), None::<Object>);
             cpu.call("dev_set_drvdata", &atoms![dev, null], || dev_set_drvdata(cpu, dev, null))
         }
-        Call::Use(dev) => cpu.touch(on(dev).object()),
+        Call::Use(dev) => use_device(cpu, on(dev)),
     }
 }

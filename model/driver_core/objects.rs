@@ -202,8 +202,6 @@ cells! {
         covered_active(23): u8,
         /// Readers of its uevent file.
         uevent_readers(24): Count,
-        /// Whether someone sets a flag beside `async_probe` in the same word.
-        neighbour(22): bool,
     }
     Driver {
         /// `drv->p`.
@@ -414,7 +412,6 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.can_match(), format!("{name}.can_match"), Kind::Bool);
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
-    layout.cell(id.neighbour(), format!("{name}.offline"), Kind::Bool);
     layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
     layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
     layout.ghost(id.release_passed(), format!("{name}: release passed"), Kind::Bool);

@@ -6,7 +6,7 @@
 use super::barrier;
 use super::body::missed;
 use super::ids::{Bus, Device, Driver, Resource};
-use super::objects::{Core, DRIVER, DRVDATA, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
+use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
 use super::world::{Match, World};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::klist;
@@ -454,7 +454,7 @@ impl Checks<'_> {
                     self.name(object)
                 )
             }
-            (event::DRVDATA_AS_DRIVER, Obs::Id(object)) if object.sort == DRVDATA => {
+            (event::DRVDATA_AS_DRIVER, _) => {
                 format!("the drvdata that others stored in {d} is taken for a driver")
             }
             _ => return Ok(()),
