@@ -72,3 +72,31 @@ pub fn ablate(
     }
     Ok(ablations)
 }
+
+/// Why a rule may prevent nothing that the properties know, where that has a reason of its own.
+///
+/// It is shown beside a change that let nothing new happen; it decides nothing.
+#[must_use]
+pub fn why_nothing(rule: &str) -> Option<&'static str> {
+    Some(match rule {
+        "getters-hide-stash" | "setters-clear-bit" | "shared-async-bit" | "failed-bind-clears-drvdata" => {
+            "it matters only where drvdata is the stash"
+        }
+        "release-flushes-attach-work" | "unregister-cancels-attach-work" | "force-mod-async-probe" => {
+            "it matters only with attach-strategy = workqueue"
+        }
+        "device-attach-checks-dead"
+        | "device-helper-rechecks"
+        | "bind-rechecks"
+        | "walk-stops-when-bound" => {
+            "from v5.14 on __driver_probe_device looks again (split-driver-probe-device)"
+        }
+        "device-side-async" => "without it new devices are probed synchronously, which takes time only",
+        "can-match" => "it saves retries of devices that no driver matches",
+        "parent-lock" => "nothing in the model is protected by the parent's lock alone",
+        "defer-all-probes" | "shutdown-waits" => "without it probing is not blocked, so no promise is broken",
+        "deferred-timeout" => "it triggers deferred probing once more",
+        "attach-may-fail" => "it lets Luis' work function fail, and matters only there",
+        _ => return None,
+    })
+}

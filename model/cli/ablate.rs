@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use raddle::ablate::{Ablation, ablate as ablate_one, changes};
+use raddle::ablate::{Ablation, ablate as ablate_one, changes, why_nothing};
 use raddle::check::Options;
 use raddle::driver_core::revision::Revision;
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ pub fn ablate(paths: &[PathBuf], name: &str, format: Format, out: &mut Out) -> u
                 .filter(telling)
                 .map(|row| json!({ "scenario": row.scenario, "hazards": row.appear }))
                 .collect();
+            let found_any = !found.is_empty();
             out.line(json!({
                 "revision": name,
                 "rule": change.rule,
@@ -50,11 +51,13 @@ pub fn ablate(paths: &[PathBuf], name: &str, format: Format, out: &mut Out) -> u
                 "instead": change.instead,
                 "prevents": found,
                 "complete": complete,
+                "note": if found_any { None } else { why_nothing(change.rule) },
             }));
             continue;
         }
         if !rows.iter().any(|row| telling(&row)) {
-            idle.push(format!("{} = {}", change.rule, change.instead));
+            let why = why_nothing(change.rule).map_or(String::new(), |why| format!(" ({why})"));
+            idle.push(format!("{} = {}{why}", change.rule, change.instead));
             continue;
         }
         out.line(format_args!("{} = {} instead of {}:", change.rule, change.instead, change.value));

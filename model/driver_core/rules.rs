@@ -255,8 +255,6 @@ rules! {
         "device_shutdown waits for probing and blocks it", "KERNEL.md 2.7, v4.19";
     deferred_timeout "deferred-timeout": bool = |r| r.since(4, 19),
         "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more", "KERNEL.md 2.5, v4.19";
-    probe_count_leaks "probe-count-leaks": bool = |_| false,
-        "really_probe returns without dropping probe_count when devres are left over (5.6 to 5.8)", "b292b50b0efc, v5.9";
     init_waits "init-waits": InitWaits = |r| if r.since(5, 17) { InitWaits::Always } else { InitWaits::IfAsyncUsed },
         "When load_module waits for async work after init", "774a1221e862, v3.8; 67d6212afda2, v5.17";
     async_probe_skips_wait "async-probe-skips-wait": bool = |r| r.since(4, 2),
