@@ -175,6 +175,10 @@ fn a_dumped_trace_replays() {
     let text = fs::read_to_string(dir.path().join("traces/case.duyck-v4.drvdata-stash.txt")).expect("txt");
     assert!(text.contains("__driver_attach_async_helper"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 75), "{text}");
+    for ending in ["sarif", "junit.xml", "ktap", "mmd", "itf.json"] {
+        let path = dir.path().join(format!("traces/case.duyck-v4.drvdata-stash.{ending}"));
+        assert!(fs::metadata(path).is_ok_and(|file| file.len() > 0), "{ending}");
+    }
     let trace = "traces/case.duyck-v4.drvdata-stash.json";
     let output = raddle(&["replay", trace], dir.path());
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -186,6 +190,23 @@ fn a_dumped_trace_replays() {
         let output = raddle(&["replay", broken], dir.path());
         assert_eq!(code(&output), 2, "{broken}");
         assert!(stderr(&output).starts_with(broken), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn every_format_is_printed() {
+    let (dir, _) = with(BAD);
+    for (format, sign) in [
+        ("lkml", "Reproduce with:"),
+        ("sarif", "\"codeFlows\""),
+        ("junit", "<testsuites"),
+        ("ktap", "KTAP version 1"),
+        ("mermaid", "sequenceDiagram"),
+        ("itf", "\"ITF\""),
+    ] {
+        let output = raddle(&["check", "case.toml", "--format", format], dir.path());
+        assert_eq!(code(&output), 0, "{format}");
+        assert!(stdout(&output).contains(sign), "{format}: {}", stdout(&output));
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use raddle::check::{Engine, Options, Report, Scenario, Verdict, thousands};
 use raddle::embedded::embedded;
+use raddle::forms::Form;
+use raddle::render::wrapped;
 use raddle::scenario::scenario_files;
 use raddle::search::reference::{Limits, Progress};
 use serde_json::{Map, Value, json};
@@ -50,7 +52,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     let limits = Limits { state_limit: args.max_states, memory_limit: args.max_memory };
     let options = Options { revisions: args.revisions.clone(), engine, limits };
     let mut exit = Exit::default();
-    let mut shown = Shown { rows: 0, as_expected: 0, skipped: 0 };
+    let mut shown = Shown::default();
     if args.threads == Some(0) {
         complain("raddle: --threads 0: at least one thread is needed");
         return INPUT_ERROR;
@@ -75,13 +77,19 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if args.format == Format::Text && shown.rows + shown.skipped > 1 {
         summary(&shown, out);
     }
+    if let Some(form) = form(args.format).filter(|form| form.of_a_run()) {
+        out.text(form.run(&shown.reports, args.full));
+    }
     exit.code()
 }
 
+#[derive(Default)]
 struct Shown {
     rows: usize,
     as_expected: usize,
     skipped: usize,
+    /// What a form of a whole run is made of in the end.
+    reports: Vec<Report>,
 }
 
 fn summary(shown: &Shown, out: &mut Out) {
@@ -133,14 +141,52 @@ fn check_file(
         match args.format {
             Format::Text => text(&report, seconds, args.full, out),
             Format::Json => out.line(json(&report, seconds)),
+            Format::Lkml => lkml(&report, args.full, out),
+            format => {
+                let form = form(format).filter(|form| !form.of_a_run());
+                for (violation, form) in report.violations.iter().filter_map(|v| Some((v, form?))) {
+                    out.text(form.violation(&report, violation, args.full));
+                }
+            }
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = dump(dir, &scenario, &report)
+            && let Err(error) = dump(dir, &scenario, &report, args.full)
         {
             complain(format_args!("raddle: {}: {error}", dir.display()));
             exit.input_error = true;
         }
+        if form(args.format).is_some_and(Form::of_a_run) {
+            shown.reports.push(report);
+        }
+    }
+}
+
+/// The rendering of a format; text and JSON lines are no renderings of violations.
+fn form(format: Format) -> Option<Form> {
+    match format {
+        Format::Text | Format::Json => None,
+        Format::Lkml => Some(Form::Lkml),
+        Format::Sarif => Some(Form::Sarif),
+        Format::Junit => Some(Form::Junit),
+        Format::Ktap => Some(Form::Ktap),
+        Format::Mermaid => Some(Form::Mermaid),
+        Format::Itf => Some(Form::Itf),
+    }
+}
+
+/// What can be pasted into a mail: every violation, or what was covered.
+fn lkml(report: &Report, full: bool, out: &mut Out) {
+    for violation in &report.violations {
+        out.text(Form::Lkml.violation(report, violation, full));
+        out.line("");
+    }
+    if report.violations.is_empty() {
+        let claim = format!("{} on {}, {}", report.title, report.revision, report.scenario);
+        for sentence in [claim, format!("{}.", report.guarantee)] {
+            wrapped(&sentence).iter().for_each(|line| out.line(line));
+        }
+        out.line("");
     }
 }
 

@@ -107,6 +107,18 @@ enum Format {
     Text,
     /// One JSON object a line
     Json,
+    /// To paste into a mail: claim, diagram, how to reproduce, what was covered; 75 columns, ASCII
+    Lkml,
+    /// SARIF 2.1.0, one log for the whole run
+    Sarif,
+    /// JUnit XML, one document for the whole run
+    Junit,
+    /// KTAP, the kernel's test output
+    Ktap,
+    /// Mermaid sequence diagrams, one for each violation
+    Mermaid,
+    /// ITF JSON, one trace for each violation
+    Itf,
 }
 
 /// Parses a size such as `512M`.
