@@ -23,4 +23,5 @@ pub mod properties;
 pub mod release;
 pub mod revision;
 pub mod rules;
+mod words;
 pub mod world;

@@ -3,6 +3,7 @@
 //! A schedule is all that a run needs to be repeated. Replaying it tells the story: which functions
 //! each task was in, what each step did, what changed, and what went wrong.
 
+mod needed;
 mod show;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct ToldStep {
     pub kind: StepKind,
     /// What it did, such as `lock pmem0.mutex` or `read pmem0.driver`.
     pub does: String,
+    /// What it means to the program, such as `the probe failed`, if that adds to what it did.
+    #[serde(default)]
+    pub note: Option<String>,
     /// What it observed, if that is worth a word, such as `NULL` or `nd_pmem`.
     pub observed: Option<String>,
     /// What it changed; ghosts left out.
@@ -76,6 +80,13 @@ pub struct ToldStep {
     pub started: Option<usize>,
     /// Where the model says so: file and line.
     pub at: String,
+    /// Whether the hazard needs it; what it does not need is folded.
+    #[serde(default = "yes")]
+    pub needed: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A task that cannot go on at the end of a story.
