@@ -11,3 +11,4 @@ pub mod render;
 pub mod scenario;
 pub mod search;
 pub mod trace;
+pub mod why;

@@ -10,6 +10,7 @@ use raddle::forms::Form;
 use raddle::render::wrapped;
 use raddle::scenario::scenario_files;
 use raddle::search::reference::{Limits, Progress};
+use raddle::why::{Preventer, preventers};
 use serde_json::{Map, Value, json};
 
 use super::dump::dump;
@@ -139,9 +140,9 @@ fn check_file(
         shown.rows += 1;
         shown.as_expected += usize::from(report.as_expected());
         match args.format {
-            Format::Text => text(&report, seconds, args.full, out),
+            Format::Text => text(&report, seconds, args, &why(args, &scenario, &report), out),
             Format::Json => out.line(json(&report, seconds)),
-            Format::Lkml => lkml(&report, args.full, out),
+            Format::Lkml => lkml(&report, args.full, &why(args, &scenario, &report), out),
             format => {
                 let form = form(format).filter(|form| !form.of_a_run());
                 for (violation, form) in report.violations.iter().filter_map(|v| Some((v, form?))) {
@@ -176,9 +177,10 @@ fn form(format: Format) -> Option<Form> {
 }
 
 /// What can be pasted into a mail: every violation, or what was covered.
-fn lkml(report: &Report, full: bool, out: &mut Out) {
+fn lkml(report: &Report, full: bool, why: &[Preventer], out: &mut Out) {
     for violation in &report.violations {
         out.text(Form::Lkml.violation(report, violation, full));
+        prevented(&violation.id, why, out);
         out.line("");
     }
     if report.violations.is_empty() {
@@ -187,6 +189,31 @@ fn lkml(report: &Report, full: bool, out: &mut Out) {
             wrapped(&sentence).iter().for_each(|line| out.line(line));
         }
         out.line("");
+    }
+}
+
+/// The rules that would have prevented the violations of a report, if they are asked for.
+fn why(args: &CheckArgs, scenario: &Scenario, report: &Report) -> Vec<Preventer> {
+    if !args.why || report.violations.is_empty() {
+        return Vec::new();
+    }
+    preventers(scenario, report, WHY_STATES).unwrap_or_else(|error| {
+        complain(error);
+        Vec::new()
+    })
+}
+
+/// So many states are visited at the most for each value of a rule that `--why` tries.
+const WHY_STATES: usize = 200_000;
+
+fn prevented(id: &str, why: &[Preventer], out: &mut Out) {
+    let mine: Vec<&Preventer> = why.iter().filter(|one| one.prevents.iter().any(|it| it == id)).collect();
+    if !mine.is_empty() {
+        out.line("");
+        out.line("Rules that prevent it, each changed alone on this revision:");
+    }
+    for one in mine {
+        wrapped(&format!("* {}", one.sentence())).iter().for_each(|line| out.line(line));
     }
 }
 
@@ -226,7 +253,7 @@ fn row(report: &Report) -> String {
     format!("{} on {}: {verdict}{expected}", report.scenario, report.revision)
 }
 
-fn text(report: &Report, seconds: Option<Duration>, full: bool, out: &mut Out) {
+fn text(report: &Report, seconds: Option<Duration>, args: &CheckArgs, why: &[Preventer], out: &mut Out) {
     out.line(row(report));
     if report.violations.is_empty() {
         out.line(format_args!("    {}", report.guarantee));
@@ -237,7 +264,9 @@ fn text(report: &Report, seconds: Option<Duration>, full: bool, out: &mut Out) {
     }
     for violation in &report.violations {
         out.line("");
-        out.line(raddle::check::text(report, violation, full));
+        out.line(raddle::check::text(report, violation, args.full).trim_end());
+        prevented(&violation.id, why, out);
+        out.line("");
     }
     out.line("");
 }

@@ -6,6 +6,8 @@
 mod needed;
 mod show;
 
+pub use show::{scenes, step_words};
+
 use serde::{Deserialize, Serialize};
 
 use crate::machine::hazard::Hazard;
@@ -139,6 +141,19 @@ pub struct Story {
     pub held: Vec<Held>,
 }
 
+/// What can be seen at one place of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scene {
+    /// Each cell with its value; mutexes, ghosts and cells of what is not allocated are left out.
+    pub memory: Vec<(String, String)>,
+    /// Each mutex that is held, with its holder.
+    pub locks: Vec<(String, String)>,
+    /// Each task that could take a step here, with that step.
+    pub ready: Vec<(String, String)>,
+    /// Each task that cannot, with what it waits for.
+    pub waiting: Vec<(String, String)>,
+}
+
 /// Why a schedule could not be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
@@ -163,9 +178,32 @@ pub fn replay<P: Program>(
     schedule: &[Turn],
     at_rest: Option<&str>,
 ) -> Result<Story, ReplayError> {
+    let mut teller = show::Teller::new(program, false);
+    let run = follow(program, schedule, |step, after| {
+        if let Some((slot, before, taken)) = step {
+            teller.tell(slot, before, taken, after);
+        }
+    })?;
+    let hazards = match at_rest {
+        Some(_) => program.at_quiescence(run.memory()),
+        None => Vec::new(),
+    };
+    let last = hazards.into_iter().find(|hazard| Some(hazard.id) == at_rest);
+    Ok(teller.end(&run, last))
+}
+
+/// A step as it is taken: the slot, the run before it, and what was done.
+type Step<'s, 'p, P> = (usize, &'s Run<'p, P>, &'s Taken);
+
+/// Follows a schedule after the set-up. `see` is told of the run at its start and after each step.
+fn follow<'p, P: Program>(
+    program: &'p P,
+    schedule: &[Turn],
+    mut see: impl FnMut(Option<Step<'_, 'p, P>>, &Run<'p, P>),
+) -> Result<Run<'p, P>, ReplayError> {
     let memory = set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
     let mut run = Run::from_memory(program, memory);
-    let mut teller = show::Teller::new(program, false);
+    see(None, &run);
     for (number, turn) in schedule.iter().enumerate() {
         let before = run.clone();
         let taken = run.step(turn.slot, turn.outcome).map_err(|refused| {
@@ -177,14 +215,9 @@ pub fn replay<P: Program>(
             };
             ReplayError::Refused(number + 1, why.to_owned())
         })?;
-        teller.tell(turn.slot, &before, &taken, &run);
+        see(Some((turn.slot, &before, &taken)), &run);
     }
-    let hazards = match at_rest {
-        Some(_) => program.at_quiescence(run.memory()),
-        None => Vec::new(),
-    };
-    let last = hazards.into_iter().find(|hazard| Some(hazard.id) == at_rest);
-    Ok(teller.end(&run, last))
+    Ok(run)
 }
 
 /// The story of a set-up that raises a hazard; `None` if it does not.

@@ -1,7 +1,10 @@
 //! Steps, cells and tasks in words.
 
 use super::needed::{End, Footprint, cells_about, needed};
-use super::{Actor, Change, Held, StepKind, Story, ToldHazard, ToldStep, Waiting, named};
+use super::{
+    Actor, Change, Held, ReplayError, Scene, StepKind, Story, ToldHazard, ToldStep, Turn, Waiting, follow,
+    named,
+};
 use crate::machine::blocked::{BlockedOn, blocked_on};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::layout::{ABSENT, ALIVE, CellId, FREED, Kind, Layout};
@@ -180,14 +183,30 @@ impl<'p, P: Program> Teller<'p, P> {
         footprint
     }
 
-    /// Orders the actors by slot and then by start, and renumbers what refers to them.
-    fn finish(self, mut waiting: Vec<Waiting>, mut held: Vec<Held>) -> Story {
+    /// The actors by slot and then by start.
+    fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.actors.len()).collect();
         let workers = |slot: usize| !named(&self.program.slots()[slot].kind);
         order.sort_by_key(|actor| {
             let (slot, number, _) = self.actors[*actor];
             if workers(slot) { (usize::MAX, number) } else { (slot, number) }
         });
+        order
+    }
+
+    /// The actors' names, by number.
+    fn names(&self) -> Vec<String> {
+        let order = self.order();
+        let mut actors: Vec<Actor> =
+            order.iter().map(|actor| Actor { name: self.actors[*actor].2.clone() }).collect();
+        number_namesakes(&mut actors);
+        let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
+        (0..self.actors.len()).map(|actor| actors[place(actor)].name.clone()).collect()
+    }
+
+    /// Orders the actors, and renumbers what refers to them.
+    fn finish(self, mut waiting: Vec<Waiting>, mut held: Vec<Held>) -> Story {
+        let order = self.order();
         let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
         let mut steps = self.steps;
         for step in &mut steps {
@@ -388,6 +407,83 @@ impl<'p, P: Program> Teller<'p, P> {
             BlockedOn::Run(cell) => format!("the run of {}", layout.info(*cell).name),
             BlockedOn::Ended(entry) => self.program.role(entry),
         }
+    }
+}
+
+/// A step in words, for whoever has no story to tell.
+#[must_use]
+pub fn step_words<P: Program>(program: &P, op: &Op) -> String {
+    Teller::new(program, false).does(op, None).0
+}
+
+/// What can be seen at each place of a run: before its first step, and after each step.
+///
+/// # Errors
+///
+/// Why the schedule is not one of this program.
+pub fn scenes<P: Program>(program: &P, schedule: &[Turn]) -> Result<Vec<Scene>, ReplayError> {
+    let mut teller = Teller::new(program, false);
+    let mut drafts = Vec::new();
+    follow(program, schedule, |step, run| {
+        if let Some((slot, before, taken)) = step {
+            teller.tell(slot, before, taken, run);
+        }
+        drafts.push(teller.draft(run));
+    })?;
+    let names = teller.names();
+    let named = |list: Vec<(usize, String)>| -> Vec<(String, String)> {
+        list.into_iter().map(|(actor, text)| (names[actor].clone(), text)).collect()
+    };
+    let scene = |draft: Draft| Scene {
+        memory: draft.memory,
+        locks: draft.locks.into_iter().map(|(actor, lock)| (lock, names[actor].clone())).collect(),
+        ready: named(draft.ready),
+        waiting: named(draft.waiting),
+    };
+    Ok(drafts.into_iter().map(scene).collect())
+}
+
+/// A scene whose actors have no names yet.
+struct Draft {
+    memory: Vec<(String, String)>,
+    locks: Vec<(usize, String)>,
+    ready: Vec<(usize, String)>,
+    waiting: Vec<(usize, String)>,
+}
+
+impl<P: Program> Teller<'_, P> {
+    fn draft(&mut self, run: &Run<'_, P>) -> Draft {
+        let layout = self.program.layout();
+        let mut draft =
+            Draft { memory: Vec::new(), locks: Vec::new(), ready: Vec::new(), waiting: Vec::new() };
+        for (number, info) in layout.cells().iter().enumerate() {
+            let bytes = &run.memory()[info.range()];
+            let gone = info.liveness.is_some_and(|live| run.memory()[layout.info(live).offset] != ALIVE);
+            let text = self.cell(CellId(number as u16), bytes);
+            if info.kind == Kind::Lock && bytes[0] > 0 {
+                let actor = self.actor(run, usize::from(bytes[0]) - 1);
+                draft.locks.push((actor, info.name.clone()));
+            } else if !info.ghost && !gone && info.kind != Kind::Lock && !text.is_empty() {
+                draft.memory.push((info.name.clone(), text));
+            }
+        }
+        for slot in 0..run.tasks().len() {
+            let Some(task) = &run.tasks()[slot] else { continue };
+            let Some((op, _)) = &task.next else { continue };
+            let enabled = run.enabled(slot);
+            if !enabled && (op.idles() || !run.may_start(slot)) {
+                continue;
+            }
+            let inside = self.program.stack(&task.control).last().map(|call| self.call(call));
+            let inside = inside.map_or(String::new(), |call| format!("{call}: "));
+            let actor = self.actor(run, slot);
+            if enabled {
+                draft.ready.push((actor, format!("{inside}{}", self.does(op, None).0)));
+            } else {
+                draft.waiting.push((actor, format!("{inside}{}", self.waits(&blocked_on(op)))));
+            }
+        }
+        draft
     }
 }
 
