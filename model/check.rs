@@ -9,10 +9,11 @@ use crate::driver_core::properties::HAZARDS;
 use crate::driver_core::revision::{REVISIONS, Revision};
 use crate::driver_core::rules::{RULES, Rules};
 use crate::driver_core::world::AsyncOutcome;
+use crate::forms::heading;
 use crate::machine::hazard::id;
 use crate::machine::program::Program;
 use crate::machine::set_up::{Failed, set_up};
-use crate::render::{self, DiagramOptions, Heading};
+use crate::render::{self, DiagramOptions};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, Ending, Story, Turn};
@@ -440,13 +441,6 @@ pub fn diagram(story: &Story, full: bool) -> String {
 /// What is printed for a violation: the claim, the diagram, what went wrong, how to see it again.
 #[must_use]
 pub fn text(report: &Report, violation: &Violation, full: bool) -> String {
-    let heading = Heading {
-        scenario: &report.scenario,
-        title: &report.title,
-        revision: &report.revision,
-        hazard: &violation.id,
-        others: violation.others,
-        guarantee: &report.guarantee,
-    };
+    let heading = heading(report, violation);
     render::report(&heading, &violation.story, &DiagramOptions { full, ..DiagramOptions::default() })
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Report, Scenario, Violation, diagram};
-use crate::trace::{self, Ending, ReplayError, Story, Turn};
+use crate::trace::{self, Ending, ReplayError, Scene, Story, Turn};
 
 /// The version of the format; it changes when older readers could misread it.
 const VERSION: u32 = 1;
@@ -108,5 +108,19 @@ impl DumpedTrace {
         let shows = story.hazard.as_ref().is_some_and(|hazard| hazard.id == self.hazard);
         let text = diagram(&story, true);
         Ok(Replayed { story, shows, text })
+    }
+
+    /// What can be seen at each place of the run.
+    ///
+    /// # Errors
+    ///
+    /// The scenario or the model has changed, or the run is one of the set-up.
+    pub fn scenes(&self) -> Result<Vec<Scene>, String> {
+        if self.in_set_up {
+            return Err("the set-up raises this hazard; only runs after it can be stepped through".to_owned());
+        }
+        let scenario = Scenario::parse(&self.scenario, &self.text).map_err(|errors| errors[0].to_string())?;
+        let program = scenario.program(&self.revision).map_err(|error| error.to_string())?;
+        trace::scenes(&program, &self.schedule).map_err(|error| error.to_string())
     }
 }

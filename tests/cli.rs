@@ -175,6 +175,10 @@ fn a_dumped_trace_replays() {
     let text = fs::read_to_string(dir.path().join("traces/case.duyck-v4.drvdata-stash.txt")).expect("txt");
     assert!(text.contains("__driver_attach_async_helper"), "{text}");
     assert!(text.lines().all(|line| line.len() <= 75), "{text}");
+    for ending in ["sarif", "junit.xml", "ktap", "mmd", "itf.json"] {
+        let path = dir.path().join(format!("traces/case.duyck-v4.drvdata-stash.{ending}"));
+        assert!(fs::metadata(path).is_ok_and(|file| file.len() > 0), "{ending}");
+    }
     let trace = "traces/case.duyck-v4.drvdata-stash.json";
     let output = raddle(&["replay", trace], dir.path());
     assert_eq!(code(&output), 0, "{}", stderr(&output));
@@ -186,6 +190,84 @@ fn a_dumped_trace_replays() {
         let output = raddle(&["replay", broken], dir.path());
         assert_eq!(code(&output), 2, "{broken}");
         assert!(stderr(&output).starts_with(broken), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_trace_is_stepped_through_by_lines_of_input() {
+    use std::io::Write;
+    let (dir, _) = with(BAD);
+    raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+    command.args(["replay", "--step", "traces/case.duyck-v4.drvdata-stash.json"]).current_dir(dir.path());
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.expect("raddle starts");
+    let commands = b"n\n\nb\ng 999\nnonsense\nm\nl\nt\ns\ng 9\nl\nq\n";
+    child.stdin.take().expect("it reads").write_all(commands).expect("it can be written");
+    let output = child.wait_with_output().expect("it ends");
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
+    for part in
+        ["At the start", "1/", "2/", "There are ", "one step forward", "pmem0.driver = NULL", "could "]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let path = dir.path().join("traces/case.duyck-v4.drvdata-stash.json");
+    let json = fs::read_to_string(&path).expect("json");
+    fs::write(&path, json.replace("driver_register(nd_pmem)\\\"]", "driver_unregister(nd_pmem)\\\"]"))
+        .expect("written");
+    let output = raddle(&["replay", "--step", "traces/case.duyck-v4.drvdata-stash.json"], dir.path());
+    assert_eq!(code(&output), 2, "{}", stdout(&output));
+    assert!(stderr(&output).contains("has changed since"), "{}", stderr(&output));
+}
+
+#[test]
+fn completions_and_the_manual_page_are_printed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (args, sign) in [
+        (&["completions", "bash"][..], "_raddle"),
+        (&["completions", "zsh"], "#compdef raddle"),
+        (&["man"], ".TH raddle"),
+    ] {
+        let output = raddle(args, dir.path());
+        assert_eq!(code(&output), 0, "{args:?}");
+        assert!(stdout(&output).contains(sign), "{args:?}");
+    }
+}
+
+#[test]
+fn colours_are_as_they_are_asked_for() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (when, coloured) in [("always", true), ("never", false), ("auto", false)] {
+        let output = raddle(&["--color", when, "--help"], dir.path());
+        assert_eq!(code(&output), 0, "{when}");
+        assert_eq!(stdout(&output).contains('\u{1b}'), coloured, "{when}");
+    }
+}
+
+#[test]
+fn the_rule_that_prevents_a_hazard_is_named() {
+    let (dir, _) = with(BAD);
+    let output = raddle(&["check", "case.toml", "--why", "--format", "lkml"], dir.path());
+    let text = stdout(&output);
+    assert!(text.contains("* async-stash = device-private (here: drvdata) prevents it"), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 75), "{text}");
+}
+
+#[test]
+fn every_format_is_printed() {
+    let (dir, _) = with(BAD);
+    for (format, sign) in [
+        ("lkml", "Reproduce with:"),
+        ("sarif", "\"codeFlows\""),
+        ("junit", "<testsuites"),
+        ("ktap", "KTAP version 1"),
+        ("mermaid", "sequenceDiagram"),
+        ("itf", "\"ITF\""),
+    ] {
+        let output = raddle(&["check", "case.toml", "--format", format], dir.path());
+        assert_eq!(code(&output), 0, "{format}");
+        assert!(stdout(&output).contains(sign), "{format}: {}", stdout(&output));
     }
 }
 
@@ -269,7 +351,7 @@ fn ablate_names_the_rule_that_prevents_a_hazard() {
     assert!(text.contains("No new hazard in these scenarios with:\n"), "{text}");
     let output = raddle(&["ablate", "case.toml", "--revision", "v6.0", "--format", "json"], dir.path());
     let line = stdout(&output).lines().find(|line| line.contains("detach-waits")).map(str::to_owned);
-    let json = r#"{"revision":"v6.0","rule":"detach-waits-for-async","value":"true","instead":"false","prevents":[{"scenario":"case.toml","hazards":["stale-driver-pointer"]}],"complete":true}"#;
+    let json = r#"{"revision":"v6.0","rule":"detach-waits-for-async","value":"true","instead":"false","prevents":[{"scenario":"case.toml","hazards":["stale-driver-pointer"]}],"complete":true,"note":null}"#;
     assert_eq!(line.as_deref(), Some(json));
 }
 

@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use raddle::check::{Engine, Options, Report, Scenario, Verdict, thousands};
 use raddle::embedded::embedded;
+use raddle::forms::Form;
+use raddle::render::wrapped;
 use raddle::scenario::scenario_files;
 use raddle::search::reference::{Limits, Progress};
+use raddle::why::{Preventer, preventers};
 use serde_json::{Map, Value, json};
 
 use super::dump::dump;
@@ -50,7 +53,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     let limits = Limits { state_limit: args.max_states, memory_limit: args.max_memory, data_races: false };
     let options = Options { revisions: args.revisions.clone(), engine, limits };
     let mut exit = Exit::default();
-    let mut shown = Shown { rows: 0, as_expected: 0, skipped: 0 };
+    let mut shown = Shown::default();
     if args.threads == Some(0) {
         complain("raddle: --threads 0: at least one thread is needed");
         return INPUT_ERROR;
@@ -75,13 +78,19 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if args.format == Format::Text && shown.rows + shown.skipped > 1 {
         summary(&shown, out);
     }
+    if let Some(form) = form(args.format).filter(|form| form.of_a_run()) {
+        out.text(form.run(&shown.reports, args.full));
+    }
     exit.code()
 }
 
+#[derive(Default)]
 struct Shown {
     rows: usize,
     as_expected: usize,
     skipped: usize,
+    /// What a form of a whole run is made of in the end.
+    reports: Vec<Report>,
 }
 
 fn summary(shown: &Shown, out: &mut Out) {
@@ -131,16 +140,80 @@ fn check_file(
         shown.rows += 1;
         shown.as_expected += usize::from(report.as_expected());
         match args.format {
-            Format::Text => text(&report, seconds, args.full, out),
+            Format::Text => text(&report, seconds, args, &why(args, &scenario, &report), out),
             Format::Json => out.line(json(&report, seconds)),
+            Format::Lkml => lkml(&report, args.full, &why(args, &scenario, &report), out),
+            format => {
+                let form = form(format).filter(|form| !form.of_a_run());
+                for (violation, form) in report.violations.iter().filter_map(|v| Some((v, form?))) {
+                    out.text(form.violation(&report, violation, args.full));
+                }
+            }
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = dump(dir, &scenario, &report)
+            && let Err(error) = dump(dir, &scenario, &report, args.full)
         {
             complain(format_args!("raddle: {}: {error}", dir.display()));
             exit.input_error = true;
         }
+        if form(args.format).is_some_and(Form::of_a_run) {
+            shown.reports.push(report);
+        }
+    }
+}
+
+/// The rendering of a format; text and JSON lines are no renderings of violations.
+fn form(format: Format) -> Option<Form> {
+    match format {
+        Format::Text | Format::Json => None,
+        Format::Lkml => Some(Form::Lkml),
+        Format::Sarif => Some(Form::Sarif),
+        Format::Junit => Some(Form::Junit),
+        Format::Ktap => Some(Form::Ktap),
+        Format::Mermaid => Some(Form::Mermaid),
+        Format::Itf => Some(Form::Itf),
+    }
+}
+
+/// What can be pasted into a mail: every violation, or what was covered.
+fn lkml(report: &Report, full: bool, why: &[Preventer], out: &mut Out) {
+    for violation in &report.violations {
+        out.text(Form::Lkml.violation(report, violation, full));
+        prevented(&violation.id, why, out);
+        out.line("");
+    }
+    if report.violations.is_empty() {
+        let claim = format!("{} on {}, {}", report.title, report.revision, report.scenario);
+        for sentence in [claim, format!("{}.", report.guarantee)] {
+            wrapped(&sentence).iter().for_each(|line| out.line(line));
+        }
+        out.line("");
+    }
+}
+
+/// The rules that would have prevented the violations of a report, if they are asked for.
+fn why(args: &CheckArgs, scenario: &Scenario, report: &Report) -> Vec<Preventer> {
+    if !args.why || report.violations.is_empty() {
+        return Vec::new();
+    }
+    preventers(scenario, report, WHY_STATES).unwrap_or_else(|error| {
+        complain(error);
+        Vec::new()
+    })
+}
+
+/// So many states are visited at the most for each value of a rule that `--why` tries.
+const WHY_STATES: usize = 200_000;
+
+fn prevented(id: &str, why: &[Preventer], out: &mut Out) {
+    let mine: Vec<&Preventer> = why.iter().filter(|one| one.prevents.iter().any(|it| it == id)).collect();
+    if !mine.is_empty() {
+        out.line("");
+        out.line("Rules that prevent it, each changed alone on this revision:");
+    }
+    for one in mine {
+        wrapped(&format!("* {}", one.sentence())).iter().for_each(|line| out.line(line));
     }
 }
 
@@ -180,7 +253,7 @@ fn row(report: &Report) -> String {
     format!("{} on {}: {verdict}{expected}", report.scenario, report.revision)
 }
 
-fn text(report: &Report, seconds: Option<Duration>, full: bool, out: &mut Out) {
+fn text(report: &Report, seconds: Option<Duration>, args: &CheckArgs, why: &[Preventer], out: &mut Out) {
     out.line(row(report));
     if report.violations.is_empty() {
         out.line(format_args!("    {}", report.guarantee));
@@ -191,7 +264,9 @@ fn text(report: &Report, seconds: Option<Duration>, full: bool, out: &mut Out) {
     }
     for violation in &report.violations {
         out.line("");
-        out.line(raddle::check::text(report, violation, full));
+        out.line(raddle::check::text(report, violation, args.full).trim_end());
+        prevented(&violation.id, why, out);
+        out.line("");
     }
     out.line("");
 }

@@ -4,19 +4,22 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use raddle::check::{Report, Scenario, text};
+use raddle::check::{Report, Scenario};
 use raddle::dumped::DumpedTrace;
+use raddle::forms::Form;
 
 use super::INPUT_ERROR;
 use super::out::{Out, complain};
 
 /// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the rendering's ending.
-pub fn dump(dir: &Path, scenario: &Scenario, report: &Report) -> io::Result<()> {
+pub fn dump(dir: &Path, scenario: &Scenario, report: &Report, full: bool) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     let stem = Path::new(&report.scenario).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     for violation in &report.violations {
         let name = |ending: &str| dir.join(format!("{stem}.{}.{}.{ending}", report.revision, violation.id));
-        fs::write(name("txt"), format!("{}\n", text(report, violation, false)))?;
+        for form in Form::ALL {
+            fs::write(name(form.ending()), form.violation(report, violation, full))?;
+        }
         let trace = DumpedTrace::new(scenario, report, violation);
         let json = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
         fs::write(name("json"), format!("{json}\n"))?;

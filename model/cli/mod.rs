@@ -6,19 +6,23 @@ mod compare;
 mod dump;
 mod list;
 mod out;
+mod step;
 mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
-use out::Out;
+use out::{Out, complain};
 
 /// A deterministic model checker for probe races in the Linux driver core.
 #[derive(Parser)]
 #[command(name = "raddle", version, about, long_about = None)]
 struct Cli {
+    /// When to use colours; NO_COLOR is obeyed unless this says always
+    #[arg(long, value_enum, default_value = "auto", global = true, value_name = "WHEN")]
+    color: Color,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -31,6 +35,9 @@ enum Command {
     Replay {
         /// A trace dumped by `check --dump`
         trace: PathBuf,
+        /// Step through it: commands come from standard input, a line each
+        #[arg(long)]
+        step: bool,
     },
     /// Compare two revisions: which hazards a patch removes, keeps and brings
     Compare {
@@ -45,7 +52,7 @@ enum Command {
         to: String,
         /// How to print results
         #[arg(long, value_enum, default_value = "text")]
-        format: Format,
+        format: TableFormat,
     },
     /// Change each rule of a revision in turn: which hazards does it prevent?
     Ablate {
@@ -57,8 +64,15 @@ enum Command {
         revision: String,
         /// How to print results
         #[arg(long, value_enum, default_value = "text")]
-        format: Format,
+        format: TableFormat,
     },
+    /// Print a script that completes raddle's arguments in a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print raddle's manual page
+    Man,
     /// List what raddle knows
     List {
         /// What to list
@@ -121,6 +135,9 @@ struct CheckArgs {
     /// Show every step of a counterexample
     #[arg(long)]
     full: bool,
+    /// Say which rules of the revision would have prevented each hazard: one more check for each rule
+    #[arg(long)]
+    why: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -132,11 +149,31 @@ enum EngineArg {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TableFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
     Text,
     /// One JSON object a line
     Json,
+    /// To paste into a mail: claim, diagram, how to reproduce, what was covered; 75 columns, ASCII
+    Lkml,
+    /// SARIF 2.1.0, one log for the whole run
+    Sarif,
+    /// JUnit XML, one document for the whole run
+    Junit,
+    /// KTAP, the kernel's test output
+    Ktap,
+    /// Mermaid sequence diagrams, one for each violation
+    Mermaid,
+    /// ITF JSON, one trace for each violation
+    Itf,
 }
 
 /// Parses a size such as `512M`.
@@ -158,9 +195,69 @@ fn size(text: &str) -> Result<usize, String> {
 /// Something the user gave is wrong (SCENARIOS.md 4).
 const INPUT_ERROR: u8 = 2;
 
+/// Prints the manual page: raddle's, then that of each command.
+fn man(out: &mut Out) -> u8 {
+    let mut page = Vec::new();
+    let mut command = Cli::command();
+    command.build();
+    let mut pages = vec![command.clone()];
+    pages.extend(command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned());
+    for command in pages {
+        if let Err(error) = clap_mangen::Man::new(command).render(&mut page) {
+            complain(format_args!("raddle: {error}"));
+            return INPUT_ERROR;
+        }
+    }
+    out.text(String::from_utf8_lossy(&page));
+    0
+}
+
+/// When to use colours: in help, and in messages about the command line and scenario files.
+#[derive(Clone, Copy, ValueEnum)]
+enum Color {
+    /// If the output is a terminal and NO_COLOR is not set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    fn apply(self) {
+        match self {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+}
+
+/// Makes all output follow `--color`, before the arguments are parsed: their errors have colours too.
+fn choose_color() {
+    let args: Vec<String> = std::env::args().collect();
+    let value = |(i, arg): (usize, &String)| match arg.strip_prefix("--color") {
+        Some("") => args.get(i + 1).cloned(),
+        Some(rest) => rest.strip_prefix('=').map(str::to_owned),
+        None => None,
+    };
+    match args.iter().enumerate().skip(1).find_map(value).as_deref() {
+        Some("always") => Color::Always.apply(),
+        Some("never") => Color::Never.apply(),
+        _ => {}
+    }
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    choose_color();
+    let command = Cli::command().color(match anstream::ColorChoice::global() {
+        anstream::ColorChoice::Always => clap::ColorChoice::Always,
+        anstream::ColorChoice::Never => clap::ColorChoice::Never,
+        _ => clap::ColorChoice::Auto,
+    });
+    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error.
@@ -168,17 +265,26 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { INPUT_ERROR } else { 0 });
         }
     };
+    cli.color.apply();
     let mut out = Out::stdout();
     let code = match cli.command {
         None => check::tour(&mut out),
         Some(Command::Check(args)) => check::check(&args, &mut out),
-        Some(Command::Replay { trace }) => dump::replay(&trace, &mut out),
         Some(Command::Compare { paths, from, to, format }) => {
             compare::compare(&paths, &from, &to, format, &mut out)
         }
         Some(Command::Ablate { paths, revision, format }) => {
             ablate::ablate(&paths, &revision, format, &mut out)
         }
+        Some(Command::Replay { trace, step: true }) => step::step(&trace, &mut out),
+        Some(Command::Replay { trace, step: false }) => dump::replay(&trace, &mut out),
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "raddle", &mut script);
+            out.text(String::from_utf8_lossy(&script));
+            0
+        }
+        Some(Command::Man) => man(&mut out),
         Some(Command::List { what }) => list::list(what, &mut out),
         Some(Command::New { name }) => list::new(&name, &mut out),
     };

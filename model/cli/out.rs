@@ -25,6 +25,13 @@ impl Out {
         }
     }
 
+    /// Writes a text that has its own line feeds.
+    pub fn text(&mut self, text: impl Display) {
+        if self.failed.is_none() {
+            self.failed = write!(self.to, "{text}").err();
+        }
+    }
+
     /// Lets a reader see what was written so far.
     pub fn flush(&mut self) {
         if self.failed.is_none() {

@@ -24,4 +24,5 @@ pub mod properties;
 pub mod release;
 pub mod revision;
 pub mod rules;
+mod words;
 pub mod world;

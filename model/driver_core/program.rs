@@ -24,7 +24,7 @@ use crate::machine::cpu as machine;
 use crate::machine::cpu::Step;
 use crate::machine::hazard::Hazard;
 use crate::machine::layout::{CellId, Layout};
-use crate::machine::op::{Access, Action, Entry, Event};
+use crate::machine::op::{Access, Action, Entry, Event, Op};
 use crate::machine::program::{self, Next, Program, SlotDecl, SlotKind};
 use crate::machine::value::{Datum, Object, Obs};
 
@@ -310,6 +310,16 @@ impl Program for DriverCore {
             }
             DRVDATA => "foreign data".to_owned(),
             _ => self.layout.object(object).name.clone(),
+        }
+    }
+
+    fn note(&self, stack: &[program::Call], op: &Op, observed: Option<Obs>) -> Option<String> {
+        match (op.event, &op.actions[..], observed) {
+            (Some(event), ..) => super::words::event(self, &event),
+            (None, [Action::Choose(_)], Some(Obs::Int(outcome))) => {
+                Some(super::words::outcome(self, stack.last()?, usize::from(outcome)))
+            }
+            _ => None,
         }
     }
 

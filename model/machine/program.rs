@@ -122,6 +122,12 @@ pub trait Program: Sync {
         self.layout().object(object).name.clone()
     }
 
+    /// What a step means, in words of the program: the outcome of a choice, the event that its checks
+    /// are told of. `None` where what the step does says enough.
+    fn note(&self, _stack: &[Call], _op: &Op, _observed: Option<Obs>) -> Option<String> {
+        None
+    }
+
     /// What a spawned task is called, such as `kworker (async)`.
     fn role(&self, entry: &Entry) -> String;
 }

@@ -48,6 +48,8 @@ impl DiagramOptions {
 ///     stack: vec![call.to_owned()],
 ///     kind: StepKind::Read,
 ///     does: does.to_owned(),
+///     note: None,
+///     needed: true,
 ///     observed: None,
 ///     changes: vec![],
 ///     started: None,

@@ -1,7 +1,8 @@
 //! A story as lines, each of one actor: functions as they are entered, then what the steps did.
 //!
-//! Folding leaves out steps that decide nothing. It never leaves out a step that changes anything,
-//! takes or releases a lock, starts a task, chooses, waits, or is the last of its actor.
+//! Folding leaves out steps that the hazard does not need (the story knows which), and of the others
+//! those that decide nothing: never one that changes anything, takes or releases a lock, starts a task,
+//! chooses, waits, or is the last of its actor.
 
 use rustc_hash::FxHashSet;
 
@@ -97,8 +98,9 @@ impl Stack {
     /// Tells the functions that were entered since.
     fn enter(&mut self, actor: usize, lines: &mut Vec<Line>) {
         let mut push = |depth, text| lines.push(Line { actor, depth, text, mark: None });
-        if self.left_out >= ELLIPSIS {
-            push(self.frames.iter().take_while(|frame| frame.1).count(), "...".to_owned());
+        let inside = self.frames.iter().take_while(|frame| frame.1).count();
+        if self.left_out >= ELLIPSIS && inside > 0 {
+            push(inside, "...".to_owned());
         }
         self.left_out = 0;
         for (depth, (call, told)) in self.frames.iter_mut().enumerate() {
@@ -118,6 +120,11 @@ fn stack_of(stacks: &mut Vec<(usize, Stack)>, actor: usize) -> &mut Stack {
     &mut stacks[place].1
 }
 
+/// How many steps are folded.
+pub(super) fn folded(story: &Story, full: bool) -> usize {
+    if full { 0 } else { told(story).iter().filter(|told| !**told).count() }
+}
+
 /// Which steps are told when the story is folded.
 fn told(story: &Story) -> Vec<bool> {
     let changed: FxHashSet<&str> =
@@ -125,6 +132,10 @@ fn told(story: &Story) -> Vec<bool> {
     let mut ended: FxHashSet<usize> = FxHashSet::default();
     let mut told: Vec<bool> = Vec::with_capacity(story.steps.len());
     for (number, step) in story.steps.iter().enumerate().rev() {
+        if !step.needed {
+            told.push(false);
+            continue;
+        }
         let last_of_actor = ended.insert(step.actor);
         let last = number + LAST_STEPS >= story.steps.len();
         told.push(last_of_actor || last || !padding(story, step, &changed));

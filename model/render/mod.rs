@@ -27,6 +27,18 @@ pub use diagram::{DiagramOptions, diagram};
 pub use explain::explain;
 pub use text::{Heading, report};
 
+/// A step of a story in words, as the diagrams say it.
+#[must_use]
+pub fn step_words(story: &crate::trace::Story, step: &crate::trace::ToldStep) -> String {
+    words::words(story, step).join("; ")
+}
+
+/// A text in lines of at most 75 characters of ASCII, as mails have them.
+#[must_use]
+pub fn wrapped(text: &str) -> Vec<String> {
+    wrap::wrap(text, DiagramOptions::default().width, 2)
+}
+
 /// The outcome of checking one scenario on one revision, for the formats of test runners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {

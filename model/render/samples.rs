@@ -36,6 +36,8 @@ impl Teller {
             stack: self.stacks[actor].clone(),
             kind,
             does: does.to_owned(),
+            note: None,
+            needed: true,
             observed: None,
             changes: vec![],
             started: None,

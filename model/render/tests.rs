@@ -265,7 +265,7 @@ prop_compose! {
         at in name(),
     ) -> ToldStep {
         let change = |(cell, from, to)| Change { cell, from, to };
-        ToldStep { actor, stack, kind, does, observed, changes: changes.into_iter().map(change).collect(), started, at }
+        ToldStep { actor, stack, kind, does, observed, changes: changes.into_iter().map(change).collect(), started, at, note: None, needed: true }
     }
 }
 

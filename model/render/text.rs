@@ -3,6 +3,7 @@
 
 use super::diagram::{DiagramOptions, diagram, joined};
 use super::explain::explain;
+use super::lines::folded;
 use super::wrap::{ascii, wrap};
 use crate::trace::Story;
 
@@ -43,6 +44,14 @@ pub fn report(heading: &Heading<'_>, story: &Story, options: &DiagramOptions) ->
             n => format!("And {n} others with the same hazard."),
         };
         rows.extend(wrap(&others, width, 0));
+    }
+    let unneeded = folded(story, options.full);
+    if unneeded > 0 {
+        rows.push(String::new());
+        let steps = if unneeded == 1 { "1 step" } else { &format!("{unneeded} steps") };
+        let text =
+            format!("Left out: {steps} of {} that the hazard does not need (--full).", story.steps.len());
+        rows.extend(wrap(&text, width, 2));
     }
     rows.push(String::new());
     rows.push("Reproduce with:".to_owned());

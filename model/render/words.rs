@@ -44,6 +44,8 @@ pub(super) fn words(story: &Story, step: &ToldStep) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(started) = step.started {
         lines.push(schedule(story, core, started));
+    } else if step.kind == StepKind::Choice && core != "one of several outcomes" {
+        lines.push(core.to_owned());
     } else if step.kind == StepKind::Choice && core == "one of several outcomes" {
         lines.push(match &step.observed {
             Some(outcome) => format!("choose outcome {outcome}"),
@@ -66,6 +68,9 @@ pub(super) fn words(story: &Story, step: &ToldStep) -> Vec<String> {
     if let (Some(lock), Some(line)) = (lock, lines.last_mut()) {
         line.push_str(" under ");
         line.push_str(lock);
+    }
+    if let (Some(note), Some(line)) = (&step.note, lines.last_mut()) {
+        line.push_str(&format!(" ({note})"));
     }
     lines.extend(changes.into_iter().map(transition));
     lines

@@ -3,7 +3,10 @@
 //! A schedule is all that a run needs to be repeated. Replaying it tells the story: which functions
 //! each task was in, what each step did, what changed, and what went wrong.
 
+mod needed;
 mod show;
+
+pub use show::{scenes, step_words};
 
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +71,9 @@ pub struct ToldStep {
     pub kind: StepKind,
     /// What it did, such as `lock pmem0.mutex` or `read pmem0.owner`.
     pub does: String,
+    /// What it means to the program, such as `the probe failed`, if that adds to what it did.
+    #[serde(default)]
+    pub note: Option<String>,
     /// What it observed, if that is worth a word, such as `NULL` or `nd_pmem`.
     pub observed: Option<String>,
     /// What it changed; ghosts left out.
@@ -76,6 +82,13 @@ pub struct ToldStep {
     pub started: Option<usize>,
     /// Where the model says so: file and line.
     pub at: String,
+    /// Whether the hazard needs it; what it does not need is folded.
+    #[serde(default = "yes")]
+    pub needed: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A task that cannot go on at the end of a story.
@@ -131,6 +144,19 @@ pub struct Story {
     pub cycle: Option<usize>,
 }
 
+/// What can be seen at one place of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scene {
+    /// Each cell with its value; mutexes, ghosts and cells of what is not allocated are left out.
+    pub memory: Vec<(String, String)>,
+    /// Each mutex that is held, with its holder.
+    pub locks: Vec<(String, String)>,
+    /// Each task that could take a step here, with that step.
+    pub ready: Vec<(String, String)>,
+    /// Each task that cannot, with what it waits for.
+    pub waiting: Vec<(String, String)>,
+}
+
 /// Why a schedule could not be replayed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplayError {
@@ -162,26 +188,17 @@ pub enum Ending<'a> {
 ///
 /// Why the schedule is not one of this program.
 pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) -> Result<Story, ReplayError> {
-    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
-    let mut run = Run::from_memory(program, memory);
     let mut teller = show::Teller::new(program, false);
     let mut cycle_began = None;
-    for (number, turn) in schedule.iter().enumerate() {
-        let before = run.clone();
-        let taken = run.step(turn.slot, turn.outcome).map_err(|refused| {
-            let why = match refused {
-                Refused::NoTask => "there is no such task, or it has ended",
-                Refused::NotEnabled => "the task waits for something",
-                Refused::NoOutcome => "the step has no such outcome",
-                Refused::NoWorker => "there are too few workers",
-            };
-            ReplayError::Refused(number + 1, why.to_owned())
-        })?;
-        teller.tell(turn.slot, &before, &taken, &run);
+    let mut number = 0;
+    let run = follow(program, schedule, |step, after| {
+        let Some((slot, before, taken)) = step else { return };
+        teller.tell(slot, before, taken, after);
         if ending == Ending::Cycle(number) {
-            cycle_began = Some(before);
+            cycle_began = Some(before.clone());
         }
-    }
+        number += 1;
+    })?;
     let last = match ending {
         Ending::Step => None,
         Ending::AtRest(id) => {
@@ -208,6 +225,34 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
         story.cycle = Some(begins);
     }
     Ok(story)
+}
+
+/// A step as it is taken: the slot, the run before it, and what was done.
+type Step<'s, 'p, P> = (usize, &'s Run<'p, P>, &'s Taken);
+
+/// Follows a schedule after the set-up. `see` is told of the run at its start and after each step.
+fn follow<'p, P: Program>(
+    program: &'p P,
+    schedule: &[Turn],
+    mut see: impl FnMut(Option<Step<'_, 'p, P>>, &Run<'p, P>),
+) -> Result<Run<'p, P>, ReplayError> {
+    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
+    let mut run = Run::from_memory(program, memory);
+    see(None, &run);
+    for (number, turn) in schedule.iter().enumerate() {
+        let before = run.clone();
+        let taken = run.step(turn.slot, turn.outcome).map_err(|refused| {
+            let why = match refused {
+                Refused::NoTask => "there is no such task, or it has ended",
+                Refused::NotEnabled => "the task waits for something",
+                Refused::NoOutcome => "the step has no such outcome",
+                Refused::NoWorker => "there are too few workers",
+            };
+            ReplayError::Refused(number + 1, why.to_owned())
+        })?;
+        see(Some((turn.slot, &before, &taken)), &run);
+    }
+    Ok(run)
 }
 
 /// The story of a set-up that raises a hazard; `None` if it does not.

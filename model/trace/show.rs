@@ -1,8 +1,12 @@
 //! Steps, cells and tasks in words.
 
-use super::{Actor, Change, Held, StepKind, Story, ToldHazard, ToldStep, Waiting, named};
+use super::needed::{End, Footprint, cells_about, needed};
+use super::{
+    Actor, Change, Held, ReplayError, Scene, StepKind, Story, ToldHazard, ToldStep, Turn, Waiting, follow,
+    named,
+};
 use crate::machine::blocked::{BlockedOn, blocked_on};
-use crate::machine::hazard::Hazard;
+use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::layout::{ABSENT, ALIVE, CellId, FREED, Kind, Layout};
 use crate::machine::op::{Action, Op};
 use crate::machine::program::{Call, Program};
@@ -19,11 +23,21 @@ pub(super) struct Teller<'p, P: Program> {
     actors: Vec<(usize, usize, String)>,
     steps: Vec<ToldStep>,
     hazard: Option<ToldHazard>,
+    footprints: Vec<Footprint>,
+    about: Option<About>,
 }
 
 impl<'p, P: Program> Teller<'p, P> {
     pub(super) fn new(program: &'p P, set_up: bool) -> Self {
-        Teller { program, set_up, actors: Vec::new(), steps: Vec::new(), hazard: None }
+        Teller {
+            program,
+            set_up,
+            actors: Vec::new(),
+            steps: Vec::new(),
+            hazard: None,
+            footprints: Vec::new(),
+            about: None,
+        }
     }
 
     /// The actor that is in a slot of a run.
@@ -46,21 +60,26 @@ impl<'p, P: Program> Teller<'p, P> {
     pub(super) fn tell(&mut self, slot: usize, before: &Run<'_, P>, taken: &Taken, after: &Run<'_, P>) {
         let actor = self.actor(before, slot);
         let started = taken.spawned.map(|slot| self.actor(after, slot));
-        let layout = self.program.layout();
         let changes = if taken.observed.is_some() { self.changes(before, after) } else { Vec::new() };
+        let note = self.program.note(&taken.stack, &taken.op, taken.observed);
+        let (does, note) = self.does(&taken.op, note);
         let observed = taken.observed.and_then(|observed| self.observed(&taken.op, observed));
+        self.footprints.push(self.footprint(actor, taken, started, before, after));
         self.steps.push(ToldStep {
             actor,
             stack: taken.stack.iter().map(|call| self.call(call)).collect(),
             kind: kind(&taken.op, &changes),
-            does: self.does(layout, &taken.op),
+            does,
+            note,
             observed,
             changes,
             started,
             at: format!("{}:{}", taken.at.file(), taken.at.line()),
+            needed: true,
         });
         if let Some(hazard) = &taken.hazard {
             self.hazard = Some(ToldHazard::from((hazard, true)));
+            self.about = Some(hazard.about);
         }
     }
 
@@ -69,10 +88,12 @@ impl<'p, P: Program> Teller<'p, P> {
             && self.hazard.is_none()
         {
             self.hazard = Some(ToldHazard::from((&hazard, false)));
+            self.about = Some(hazard.about);
         }
         let deadlocked = run.deadlocked();
         let mut waiting = Vec::new();
         let mut held = Vec::new();
+        let mut guards = Vec::new();
         let layout = self.program.layout();
         for slot in 0..run.tasks().len() {
             let Some(task) = &run.tasks()[slot] else { continue };
@@ -87,6 +108,7 @@ impl<'p, P: Program> Teller<'p, P> {
             let by = member.map_or(Vec::new(), |waiter| waiter.by.clone());
             let by = by.into_iter().map(|slot| self.actor(run, slot)).collect();
             let actor = self.actor(run, slot);
+            guards.extend(member.and_then(|_| op.guard()));
             waiting.push(Waiting { actor, stack, on, by, deadlocked: member.is_some() });
         }
         for lock in layout.locks() {
@@ -96,17 +118,95 @@ impl<'p, P: Program> Teller<'p, P> {
                 held.push(Held { lock: layout.info(*lock).name.clone(), actor });
             }
         }
+        self.mark_needed(&waiting, guards);
         self.finish(waiting, held)
     }
 
-    /// Orders the actors by slot and then by start, and renumbers what refers to them.
-    fn finish(self, mut waiting: Vec<Waiting>, mut held: Vec<Held>) -> Story {
+    /// Marks the steps that the hazard needs; without a hazard all are.
+    fn mark_needed(&mut self, waiting: &[Waiting], guards: Vec<CellId>) {
+        let (Some(hazard), Some(about)) = (&self.hazard, self.about) else { return };
+        let layout = self.program.layout();
+        let deadlock = hazard.id == id::DEADLOCK && !guards.is_empty();
+        let end = match (deadlock, hazard.at_last_step) {
+            (true, _) => End {
+                cells: guards,
+                actors: waiting.iter().filter(|wait| wait.deadlocked).map(|wait| wait.actor).collect(),
+                at_last_step: false,
+                bytes: true,
+            },
+            (false, true) => {
+                let event = self.footprints.last().and_then(|step| step.op.event);
+                let cells = event.map_or(Vec::new(), |event| self.program.event_cells(&event));
+                End {
+                    cells: cells.into_iter().map(|(cell, _)| cell).collect(),
+                    actors: Vec::new(),
+                    at_last_step: true,
+                    bytes: false,
+                }
+            }
+            (false, false) => End {
+                cells: cells_about(layout, about),
+                actors: (0..self.actors.len()).collect(),
+                at_last_step: false,
+                bytes: false,
+            },
+        };
+        let needed = needed(layout, &self.footprints, &end);
+        for (step, needed) in self.steps.iter_mut().zip(needed) {
+            step.needed = needed;
+        }
+    }
+
+    fn footprint(
+        &self,
+        actor: usize,
+        taken: &Taken,
+        started: Option<usize>,
+        before: &Run<'_, P>,
+        after: &Run<'_, P>,
+    ) -> Footprint {
+        let mut footprint =
+            Footprint { actor, op: taken.op.clone(), changed: Vec::new(), visible: Vec::new(), started };
+        for (number, info) in self.program.layout().cells().iter().enumerate() {
+            let (from, to) = (&before.memory()[info.range()], &after.memory()[info.range()]);
+            if from == to {
+                continue;
+            }
+            let cell = CellId(number as u16);
+            footprint.changed.push(cell);
+            // A generation and a flag a task have no words; everybody but their owners sees bytes.
+            let wordless = matches!(info.kind, Kind::Generation(_) | Kind::PerTask(_));
+            if wordless || self.cell(cell, from) != self.cell(cell, to) {
+                footprint.visible.push(cell);
+            }
+        }
+        footprint
+    }
+
+    /// The actors by slot and then by start.
+    fn order(&self) -> Vec<usize> {
         let mut order: Vec<usize> = (0..self.actors.len()).collect();
         let workers = |slot: usize| !named(&self.program.slots()[slot].kind);
         order.sort_by_key(|actor| {
             let (slot, number, _) = self.actors[*actor];
             if workers(slot) { (usize::MAX, number) } else { (slot, number) }
         });
+        order
+    }
+
+    /// The actors' names, by number.
+    fn names(&self) -> Vec<String> {
+        let order = self.order();
+        let mut actors: Vec<Actor> =
+            order.iter().map(|actor| Actor { name: self.actors[*actor].2.clone() }).collect();
+        number_namesakes(&mut actors);
+        let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
+        (0..self.actors.len()).map(|actor| actors[place(actor)].name.clone()).collect()
+    }
+
+    /// Orders the actors, and renumbers what refers to them.
+    fn finish(self, mut waiting: Vec<Waiting>, mut held: Vec<Held>) -> Story {
+        let order = self.order();
         let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
         let mut steps = self.steps;
         for step in &mut steps {
@@ -206,14 +306,30 @@ impl<'p, P: Program> Teller<'p, P> {
         }
     }
 
-    /// A step in words: its last action, which is the one it is about.
-    fn does(&self, layout: &Layout, op: &Op) -> String {
+    /// A step in words: its main action, or what it means; and what it means besides.
+    fn does(&self, op: &Op, note: Option<String>) -> (String, Option<String>) {
+        let layout = self.program.layout();
         let main = op.actions.iter().find(|action| !aside(layout, action));
-        let text = self.action(layout, main.unwrap_or(&op.actions[0]));
+        let chooses = matches!(main, Some(Action::Choose(_)));
+        let (text, note) = match (main, note) {
+            (Some(main), note) if !chooses || note.is_none() => (self.action(layout, main), note),
+            (_, Some(note)) => (note, None),
+            (_, None) => (self.book_keeping(op), None),
+        };
         match op.under {
-            Some(lock) => format!("{text} under {}", layout.info(lock).name),
-            None => text,
+            Some(lock) => (format!("{text} under {}", layout.info(lock).name), note),
+            None => (text, note),
         }
+    }
+
+    /// A step that does nothing but check and keep books, by the flag that it sets, if it sets one.
+    fn book_keeping(&self, op: &Op) -> String {
+        let layout = self.program.layout();
+        let sets = |action: &Action| match action {
+            Action::Store(cell, Obs::Bool(true)) => Some(layout.info(*cell).name.clone()),
+            _ => None,
+        };
+        op.actions.iter().find_map(sets).unwrap_or_else(|| self.action(layout, &op.actions[0]))
     }
 
     fn action(&self, layout: &Layout, action: &Action) -> String {
@@ -238,7 +354,7 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::Hold(cell) | Action::Release(cell) => name(cell).to_owned(),
             Action::AwaitZero(cell) => format!("wait for {} to be 0", name(cell)),
             Action::AwaitNot(cell, value) => format!("wait while {} is {}", name(cell), self.value(*value)),
-            Action::Claim(cell) => format!("begin: {}", name(cell)),
+            Action::Claim(cell) => format!("wait until {}", name(cell)),
             Action::AwaitEnded(_, entry) => format!("wait for {}", self.program.role(entry)),
             Action::ListAdd { list, member, .. } => format!("add {} to {}", object(member), name(list)),
             Action::ListDel(list, _, member) => format!("take {} off {}", object(member), name(list)),
@@ -293,6 +409,83 @@ impl<'p, P: Program> Teller<'p, P> {
             BlockedOn::Run(cell) => format!("the run of {}", layout.info(*cell).name),
             BlockedOn::Ended(entry) => self.program.role(entry),
         }
+    }
+}
+
+/// A step in words, for whoever has no story to tell.
+#[must_use]
+pub fn step_words<P: Program>(program: &P, op: &Op) -> String {
+    Teller::new(program, false).does(op, None).0
+}
+
+/// What can be seen at each place of a run: before its first step, and after each step.
+///
+/// # Errors
+///
+/// Why the schedule is not one of this program.
+pub fn scenes<P: Program>(program: &P, schedule: &[Turn]) -> Result<Vec<Scene>, ReplayError> {
+    let mut teller = Teller::new(program, false);
+    let mut drafts = Vec::new();
+    follow(program, schedule, |step, run| {
+        if let Some((slot, before, taken)) = step {
+            teller.tell(slot, before, taken, run);
+        }
+        drafts.push(teller.draft(run));
+    })?;
+    let names = teller.names();
+    let named = |list: Vec<(usize, String)>| -> Vec<(String, String)> {
+        list.into_iter().map(|(actor, text)| (names[actor].clone(), text)).collect()
+    };
+    let scene = |draft: Draft| Scene {
+        memory: draft.memory,
+        locks: draft.locks.into_iter().map(|(actor, lock)| (lock, names[actor].clone())).collect(),
+        ready: named(draft.ready),
+        waiting: named(draft.waiting),
+    };
+    Ok(drafts.into_iter().map(scene).collect())
+}
+
+/// A scene whose actors have no names yet.
+struct Draft {
+    memory: Vec<(String, String)>,
+    locks: Vec<(usize, String)>,
+    ready: Vec<(usize, String)>,
+    waiting: Vec<(usize, String)>,
+}
+
+impl<P: Program> Teller<'_, P> {
+    fn draft(&mut self, run: &Run<'_, P>) -> Draft {
+        let layout = self.program.layout();
+        let mut draft =
+            Draft { memory: Vec::new(), locks: Vec::new(), ready: Vec::new(), waiting: Vec::new() };
+        for (number, info) in layout.cells().iter().enumerate() {
+            let bytes = &run.memory()[info.range()];
+            let gone = info.liveness.is_some_and(|live| run.memory()[layout.info(live).offset] != ALIVE);
+            let text = self.cell(CellId(number as u16), bytes);
+            if info.kind == Kind::Lock && bytes[0] > 0 {
+                let actor = self.actor(run, usize::from(bytes[0]) - 1);
+                draft.locks.push((actor, info.name.clone()));
+            } else if !info.ghost && !gone && info.kind != Kind::Lock && !text.is_empty() {
+                draft.memory.push((info.name.clone(), text));
+            }
+        }
+        for slot in 0..run.tasks().len() {
+            let Some(task) = &run.tasks()[slot] else { continue };
+            let Some((op, _)) = &task.next else { continue };
+            let enabled = run.enabled(slot);
+            if !enabled && (op.idles() || !run.may_start(slot)) {
+                continue;
+            }
+            let inside = self.program.stack(&task.control).last().map(|call| self.call(call));
+            let inside = inside.map_or(String::new(), |call| format!("{call}: "));
+            let actor = self.actor(run, slot);
+            if enabled {
+                draft.ready.push((actor, format!("{inside}{}", self.does(op, None).0)));
+            } else {
+                draft.waiting.push((actor, format!("{inside}{}", self.waits(&blocked_on(op)))));
+            }
+        }
+        draft
     }
 }
 

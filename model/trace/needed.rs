@@ -1,0 +1,211 @@
+//! Which steps of a run its hazard needs: a slice, computed backwards from what went wrong.
+//!
+//! A step is needed if it changed a cell whose value matters to a later needed step or to the hazard
+//! itself; if it started a task that has a needed step; or, within a task that has a later needed step,
+//! if it chose an outcome, looked at what another task had changed, or took or released a mutex that
+//! more than one task wants. So the order of critical sections always stays visible. What is left out
+//! concerns one task alone: its steps before and after are still there, in their order.
+//!
+//! Counts matter only to a step that saw them at zero, and liveness only to the hazard: else every
+//! reference and every dereference would be needed.
+
+use indexmap::IndexSet;
+
+use crate::machine::hazard::About;
+use crate::machine::layout::{CellId, Kind, Layout};
+use crate::machine::op::{Action, Op};
+use crate::machine::value::Object;
+
+/// A step as it was taken.
+pub(super) struct Footprint {
+    /// Who took it.
+    pub(super) actor: usize,
+    /// What it did.
+    pub(super) op: Op,
+    /// The cells whose bytes it changed, ghosts included.
+    pub(super) changed: Vec<CellId>,
+    /// Of these, the cells that a reader would say had changed.
+    pub(super) visible: Vec<CellId>,
+    /// The actor that it started.
+    pub(super) started: Option<usize>,
+}
+
+/// What went wrong at the end.
+pub(super) struct End {
+    /// Cells that it is about.
+    pub(super) cells: Vec<CellId>,
+    /// Actors that it is about; all of them if nothing more could happen.
+    pub(super) actors: Vec<usize>,
+    /// Whether the last step is the hazard.
+    pub(super) at_last_step: bool,
+    /// Whether changes that no reader sees count, as those of an iterator on a klist's node.
+    pub(super) bytes: bool,
+}
+
+/// The cells that a hazard is about. Of an object, its references and its mutex are not.
+pub(super) fn cells_about(layout: &Layout, about: About) -> Vec<CellId> {
+    let of = |object: Object| {
+        let all = layout.cells().iter().enumerate().filter(move |(_, info)| info.object == object);
+        let matters = all.filter(|(_, info)| !matches!(info.kind, Kind::Count | Kind::Lock));
+        matters.map(|(number, _)| CellId(number as u16)).collect::<Vec<_>>()
+    };
+    match about {
+        About::Object(object) => of(object),
+        About::Pair(one, other) => [of(one), of(other)].concat(),
+        About::Cell(cell) => vec![cell],
+        About::Program => Vec::new(),
+    }
+}
+
+/// For each step, whether the hazard needs it.
+pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<bool> {
+    let mut needed = vec![false; steps.len()];
+    let mut matters: IndexSet<CellId> = end.cells.iter().copied().collect();
+    let mut active: IndexSet<usize> = end.actors.iter().copied().collect();
+    let wanted = wanted(steps, &matters);
+    // Mutexes of later needed steps: who had them before matters to their order.
+    let mut taken: IndexSet<CellId> = IndexSet::new();
+    for (number, step) in steps.iter().enumerate().rev() {
+        let bad = end.at_last_step && number + 1 == steps.len();
+        let changed = if end.bytes { &step.changed } else { &step.visible };
+        let changes = changed.iter().any(|cell| matters.contains(cell));
+        let starts = step.started.is_some_and(|actor| active.contains(&actor));
+        let reads = reads(layout, step);
+        let takes = mutexes(&step.op).any(|mutex| {
+            let order = active.contains(&step.actor) || taken.contains(&mutex);
+            order && wanted.contains(&mutex)
+        });
+        let looks = || {
+            active.contains(&step.actor)
+                && (step.op.outcomes() > 1
+                    || reads.iter().any(|cell| changed_by_another(&steps[..number], step.actor, *cell)))
+        };
+        if bad || changes || starts || takes || looks() {
+            needed[number] = true;
+            active.insert(step.actor);
+            taken.extend(mutexes(&step.op));
+            matters.extend(reads);
+            if bad {
+                matters.extend(step.op.footprint(layout).into_iter().map(|(cell, _)| cell));
+            }
+        }
+    }
+    needed
+}
+
+/// The mutexes that more than one task takes, or that the hazard is about.
+fn wanted(steps: &[Footprint], about: &IndexSet<CellId>) -> IndexSet<CellId> {
+    let mut takers: IndexSet<(CellId, usize)> = IndexSet::new();
+    for step in steps {
+        takers.extend(mutexes(&step.op).map(|mutex| (mutex, step.actor)));
+    }
+    let contended = |mutex: &CellId| takers.iter().filter(|(other, _)| other == mutex).count() > 1;
+    takers.iter().map(|(mutex, _)| *mutex).filter(|mutex| contended(mutex) || about.contains(mutex)).collect()
+}
+
+/// The mutexes that a step takes or releases and keeps so.
+fn mutexes(op: &Op) -> impl Iterator<Item = CellId> {
+    op.actions.iter().filter_map(|action| match action {
+        Action::Lock(mutex) | Action::Unlock(mutex) => Some(*mutex),
+        _ => None,
+    })
+}
+
+fn changed_by_another(before: &[Footprint], actor: usize, cell: CellId) -> bool {
+    before.iter().any(|step| step.actor != actor && step.visible.contains(&cell))
+}
+
+/// The cells whose values decide what a step does or sees.
+fn reads(layout: &Layout, step: &Footprint) -> Vec<CellId> {
+    let mut cells = Vec::new();
+    for action in &step.op.actions {
+        match action {
+            Action::Get(_)
+            | Action::Dec(_)
+            | Action::Store(..)
+            | Action::Touch(_)
+            | Action::Alloc(_)
+            | Action::Free(_)
+            | Action::Retire(_)
+            | Action::Revive(_)
+            | Action::Lock(_)
+            | Action::Unlock(_)
+            | Action::Hold(_)
+            | Action::Release(_)
+            | Action::SetOwn(..)
+            | Action::KlistAdd(..)
+            | Action::KlistExit(..)
+            | Action::AsyncSchedule { .. }
+            | Action::AsyncEnd(..)
+            | Action::Spawn(..)
+            | Action::SpawnEnd(_)
+            | Action::WorkEnd(_)
+            | Action::Bump(..)
+            | Action::Net(..)
+            | Action::Sample(..)
+            | Action::DropSample(..)
+            | Action::Choose(_) => {}
+            Action::Put(count) => {
+                // A put that frees saw the count at one.
+                let liveness = layout.info(*count).liveness;
+                cells.extend(liveness.filter(|cell| step.changed.contains(cell)).map(|_| *count));
+            }
+            Action::EnterIf(flag, _) => cells.push(*flag),
+            action => {
+                let footprint = Op::from(action.clone()).footprint(layout);
+                let value = footprint.into_iter().map(|(cell, _)| cell);
+                cells.extend(value.filter(|cell| layout.info(*cell).kind != Kind::Liveness));
+            }
+        }
+    }
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::layout::{Cell, Field};
+    use crate::machine::value::{Obs, Sort};
+
+    const THING: Object = Object { sort: Sort(0), index: 0 };
+    const MUTEX: Cell<()> = Cell::new(THING, Field(0));
+    const SHARED: Cell<bool> = Cell::new(THING, Field(1));
+    const OTHER: Cell<bool> = Cell::new(THING, Field(2));
+
+    fn layout() -> Layout {
+        let mut layout = Layout::new();
+        layout.immortal(THING, "thing");
+        layout.cell(MUTEX, "mutex", Kind::Lock);
+        layout.cell(SHARED, "shared", Kind::Bool);
+        layout.cell(OTHER, "other", Kind::Bool);
+        layout
+    }
+
+    fn step(actor: usize, action: Action, changed: &[CellId]) -> Footprint {
+        let changed = changed.to_vec();
+        Footprint { actor, op: action.into(), visible: changed.clone(), changed, started: None }
+    }
+
+    #[test]
+    fn critical_sections_and_what_flows_between_tasks_stay() {
+        let layout = layout();
+        let (mutex, shared, other) = (layout.find(MUTEX), layout.find(SHARED), layout.find(OTHER));
+        let yes = Obs::Bool(true);
+        let steps = [
+            step(0, Action::Lock(mutex), &[mutex]),
+            step(0, Action::Store(other, yes), &[other]),
+            step(0, Action::Store(shared, yes), &[shared]),
+            step(0, Action::Unlock(mutex), &[mutex]),
+            step(0, Action::Store(other, yes), &[other]),
+            step(1, Action::Load(other), &[]),
+            step(1, Action::Lock(mutex), &[mutex]),
+            step(1, Action::Load(shared), &[]),
+        ];
+        let end = End { cells: vec![], actors: vec![], at_last_step: true, bytes: false };
+        assert_eq!(needed(&layout, &steps, &end), [true, true, true, true, true, true, true, true]);
+        // Nobody looks at `other`: its writes go, the mutex stays although nothing flows through it.
+        let mut steps = Vec::from(steps);
+        steps.remove(5);
+        assert_eq!(needed(&layout, &steps, &end), [true, false, true, true, false, true, true]);
+    }
+}
