@@ -15,6 +15,7 @@ use crate::machine::program::Program;
 use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
+use crate::search::exhaustive;
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, Ending, Story, Turn};
 
@@ -291,7 +292,10 @@ impl Scenario {
             Ok(memory) => {
                 let mut limits = options.limits;
                 limits.data_races |= self.file.also.iter().any(|also| also == id::DATA_RACE);
-                let outcome = reference::search(program, &memory, limits, progress);
+                let outcome = match options.engine {
+                    Engine::Exhaustive => exhaustive::search(program, &memory, limits, progress),
+                    Engine::Reference => reference::search(program, &memory, limits, progress),
+                };
                 self.fill(&mut report, program, &outcome);
             }
             Err(Failed::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
@@ -385,6 +389,8 @@ impl Scenario {
         match cut {
             Cut::States(limit) => format!("the limit of {} states was hit", thousands(limit)),
             Cut::Memory(limit) => format!("the limit of {} bytes was hit", thousands(limit)),
+            Cut::Time(limit) => format!("the limit of {} seconds was hit", limit.as_secs_f64()),
+            Cut::Interrupt => "it was interrupted".to_owned(),
             Cut::Workers(_) => self.too_few_workers(),
         }
     }

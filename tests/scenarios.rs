@@ -1,5 +1,6 @@
 //! Every scenario file is a test of its own name: each of its revisions must be as expected, each
-//! counterexample must show its hazard again when it is replayed, and two runs must agree.
+//! counterexample must show its hazard again when it is replayed, and two runs must agree, and so must
+//! the reference search.
 //!
 //! `RADDLE_SLOW=1` also runs the scenarios that are marked slow.
 
@@ -7,7 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use raddle::check::{Options, Report, Scenario};
+use raddle::check::{Engine, Options, Report, Scenario};
 use raddle::dumped::DumpedTrace;
 use raddle::scenario::scenario_files;
 
@@ -40,9 +41,12 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
             let (found, expected) = (report.hazards(), report.expected);
             return Err(format!("{name} on {revision}: found {found:?}, expected {expected:?}").into());
         }
-        let again = scenario.check_on(revision, &options, |_| {}).map_err(|error| error.to_string())?;
-        if show(&report) != show(&again) {
-            return Err(format!("{name} on {revision}: two runs differ").into());
+        let reference = Options { engine: Engine::Reference, ..Options::default() };
+        for (options, what) in [(&options, "two runs"), (&reference, "the engines")] {
+            let again = scenario.check_on(revision, options, |_| {}).map_err(|error| error.to_string())?;
+            if show(&report) != show(&again) {
+                return Err(format!("{name} on {revision}: {what} differ").into());
+            }
         }
         replays(&scenario, &report)?;
     }

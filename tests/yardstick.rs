@@ -3,6 +3,7 @@
 #[path = "../benches/yardstick.rs"]
 mod yardstick;
 
+use raddle::search::exhaustive;
 use raddle::search::reference::{Limits, Outcome, search};
 use raddle::trace::{Ending, Turn, replay};
 use yardstick::{HAZARDS, ROWS, Yardstick};
@@ -20,6 +21,10 @@ fn counts_are_those_of_the_other_checkers() {
         let found = (outcome.states, outcome.transitions + 1, hits);
         assert_eq!(found, (row.states, row.transitions, row.hazards), "{row:?}");
         assert!(outcome.found.is_empty() && outcome.cut.is_none());
+        let program = Yardstick::program(row.devices, row.drivers, false);
+        let packed = exhaustive::search(&program, &program.memory(), Limits::default(), |_| {});
+        let hits = program.subject().hits();
+        assert_eq!((packed.states, packed.transitions + 1, hits), found, "{row:?}");
     }
 }
 
@@ -29,6 +34,8 @@ fn shortest_traces_are_as_long_as_those_of_the_other_checkers() {
         let (outcome, _) = run(devices, drivers, true);
         let program = Yardstick::program(devices, drivers, true);
         assert_eq!(outcome.found.len(), 2);
+        let packed = exhaustive::search(&program, &program.memory(), Limits::default(), |_| {});
+        assert_eq!(format!("{:?}", packed.found), format!("{:?}", outcome.found));
         for (id, steps) in HAZARDS.into_iter().zip([steps, 13]) {
             let found = outcome.found.iter().find(|found| found.id == id).expect("both hazards are found");
             // The others count the steps to the state before the hazard, we the step that is it too.

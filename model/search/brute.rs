@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use proptest::prelude::*;
 
 use super::reference::{Limits, search};
-use super::tests::{replayed, walk};
+use super::tests::{agree, replayed, walk};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::{About, Hazard, id};
@@ -327,6 +327,7 @@ fn check(tasks: &Tasks) {
     }
     assert!(outcome.cut.is_none());
     walk(&program);
+    agree(&program, &outcome);
     let counted = (outcome.states, outcome.transitions);
     assert_eq!(counted, count(tasks), "{tasks:?}");
 }

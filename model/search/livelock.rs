@@ -6,21 +6,22 @@
 //! component, so it does in every part of it.) All tasks of a program are finite but for their
 //! retries, so such a component is a retry without progress.
 
-use indexmap::IndexSet;
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
-use rustc_hash::{FxBuildHasher, FxHashMap};
+use rustc_hash::FxHashMap;
 
-use super::shortest::{Edge, Follower};
+use super::shortest::{Edge, Follower, States};
 use super::system::{Choice, State, System};
 use crate::machine::program::Program;
 
-type States = IndexSet<State, FxBuildHasher>;
-
 /// The states of the first component (by its first state) in which a fair run can stay for ever,
 /// ascending. `edges` are all steps, in any order.
-pub fn livelock<P: Program>(system: &System<'_, P>, states: &States, edges: &[Edge]) -> Option<Vec<u32>> {
-    let residue = on_cycles(states.len(), edges);
+pub fn livelock<P: Program>(
+    system: &System<'_, P>,
+    states: &impl States,
+    edges: &[Edge],
+) -> Option<Vec<u32>> {
+    let residue = on_cycles(states.count(), edges);
     if residue.is_empty() {
         return None;
     }
@@ -66,7 +67,12 @@ fn on_cycles(states: usize, edges: &[Edge]) -> Vec<u32> {
 }
 
 /// Whether every task is disabled in one of these states, or moves between them.
-fn is_fair<P: Program>(system: &System<'_, P>, states: &States, edges: &[Edge], members: &[u32]) -> bool {
+fn is_fair<P: Program>(
+    system: &System<'_, P>,
+    states: &impl States,
+    edges: &[Edge],
+    members: &[u32],
+) -> bool {
     let within =
         |edge: &&Edge| members.binary_search(&edge.from).is_ok() && members.binary_search(&edge.to).is_ok();
     let steps: Vec<&Edge> = edges.iter().filter(within).collect();
@@ -76,22 +82,22 @@ fn is_fair<P: Program>(system: &System<'_, P>, states: &States, edges: &[Edge], 
 /// A task that could go on in all of these states and never does, by its slot in the first.
 fn starved<P: Program>(
     system: &System<'_, P>,
-    states: &States,
+    states: &impl States,
     members: &[u32],
     steps: &[&Edge],
 ) -> Option<usize> {
-    let first = &states[members[0] as usize];
+    let first = &*states.at(members[0] as usize);
     let slots = system.program().slots().len();
     (0..slots).find(|slot| {
         let Some(node) = first.node(*slot) else { return false };
         // A task that never moves keeps its node; a spawned one may change its slot.
         let places = |state: &State| system.slots_of(state, *slot, Some(node));
         let goes_on = |member: &u32| {
-            let state = &states[*member as usize];
+            let state = &*states.at(*member as usize);
             places(state).iter().any(|place| system.is_enabled(state, *place))
         };
         let moves = |edge: &&&Edge| {
-            let state = &states[edge.from as usize];
+            let state = &*states.at(edge.from as usize);
             places(state).contains(&usize::from(edge.slot))
         };
         members.iter().all(goes_on) && !steps.iter().any(|edge| moves(&edge))
@@ -102,7 +108,7 @@ fn starved<P: Program>(
 /// also visits what each starved task needs.
 pub fn cycle<P: Program>(
     system: &mut System<'_, P>,
-    states: &States,
+    states: &impl States,
     members: &[u32],
     follower: &mut Follower,
 ) {
@@ -116,8 +122,8 @@ pub fn cycle<P: Program>(
         let path = way(system, states, members, current, |system, state, edge| match goal {
             None => edge.to == entry,
             Some(slot) => {
-                let node = states[entry as usize].node(slot);
-                let here = &states[edge.to as usize];
+                let node = states.at(entry as usize).node(slot);
+                let here = &*states.at(edge.to as usize);
                 let at = system.slots_of(here, slot, node);
                 at.is_empty()
                     || at.iter().any(|place| !system.is_enabled(here, *place))
@@ -125,7 +131,7 @@ pub fn cycle<P: Program>(
             }
         });
         for (choice, edge) in path {
-            let state = &states[current as usize];
+            let state = &*states.at(current as usize);
             let Ok(moved) = system.step(state, choice) else { unreachable!("internal: a step of a cycle") };
             follower.take(state, choice, &moved);
             current = edge.to;
@@ -149,7 +155,7 @@ pub fn cycle<P: Program>(
 /// The shortest way from a state, within these states, whose last step reaches the goal.
 fn way<P: Program>(
     system: &mut System<'_, P>,
-    states: &States,
+    states: &impl States,
     members: &[u32],
     from: u32,
     reached: impl Fn(&System<'_, P>, &State, &Edge) -> bool,
@@ -161,11 +167,11 @@ fn way<P: Program>(
     while at < parents.len() {
         let current = *parents.get_index(at).expect("internal: it was just there").0;
         at += 1;
-        let state = &states[current as usize];
+        let state = &*states.at(current as usize);
         system.enabled(state, &mut choices);
         for choice in choices.clone() {
             let Ok(moved) = system.step(state, choice) else { continue };
-            let Some(target) = states.get_index_of(&moved.state) else { continue };
+            let Some(target) = states.index_of(&moved.state) else { continue };
             if members.binary_search(&(target as u32)).is_err() {
                 continue;
             }

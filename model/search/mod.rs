@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod brute;
+pub mod exhaustive;
 pub mod livelock;
 pub mod reference;
 pub mod shortest;

@@ -1,6 +1,9 @@
 //! The reference search: plain breadth-first enumeration of all states. Every faster search must
 //! agree with it, so it stays as plain as it is.
 
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
@@ -20,6 +23,10 @@ pub struct Limits {
     pub memory_limit: Option<usize>,
     /// Whether to look for data races, which is not done otherwise.
     pub data_races: bool,
+    /// The time to search at the most; the reference search does not look at it.
+    pub time_limit: Option<Duration>,
+    /// Set when the search is to stop; the reference search does not look at it.
+    pub interrupt: Option<&'static AtomicBool>,
 }
 
 /// Why a search did not visit every reachable state.
@@ -31,6 +38,10 @@ pub enum Cut {
     Memory(usize),
     /// More spawned tasks at once than there are workers.
     Workers(usize),
+    /// The limit on time.
+    Time(Duration),
+    /// Somebody asked it to stop.
+    Interrupt,
 }
 
 /// How far a search is.

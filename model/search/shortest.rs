@@ -5,12 +5,40 @@
 //! we compute, for each state on such a path and each task that may go next, the fewest switches that
 //! remain; forwards we take the least step that keeps to the minimum.
 
+use std::borrow::Cow;
+
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
 use super::system::{Choice, Move, State, System};
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
+
+/// The states of a search, by number in breadth-first order.
+pub trait States {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// A state by number.
+    fn at(&self, index: usize) -> Cow<'_, State>;
+
+    /// The number of a state, if it is among them.
+    fn index_of(&self, state: &State) -> Option<usize>;
+}
+
+impl States for IndexSet<State, FxBuildHasher> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn at(&self, index: usize) -> Cow<'_, State> {
+        Cow::Borrowed(&self[index])
+    }
+
+    fn index_of(&self, state: &State) -> Option<usize> {
+        self.get_index_of(state)
+    }
+}
 
 /// A step that leads one deeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,7 +93,7 @@ fn cost(remaining: &Remaining, last: Option<u8>) -> u32 {
 /// `states` are in breadth-first order, `edges` sorted; all sources are equally deep.
 pub fn shortest<P: Program>(
     system: &mut System<'_, P>,
-    states: &IndexSet<State, FxBuildHasher>,
+    states: &impl States,
     edges: &[Edge],
     sources: &[Source],
 ) -> (Follower, Option<Hazard>) {
@@ -82,7 +110,7 @@ pub fn shortest<P: Program>(
             return (follower, source.and_then(|source| source.at_rest.clone()));
         }
         let best = cost(&remaining[&(current as u32)], last);
-        let state = &states[current];
+        let state = &*states.at(current);
         system.enabled(state, &mut choices);
         for choice in &choices {
             let switch = u32::from(last.is_some_and(|last| usize::from(last) != choice.slot));
@@ -94,7 +122,7 @@ pub fn shortest<P: Program>(
                 continue;
             }
             let Ok(moved) = system.step(state, *choice) else { continue };
-            let Some(target) = states.get_index_of(&moved.state) else { continue };
+            let Some(target) = states.index_of(&moved.state) else { continue };
             let Some(rest) = remaining.get(&(target as u32)).filter(|_| target > current) else { continue };
             let after = moved.after.map_or(GONE, |slot| slot as u8);
             if switch + cost(rest, Some(after)) == best && is_edge(edges, target, current) {

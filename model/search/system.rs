@@ -17,7 +17,7 @@ use crate::machine::race::races;
 use crate::machine::value::Obs;
 
 /// A slot in which no task is.
-const EMPTY: u32 = u32::MAX;
+pub(super) const EMPTY: u32 = u32::MAX;
 
 /// A global state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,6 +38,16 @@ impl State {
     #[must_use]
     pub fn node(&self, slot: usize) -> Option<NodeIndex> {
         (self.nodes[slot] != EMPTY).then(|| NodeIndex::new(self.nodes[slot] as usize))
+    }
+
+    /// A state from its parts.
+    pub(super) fn from_parts(memory: &[u8], nodes: impl Iterator<Item = u32>) -> Self {
+        State { memory: memory.into(), nodes: nodes.collect() }
+    }
+
+    /// The nodes of all slots, those of empty ones included.
+    pub(super) fn nodes(&self) -> &[u32] {
+        &self.nodes
     }
 
     /// The bytes it takes in a table, the table's own included.
@@ -107,6 +117,11 @@ impl<'p, P: Program> System<'p, P> {
     #[must_use]
     pub fn automaton(&self) -> &Automaton<'p, P> {
         &self.automaton
+    }
+
+    /// Its automata, to be explored further.
+    pub(super) fn automaton_mut(&mut self) -> &mut Automaton<'p, P> {
+        &mut self.automaton
     }
 
     /// The state in which all tasks are at their start, with this memory.

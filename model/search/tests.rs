@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
+use super::exhaustive;
 use super::reference::{Cut, Found, Limits, Outcome, search};
 use super::system::System;
 use crate::automaton::functions::{Functions, Subject, entry};
@@ -24,6 +25,13 @@ pub(super) fn replayed<S: Subject>(program: &Functions<S>, found: &Found) -> Sto
         .expect("a trace can be replayed");
     assert_eq!(story.hazard.as_ref().map(|hazard| hazard.id.as_str()), Some(found.id), "{story:?}");
     story
+}
+
+/// The packed search does what the reference search does, to the last step of each run.
+pub(super) fn agree<S: Subject>(program: &Functions<S>, outcome: &Outcome) {
+    let mut packed = exhaustive::search(program, &program.memory(), Limits::default(), |_| {});
+    packed.bytes = outcome.bytes;
+    assert_eq!(format!("{packed:?}"), format!("{outcome:?}"));
 }
 
 /// Walks all states: no step writes outside its footprint, and all functions can be run again.
@@ -71,6 +79,7 @@ fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) -> Outc
     }
     assert_eq!(outcome.cut, None);
     walk(program);
+    agree(program, &outcome);
     outcome
 }
 
@@ -477,6 +486,7 @@ fn a_trace_names_the_slots_of_a_run_that_never_sorts_its_workers() {
     });
     let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
     assert_eq!(outcome.cut, Some(Cut::Workers(3)), "in other runs");
+    agree(&program, &outcome);
     replayed(&program, &outcome.found[0]);
     let slots: Vec<usize> = outcome.found[0].schedule.iter().map(|choice| choice.slot).collect();
     // Slot 1 is that of the work item.
@@ -579,14 +589,22 @@ fn a_search_stops_at_its_limits() {
     let program = toy(2, 0, |cpu, _| (0..6).try_for_each(|n| cpu.store(N, n)));
     let all = check(&program, &[]).states;
     let run = |limits| search(&program, &program.memory(), limits, |_| {});
-    let states = run(Limits { state_limit: Some(20), memory_limit: None, data_races: false });
+    let states =
+        run(Limits { state_limit: Some(20), memory_limit: None, data_races: false, ..Limits::default() });
     assert_eq!(states.cut, Some(Cut::States(20)));
     assert!((20..20 + 2).contains(&states.states), "{states:?}");
-    let memory = run(Limits { state_limit: None, memory_limit: Some(4096), data_races: false });
+    let memory =
+        run(Limits { state_limit: None, memory_limit: Some(4096), data_races: false, ..Limits::default() });
     assert_eq!(memory.cut, Some(Cut::Memory(4096)));
     assert!(memory.states < all);
     assert_eq!(
-        run(Limits { state_limit: Some(all + 1), memory_limit: Some(1 << 30), data_races: false }).cut,
+        run(Limits {
+            state_limit: Some(all + 1),
+            memory_limit: Some(1 << 30),
+            data_races: false,
+            ..Limits::default()
+        })
+        .cut,
         None
     );
     let crowd = toy(1, 1, |cpu, me| {
@@ -620,4 +638,18 @@ fn a_shortest_trace_stays_with_a_task_and_then_takes_the_least() {
     let outcome = check(&program, &[(id::NULL_DEREFERENCE, 9)]);
     let slots: Vec<usize> = outcome.found[0].schedule.iter().map(|choice| choice.slot).collect();
     assert_eq!(slots, [0, 0, 0, 0, 1, 1, 1, 1, 1]);
+}
+
+#[test]
+fn the_packed_search_stops_where_the_reference_search_does() {
+    let program = toy(2, 0, |cpu, _| (0..6).try_for_each(|n| cpu.store(N, n)));
+    let limits = Limits { state_limit: Some(20), ..Limits::default() };
+    let mut packed = exhaustive::search(&program, &program.memory(), limits, |_| {});
+    let outcome = search(&program, &program.memory(), limits, |_| {});
+    packed.bytes = outcome.bytes;
+    assert_eq!(format!("{packed:?}"), format!("{outcome:?}"));
+    let now = Limits { time_limit: Some(std::time::Duration::ZERO), ..Limits::default() };
+    let large = toy(3, 0, |cpu, _| (0..9).try_for_each(|n| cpu.store(N, n)));
+    let cut = exhaustive::search(&large, &large.memory(), now, |_| {}).cut;
+    assert_eq!(cut, Some(Cut::Time(std::time::Duration::ZERO)));
 }

@@ -1,0 +1,76 @@
+//! A state as a byte string: memory, then the number of the automaton node of each slot.
+
+use crate::machine::program::Program;
+use crate::search::system::{EMPTY, State, System};
+
+/// Where the parts of a state are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Bytes of memory.
+    pub(super) memory: usize,
+    /// Slots.
+    pub(super) slots: usize,
+    /// Four bytes a node instead of two.
+    pub(super) wide: bool,
+}
+
+impl Shape {
+    /// The most nodes that two bytes can tell apart, besides none.
+    pub(super) const NARROW: usize = u16::MAX as usize;
+
+    /// The shape of a program's states.
+    pub(super) fn of<P: Program>(program: &P, wide: bool) -> Self {
+        Shape { memory: program.layout().bytes(), slots: program.slots().len(), wide }
+    }
+
+    /// Bytes of a state.
+    pub(super) fn stride(self) -> usize {
+        self.memory + self.slots * if self.wide { 4 } else { 2 }
+    }
+
+    /// The node of a slot, or [`EMPTY`].
+    #[inline]
+    pub(super) fn node(self, state: &[u8], slot: usize) -> u32 {
+        if self.wide {
+            let at = self.memory + 4 * slot;
+            return u32::from_le_bytes([state[at], state[at + 1], state[at + 2], state[at + 3]]);
+        }
+        let at = self.memory + 2 * slot;
+        match u16::from_le_bytes([state[at], state[at + 1]]) {
+            u16::MAX => EMPTY,
+            node => u32::from(node),
+        }
+    }
+
+    /// Puts a node into a slot.
+    #[inline]
+    pub(super) fn set(self, state: &mut [u8], slot: usize, node: u32) {
+        if self.wide {
+            let at = self.memory + 4 * slot;
+            state[at..at + 4].copy_from_slice(&node.to_le_bytes());
+        } else {
+            let at = self.memory + 2 * slot;
+            state[at..at + 2].copy_from_slice(&(node as u16).to_le_bytes());
+        }
+    }
+
+    /// From a state of the plain system.
+    pub(super) fn pack(self, state: &State) -> Vec<u8> {
+        let mut bytes = vec![0; self.stride()];
+        bytes[..self.memory].copy_from_slice(state.memory());
+        for (slot, node) in state.nodes().iter().enumerate() {
+            self.set(&mut bytes, slot, *node);
+        }
+        bytes
+    }
+
+    /// As a state of the plain system.
+    pub(super) fn unpack(self, bytes: &[u8]) -> State {
+        State::from_parts(&bytes[..self.memory], (0..self.slots).map(|slot| self.node(bytes, slot)))
+    }
+
+    /// The states of a plain system whose node numbers fit.
+    pub(super) fn fits<P: Program>(self, system: &System<'_, P>) -> bool {
+        self.wide || system.automaton().graph().node_count() < Shape::NARROW
+    }
+}

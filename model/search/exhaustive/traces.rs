@@ -1,0 +1,121 @@
+//! The runs that are shown. No edges were stored, so the layers up to the deepest hazard are expanded
+//! once more, from there backwards: only steps towards a hazard are kept. That costs at most as many
+//! steps as the search itself.
+
+use std::borrow::Cow;
+
+use super::expand::Expander;
+use super::store::Store;
+use super::{Search, Seen};
+use crate::machine::hazard::id;
+use crate::machine::program::Program;
+use crate::search::livelock::{cycle, livelock};
+use crate::search::reference::Found;
+use crate::search::shortest::{Edge, Source, States, shortest};
+use crate::search::system::State;
+
+/// The states of a search, unpacked when they are asked for.
+struct Packed<'s> {
+    shape: super::shape::Shape,
+    store: &'s Store,
+}
+
+impl States for Packed<'_> {
+    fn count(&self) -> usize {
+        self.store.len()
+    }
+
+    fn at(&self, index: usize) -> Cow<'_, State> {
+        Cow::Owned(self.shape.unpack(self.store.at(index)))
+    }
+
+    fn index_of(&self, state: &State) -> Option<usize> {
+        self.store.find(&self.shape.pack(state))
+    }
+}
+
+/// The steps from a range of states to stored ones.
+fn edges<P: Program>(
+    expander: &mut Expander<'_, P>,
+    store: &Store,
+    from: std::ops::Range<usize>,
+    mut keep: impl FnMut(Edge, usize),
+) {
+    let mut choices = Vec::new();
+    let mut next = vec![0; expander.shape.stride()];
+    for index in from {
+        let state = store.at(index);
+        expander.enabled(state, &mut choices);
+        for choice in &choices {
+            let Ok(stepped) = expander.step(state, *choice, &mut next) else { continue };
+            if let Some(target) = store.find(&next) {
+                keep(Edge::new(target, index, *choice, stepped.after), target);
+            }
+        }
+    }
+}
+
+impl<P: Program> Search<'_, P> {
+    /// For each id the run that is shown; so many states were expanded.
+    pub(super) fn traces(&mut self, expanded: usize) -> Vec<Found> {
+        let seen = std::mem::take(&mut self.seen);
+        let mut found = Vec::new();
+        found.extend(self.livelock(expanded));
+        let towards = self.towards(seen.values().flat_map(|seen| &seen.sources));
+        let Search { expander, store, .. } = self;
+        let states = Packed { shape: expander.shape, store };
+        for (id, Seen { sources, about, .. }) in seen {
+            let (follower, at_rest) = shortest(&mut expander.system, &states, &towards, &sources);
+            let others = about.len() - 1;
+            found.push(Found { id, schedule: follower.schedule, at_rest, cycle: None, others });
+        }
+        found.sort_unstable_by_key(|found| found.id);
+        found
+    }
+
+    /// The steps that lead one deeper and towards these sources, sorted.
+    fn towards<'s>(&mut self, sources: impl Iterator<Item = &'s Source>) -> Vec<Edge> {
+        let mut kept = Vec::new();
+        let mut wanted = vec![false; self.store.len()];
+        let mut deepest = 0;
+        for source in sources {
+            wanted[source.state] = true;
+            deepest = deepest.max(source.state);
+        }
+        let mut layer = self.layers.partition_point(|begin| *begin <= deepest) - 1;
+        while layer > 0 {
+            let (begins, next_begins) = (self.layers[layer - 1], self.layers[layer]);
+            edges(&mut self.expander, &self.store, begins..next_begins, |edge, target| {
+                if target >= next_begins && wanted[target] {
+                    wanted[edge.from as usize] = true;
+                    kept.push(edge);
+                }
+            });
+            layer -= 1;
+        }
+        kept.sort_unstable();
+        kept
+    }
+
+    /// A way into a cycle that a fair run never leaves, and the cycle.
+    fn livelock(&mut self, expanded: usize) -> Option<Found> {
+        if !self.expander.may_come_back() {
+            return None;
+        }
+        let mut all = Vec::new();
+        edges(&mut self.expander, &self.store, 0..expanded, |edge, _| all.push(edge));
+        let Search { expander, store, .. } = self;
+        let states = Packed { shape: expander.shape, store };
+        let members = livelock(&expander.system, &states, &all)?;
+        drop(all);
+        let entry = Source { state: members[0] as usize, choice: None, at_rest: None };
+        let towards = self.towards(std::iter::once(&entry));
+        let Search { expander, store, .. } = self;
+        let states = Packed { shape: expander.shape, store };
+        let (mut follower, _) = shortest(&mut expander.system, &states, &towards, &[entry]);
+        let begins = follower.schedule.len();
+        cycle(&mut expander.system, &states, &members, &mut follower);
+        let schedule = follower.schedule;
+        Some(Found { id: id::LIVELOCK, schedule, at_rest: None, cycle: Some(begins), others: 0 })
+    }
+}
