@@ -5,6 +5,7 @@ pub mod check;
 pub mod driver_core;
 pub mod dumped;
 pub mod embedded;
+pub mod engines;
 pub mod machine;
 pub mod render;
 pub mod scenario;
