@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::driver_core::program::{DriverCore, all_calls};
+use crate::driver_core::program::DriverCore;
 use crate::driver_core::properties::HAZARDS;
 use crate::driver_core::revision::{REVISIONS, Revision};
 use crate::driver_core::rules::{RULES, Rules};
-use crate::driver_core::world::{AsyncOutcome, Call};
+use crate::driver_core::world::AsyncOutcome;
+use crate::machine::hazard::id;
 use crate::machine::program::Program;
 use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions, Heading};
@@ -199,7 +200,7 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// The revision is unknown, or the scenario uses a call that is not modelled yet.
+    /// The revision is unknown.
     pub fn program(&self, revision: &str) -> Result<DriverCore, InputError> {
         self.program_with(revision, &[])
     }
@@ -214,15 +215,6 @@ impl Scenario {
             let text = format!("revision \"{revision}\" is not known; see raddle list revisions");
             return Err(InputError::of_file(&self.file.path, text));
         };
-        let unmodelled = all_calls(&self.file.world).find(|call| matches!(call, Call::ReadUevent(_)));
-        if let Some(call) = unmodelled {
-            let text = "read_uevent is known but not yet modelled".to_owned();
-            return Err(self.file.call_error(call, text, None));
-        }
-        if let Some(also) = self.file.also.first() {
-            let text = format!("[check] also = \"{also}\" is known but not yet modelled");
-            return Err(InputError::of_file(&self.file.path, text));
-        }
         let mut rules = Rules::of(known);
         for (name, value) in &self.file.rules {
             let word = match value {
@@ -296,7 +288,9 @@ impl Scenario {
         };
         match set_up(program, |_, _, _, _| {}) {
             Ok(memory) => {
-                let outcome = reference::search(program, &memory, options.limits, progress);
+                let mut limits = options.limits;
+                limits.data_races |= self.file.also.iter().any(|also| also == id::DATA_RACE);
+                let outcome = reference::search(program, &memory, limits, progress);
                 self.fill(&mut report, program, &outcome);
             }
             Err(Failed::Mistake(text)) => return Err(self.set_up_mistake(program, text)),

@@ -1,7 +1,9 @@
 //! raddle: a deterministic model checker for probe races in the Linux driver core.
 
+pub mod ablate;
 pub mod automaton;
 pub mod check;
+pub mod compare;
 pub mod driver_core;
 pub mod dumped;
 pub mod embedded;
@@ -10,4 +12,5 @@ pub mod machine;
 pub mod render;
 pub mod scenario;
 pub mod search;
+pub mod sweep;
 pub mod trace;

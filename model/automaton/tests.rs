@@ -1,4 +1,4 @@
-//! Tests of the automaton on programs that know no device.
+//! Tests of the automaton on programs that know no subject.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;

@@ -1,9 +1,12 @@
 //! The commands of DESIGN.md 5.
 
+mod ablate;
 mod check;
+mod compare;
 mod dump;
 mod list;
 mod out;
+mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,6 +31,33 @@ enum Command {
     Replay {
         /// A trace dumped by `check --dump`
         trace: PathBuf,
+    },
+    /// Compare two revisions: which hazards a patch removes, keeps and brings
+    Compare {
+        /// Scenario files, or directories of them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The revision before
+        #[arg(long, value_name = "R1")]
+        from: String,
+        /// The revision after
+        #[arg(long, value_name = "R2")]
+        to: String,
+        /// How to print results
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Change each rule of a revision in turn: which hazards does it prevent?
+    Ablate {
+        /// Scenario files, or directories of them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The revision
+        #[arg(long, value_name = "R")]
+        revision: String,
+        /// How to print results
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
     /// List what raddle knows
     List {
@@ -143,6 +173,12 @@ pub fn main() -> ExitCode {
         None => check::tour(&mut out),
         Some(Command::Check(args)) => check::check(&args, &mut out),
         Some(Command::Replay { trace }) => dump::replay(&trace, &mut out),
+        Some(Command::Compare { paths, from, to, format }) => {
+            compare::compare(&paths, &from, &to, format, &mut out)
+        }
+        Some(Command::Ablate { paths, revision, format }) => {
+            ablate::ablate(&paths, &revision, format, &mut out)
+        }
         Some(Command::List { what }) => list::list(what, &mut out),
         Some(Command::New { name }) => list::new(&name, &mut out),
     };

@@ -92,6 +92,8 @@ pub struct Cpu<'a> {
 pub struct Watched {
     /// Some task uses a driver's bind and unbind files.
     pub bind_files: bool,
+    /// Some task reads a device's uevent file.
+    pub uevent: bool,
     /// Some task loads a module, and the revision looks at `PF_USED_ASYNC`.
     pub used_async: bool,
     /// Whether deferral is enabled by a task.

@@ -200,8 +200,8 @@ cells! {
         covered_probe(21): u8,
         /// Ghost: the barriers under way that must see it done that was on the active list.
         covered_active(23): u8,
-        /// Whether someone sets a flag beside `async_probe` in the same word.
-        neighbour(22): bool,
+        /// Readers of its uevent file.
+        uevent_readers(24): Count,
     }
     Driver {
         /// `drv->p`.
@@ -412,7 +412,7 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.can_match(), format!("{name}.can_match"), Kind::Bool);
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
-    layout.cell(id.neighbour(), format!("{name}.offline"), Kind::Bool);
+    layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
     layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
     layout.ghost(id.release_passed(), format!("{name}: release passed"), Kind::Bool);
     layout.ghost(id.deferred_passed(), format!("{name}: deferred del passed"), Kind::Bool);

@@ -66,6 +66,10 @@ pub fn driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Prob
             if !cpu.load(dev.registered())? {
                 return Ok(Probed::Refused(Errno::Failed));
             }
+            // In v5.13, between the two changes, it is set here.
+            if cpu.rules().can_match {
+                cpu.store(dev.can_match(), true)?;
+            }
             // 3.
             return really_probe(cpu, drv, dev, By::Core);
         }

@@ -156,6 +156,7 @@ fn watched(world: &World, rules: &Rules) -> Watched {
     let initcall = any(|call| matches!(call, Call::DeferredProbeInitcall));
     Watched {
         bind_files: any(|call| matches!(call, Call::Bind(..) | Call::Unbind(..))),
+        uevent: any(|call| matches!(call, Call::ReadUevent(_))),
         used_async: loads && waits,
         enable: !world.environment.booted || initcall,
         block: blocks,

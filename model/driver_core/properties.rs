@@ -6,7 +6,7 @@
 use super::barrier;
 use super::body::missed;
 use super::ids::{Bus, Device, Driver, Resource};
-use super::objects::{Core, DRIVER, DRVDATA, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
+use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
 use super::world::{Match, World};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::klist;
@@ -205,7 +205,7 @@ impl Checks<'_> {
                 let drv = driver(event.args[0]);
                 for dev in self.devices_of(drv) {
                     add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
-                    add(self.layout.find(dev.driver()), Read);
+                    add(self.layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Write);
                 }
             }
@@ -216,6 +216,7 @@ impl Checks<'_> {
             event::DEVICE_PUBLISHED | event::DEVICE_UNPUBLISHED | event::RELEASED | event::BOUND => {
                 let dev = device(event.args[0]);
                 add(self.layout.find(self.bus_of(dev).klist_drivers()), Read);
+                add(self.layout.find(dev.knode_driver()), Read);
                 add(self.layout.find(dev.driver()), Read);
                 self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
                 add(find(dev.release_passed()), if event.kind == event::BOUND { Read } else { Write });
@@ -331,10 +332,8 @@ impl Checks<'_> {
                 view.set(device(args[0]).covered_active(), 0);
             }
             event::ATTACH_DONE => view.set(driver(args[0]).covered_attach(), 0),
-            event::BARRIER_BEGINS => {
-                if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) {
-                    barrier::begin(self, &mut view, slot);
-                }
+            event::BARRIER_BEGINS if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) => {
+                barrier::begin(self, &mut view, slot);
             }
             event::BARRIER_ENDS => return barrier::end(self, &mut view, slot),
             event::DEFERRED_ADD => {
@@ -374,7 +373,7 @@ impl Checks<'_> {
     /// The later of a device and a driver is on its klist: a probe becomes owed.
     fn publish(&self, view: &mut View<'_>, dev: Device, drv: Driver) {
         let autoprobe = self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe;
-        if autoprobe && self.matches(dev, drv) && view.byte(dev.driver()) == 0 {
+        if autoprobe && self.matches(dev, drv) && view.byte(dev.knode_driver()) == 0 {
             view.set(owed(dev, drv), OWED);
         }
     }
@@ -455,7 +454,7 @@ impl Checks<'_> {
                     self.name(object)
                 )
             }
-            (event::DRVDATA_AS_DRIVER, Obs::Id(object)) if object.sort == DRVDATA => {
+            (event::DRVDATA_AS_DRIVER, _) => {
                 format!("the drvdata that others stored in {d} is taken for a driver")
             }
             _ => return Ok(()),
@@ -551,7 +550,7 @@ impl Checks<'_> {
         if usize::from(view.byte(dev.refs())) > holders {
             return Some(self.leak(dev.refs(), "somebody forgot to put it"));
         }
-        if view.byte(dev.created()) == 0 && !listed {
+        if view.byte(dev.created()) == 0 {
             return Some(self.leak(dev.refs(), "its creator has put it and it is still there"));
         }
         None

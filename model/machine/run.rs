@@ -7,6 +7,7 @@ use super::effect::{apply, occupy, permute};
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::program::{Call, Next, Program, SlotKind};
+use super::race::races;
 use super::value::Obs;
 
 /// A task of a run.
@@ -237,6 +238,13 @@ impl<'p, P: Program> Run<'p, P> {
     pub fn deadlocked(&self) -> Vec<Waiter> {
         let views: Vec<Option<TaskView<'_>>> = (0..self.tasks.len()).map(|slot| self.view(slot)).collect();
         deadlocked(self.program, &self.memory, &views)
+    }
+
+    /// The data races between the next steps of its tasks.
+    #[must_use]
+    pub fn races(&self) -> Vec<Hazard> {
+        let views: Vec<Option<TaskView<'_>>> = (0..self.tasks.len()).map(|slot| self.view(slot)).collect();
+        races(self.program.layout(), &self.memory, &views)
     }
 
     fn view(&self, slot: usize) -> Option<TaskView<'_>> {

@@ -18,6 +18,8 @@ pub struct Limits {
     pub state_limit: Option<usize>,
     /// Bytes to use for states at the most, by the search's own account.
     pub memory_limit: Option<usize>,
+    /// Whether to look for data races, which is not done otherwise.
+    pub data_races: bool,
 }
 
 /// Why a search did not visit every reachable state.
@@ -144,6 +146,11 @@ pub fn search<P: Program>(
         let state = search.states[index].clone();
         outcome.most_spawned = outcome.most_spawned.max(search.system.spawned(&state));
         search.system.enabled(&state, &mut choices);
+        if limits.data_races {
+            for race in search.system.races(&state) {
+                search.report(race, outcome.depth, index, None);
+            }
+        }
         if choices.is_empty() {
             search.at_rest(index, outcome.depth, &state);
         }

@@ -13,6 +13,7 @@ use crate::machine::hazard::Hazard;
 use crate::machine::layout::CellId;
 use crate::machine::op::{Op, enabled};
 use crate::machine::program::{Program, SlotKind};
+use crate::machine::race::races;
 use crate::machine::value::Obs;
 
 /// A slot in which no task is.
@@ -272,14 +273,23 @@ impl<'p, P: Program> System<'p, P> {
     /// The tasks that wait for each other in a state.
     #[must_use]
     pub fn deadlocked(&self, state: &State) -> Vec<Waiter> {
-        let views: Vec<Option<TaskView<'_>>> = (0..state.nodes.len())
+        deadlocked(self.program(), &state.memory, &self.views(state))
+    }
+
+    /// The data races between the next steps in a state.
+    #[must_use]
+    pub fn races(&self, state: &State) -> Vec<Hazard> {
+        races(self.program().layout(), &state.memory, &self.views(state))
+    }
+
+    fn views<'s>(&'s self, state: &'s State) -> Vec<Option<TaskView<'s>>> {
+        (0..state.nodes.len())
             .map(|slot| {
                 let node = self.automaton.node(state.node(slot)?);
                 let (op, _) = node.next.as_ref()?;
                 let entry = self.program().entry(&node.control);
                 self.started(state, slot).then_some(TaskView { op, holds: &node.holds, entry })
             })
-            .collect();
-        deadlocked(self.program(), &state.memory, &views)
+            .collect()
     }
 }

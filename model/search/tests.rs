@@ -1,4 +1,4 @@
-//! Tests of the searches, and of what the machine can do, on programs that know no device.
+//! Tests of the searches, and of what the machine can do, on programs that know no subject.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -466,6 +466,24 @@ fn equal_spawned_tasks_are_told_apart_by_what_they_hold() {
 }
 
 #[test]
+fn a_trace_names_the_slots_of_a_run_that_never_sorts_its_workers() {
+    // Three workers for five entries: the first two must end, and then the last is put where the
+    // second was, although the search keeps the third in front of it.
+    let program = toy(1, 3, |cpu, me| match me {
+        0 => (0..5).try_for_each(|n| schedule(cpu, ENTRIES + n)),
+        12 | 13 => (0..3).try_for_each(|n| cpu.store(N, n)),
+        14 => must(cpu, false),
+        _ => Ok(()),
+    });
+    let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
+    assert_eq!(outcome.cut, Some(Cut::Workers(3)), "in other runs");
+    replayed(&program, &outcome.found[0]);
+    let slots: Vec<usize> = outcome.found[0].schedule.iter().map(|choice| choice.slot).collect();
+    // Slot 1 is that of the work item.
+    assert_eq!(slots, [0, 0, 0, 2, 3, 0, 0, 3]);
+}
+
+#[test]
 fn a_spawned_task_leaves_nothing_in_its_slot() {
     let flag = toy(1, 1, |cpu, me| match me {
         0 => {
@@ -561,13 +579,16 @@ fn a_search_stops_at_its_limits() {
     let program = toy(2, 0, |cpu, _| (0..6).try_for_each(|n| cpu.store(N, n)));
     let all = check(&program, &[]).states;
     let run = |limits| search(&program, &program.memory(), limits, |_| {});
-    let states = run(Limits { state_limit: Some(20), memory_limit: None });
+    let states = run(Limits { state_limit: Some(20), memory_limit: None, data_races: false });
     assert_eq!(states.cut, Some(Cut::States(20)));
     assert!((20..20 + 2).contains(&states.states), "{states:?}");
-    let memory = run(Limits { state_limit: None, memory_limit: Some(4096) });
+    let memory = run(Limits { state_limit: None, memory_limit: Some(4096), data_races: false });
     assert_eq!(memory.cut, Some(Cut::Memory(4096)));
     assert!(memory.states < all);
-    assert_eq!(run(Limits { state_limit: Some(all + 1), memory_limit: Some(1 << 30) }).cut, None);
+    assert_eq!(
+        run(Limits { state_limit: Some(all + 1), memory_limit: Some(1 << 30), data_races: false }).cut,
+        None
+    );
     let crowd = toy(1, 1, |cpu, me| {
         if me == 0 { schedule(cpu, ENTRIES).and_then(|()| schedule(cpu, ENTRIES)) } else { Ok(()) }
     });

@@ -31,7 +31,7 @@ pub struct Actor {
 /// A cell that a step changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The cell's name, such as `pmem0.driver`.
+    /// The cell's name, such as `pmem0.owner`.
     pub cell: String,
     /// Its value before.
     pub from: String,
@@ -66,7 +66,7 @@ pub struct ToldStep {
     pub stack: Vec<String>,
     /// What kind of step it is.
     pub kind: StepKind,
-    /// What it did, such as `lock pmem0.mutex` or `read pmem0.driver`.
+    /// What it did, such as `lock pmem0.mutex` or `read pmem0.owner`.
     pub does: String,
     /// What it observed, if that is worth a word, such as `NULL` or `nd_pmem`.
     pub observed: Option<String>,
@@ -191,6 +191,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
             if !waiters.is_empty() {
                 hazards.push(deadlock(&waiters, program));
             }
+            hazards.extend(run.races());
             hazards.into_iter().find(|hazard| hazard.id == id)
         }
         Ending::Cycle(begins) => {
