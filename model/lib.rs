@@ -14,3 +14,4 @@ pub mod scenario;
 pub mod search;
 pub mod sweep;
 pub mod trace;
+pub mod witness;

@@ -47,6 +47,7 @@ fn agree<P: Native + Send + 'static>(name: &str, program: P, memory: &[u8]) -> V
         covered: Covered::All,
         hazards: outcome.found.iter().map(|found| found.id.to_owned()).collect(),
         terminal: Some(survey.terminal),
+        only_steps: false,
         work: String::new(),
     };
     let program = Arc::new(program);
@@ -148,24 +149,20 @@ fn a_lost_update_and_a_race_with_free() {
 }
 
 #[test]
-fn choices_work_items_and_async_entries() {
+fn choices_and_a_work_item() {
     let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
         match task.function {
             0 => {
                 let n = cpu.choose(3)? as u8;
                 cpu.store(X, n)?;
                 cpu.queue_work(WORK)?;
-                cpu.flush_work(WORK).map(|_| ())
+                if n == 2 { cpu.flush_work(WORK).map(|_| ()) } else { Ok(()) }
             }
             1 => {
-                let lists = cpu.cell(ASYNC);
-                cpu.step(Action::AsyncSchedule { lists, domain: 0, entry: entry(3), mark: None })?;
-                if cpu.choose(2)? == 1 {
-                    cpu.step(Action::AsyncAwait(lists, None))?;
-                }
-                cpu.store(Y, 7)
+                let n = cpu.choose(2)? as u8;
+                cpu.store(Y, 7 + n)
             }
-            2 => cpu.repeat((), |()| {
+            _ => cpu.repeat((), |()| {
                 let work = cpu.cell(WORK);
                 cpu.step(Action::WorkStart(work))?;
                 let seen = cpu.load(X)?;
@@ -173,15 +170,31 @@ fn choices_work_items_and_async_entries() {
                 cpu.step(Action::WorkEnd(work))?;
                 Ok(std::ops::ControlFlow::Continue(()))
             }),
-            _ => {
-                cpu.store(X, 9)?;
-                cpu.step(Action::AsyncEnd(cpu.cell(ASYNC), 0)).map(|_| ())
-            }
         }
     };
     let (program, memory) = two(run);
-    let program = program.item("item", entry(2), WORK).workers(2);
-    assert_eq!(agree("items", program, &memory), Vec::<String>::new());
+    assert_eq!(agree("item", program.item("item", entry(2), WORK), &memory), Vec::<String>::new());
+}
+
+#[test]
+fn async_entries_that_race_for_workers() {
+    let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+        let lists = cpu.cell(ASYNC);
+        if task.function < 2 {
+            let entry = entry(2 + task.function);
+            cpu.step(Action::AsyncSchedule { lists, domain: 0, entry, mark: None })?;
+            if task.function == 0 {
+                cpu.step(Action::AsyncAwait(lists, None))?;
+                cpu.step(Action::Free(DUG))?;
+            }
+            return Ok(());
+        }
+        cpu.load(Z)?;
+        cpu.store(X, task.function)?;
+        cpu.step(Action::AsyncEnd(lists, 0)).map(|_| ())
+    };
+    let (program, memory) = two(run);
+    assert_eq!(agree("async", program.workers(2), &memory), ["use-after-free"]);
 }
 
 #[test]

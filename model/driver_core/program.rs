@@ -29,6 +29,7 @@ use crate::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
 use crate::machine::value::{Datum, Object, Obs};
 
 /// A scenario's world on one revision of the driver core.
+#[derive(Clone)]
 pub struct DriverCore {
     world: World,
     rules: Rules,

@@ -142,6 +142,9 @@ impl<P: Native, S: Scheduler> Scheduler for Hiding<P, S> {
         if let Some(main) = runnable.iter().find(|task| usize::from(task.id()) == 0)
             && last < slots
         {
+            if last == 0 && !self.discreet {
+                self.inner.next_task(&[main], current, false);
+            }
             return Some(main.id());
         }
         let mut run = lock(&self.shared.run);
