@@ -176,9 +176,11 @@ fn choices_and_a_work_item() {
     assert_eq!(agree("item", program.item("item", entry(2), WORK), &memory), Vec::<String>::new());
 }
 
-#[test]
-fn async_entries_that_race_for_workers() {
-    let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+/// Two tasks that each start an async entry; one waits for the entries and frees what they use.
+struct Entries;
+
+impl Subject for Entries {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
         let lists = cpu.cell(ASYNC);
         if task.function < 2 {
             let entry = entry(2 + task.function);
@@ -192,9 +194,47 @@ fn async_entries_that_race_for_workers() {
         cpu.load(Z)?;
         cpu.store(X, task.function)?;
         cpu.step(Action::AsyncEnd(lists, 0)).map(|_| ())
+    }
+
+    fn domain(&self, task: &Entry) -> Option<u8> {
+        (task.function >= 2).then_some(0)
+    }
+}
+
+#[test]
+fn async_entries_that_race_for_workers() {
+    let (program, memory) = two(Entries);
+    assert_eq!(agree("async", program.workers(2), &memory), ["use-after-free"]);
+}
+
+#[test]
+fn nothing_after_a_deadlock_counts() {
+    // The third task begins its harm by an entry that nobody can wait for in vain; but the first two
+    // can be in deadlock long before, and the harm depends on what the second one did.
+    let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+        match task.function {
+            2 => {
+                if cpu.load(X)? == 1 && cpu.load(Y)? == 1 {
+                    cpu.step(Action::Free(DUG))?;
+                    cpu.step(Action::Free(DUG))?;
+                }
+                Ok(())
+            }
+            function => {
+                let (first, second) = if function == 0 { (A, B) } else { (B, A) };
+                let mark = if function == 0 { X } else { Y };
+                cpu.lock(first)?;
+                cpu.step(vec![cpu.storing(mark, 1)])?;
+                cpu.lock(second)?;
+                cpu.step(vec![cpu.storing(mark, 0)])?;
+                cpu.unlock(second)?;
+                cpu.unlock(first)
+            }
+        }
     };
     let (program, memory) = two(run);
-    assert_eq!(agree("async", program.workers(2), &memory), ["use-after-free"]);
+    let found = agree("after a deadlock", program.task("three", entry(2)), &memory);
+    assert_eq!(found, ["deadlock", "double-free"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ use super::survey::{Survey, survey};
 use super::{Options, Result};
 use crate::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use crate::machine::layout::CellId;
-use crate::machine::op::{Action, Entry, Op};
+use crate::machine::op::{Action, Op};
 use crate::machine::program::{Native, SlotKind};
 use crate::machine::value::Obs;
 
@@ -112,11 +112,22 @@ struct Tokens<P: Native> {
 }
 
 struct Threads {
-    /// By slot; `None` for a slot that no thread serves, or whose thread has not begun.
-    handles: Vec<Option<Thread>>,
-    parked: Vec<bool>,
+    /// By slot.
+    at: Vec<At>,
     /// Threads that are neither parked nor at their end.
     active: usize,
+    /// Threads that were started.
+    started: usize,
+}
+
+/// Where the thread of a slot is.
+enum At {
+    /// There is none.
+    None,
+    /// It runs, or loom will let it run.
+    Running,
+    /// It waits.
+    Parked(Thread),
 }
 
 fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<Survey>) {
@@ -125,23 +136,19 @@ fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<S
     let slots = shared.program.slots().len();
     let needed = |token: usize| token >= cells || survey.changes[token];
     let mutexes = (0..cells + 1 + slots).map(|token| needed(token).then(|| loom_sync::Mutex::new(())));
-    let threads =
-        Threads { handles: vec![None; slots], parked: vec![false; slots], active: survey.slots.len() };
+    // The main thread is active until it has started the others.
+    let threads = Threads { at: (0..slots).map(|_| At::None).collect(), active: 1, started: 0 };
     let tokens = Arc::new(Tokens {
         shared: Arc::clone(shared),
         survey: Arc::clone(survey),
         mutexes: mutexes.collect(),
         threads: Mutex::new(threads),
     });
-    for slot in &survey.slots {
-        let (slot, tokens) = (*slot, Arc::clone(&tokens));
-        let builder = ::loom::thread::Builder::new().stack_size(STACK);
-        let spawned = builder.spawn(move || tokens.work(slot));
-        drop(spawned.unwrap_or_else(|error| unreachable!("internal: no thread: {error}")));
-    }
+    tokens.wake(false);
+    tokens.leave();
 }
 
-impl<P: Native> Tokens<P> {
+impl<P: Native + Send + 'static> Tokens<P> {
     fn cells(&self) -> usize {
         self.survey.changes.len()
     }
@@ -163,97 +170,80 @@ impl<P: Native> Tokens<P> {
         tokens.iter().map(take).collect()
     }
 
-    /// One thread: runs whatever task is in its slot, for as long as the run goes on.
-    fn work(&self, slot: usize) {
-        lock(&self.threads).handles[slot] = Some(::loom::thread::current());
-        let is_worker = self.shared.program.slots()[slot].kind == SlotKind::Worker;
-        loop {
-            let entry = if is_worker { self.wait_for_entry(slot) } else { self.shared.entry(slot) };
-            let Some(entry) = entry else { break };
-            if self.shared.run_task(&OnLoom { tokens: self, slot }, &entry) {
+    /// A thread: runs the task that is in its slot.
+    fn work(self: &Arc<Self>, slot: usize) {
+        if let Some(entry) = self.shared.entry(slot) {
+            let returned = self.shared.run_task(&OnLoom { tokens: self, slot }, &entry);
+            if returned && self.has_successors(slot) {
                 let guard = self.take(&[self.end_token(slot)]);
                 self.shared.returned(slot);
                 drop(guard);
-                self.wake(false);
-            } else {
-                break;
-            }
-            if !is_worker {
-                break;
+            } else if returned {
+                self.shared.returned(slot);
             }
         }
+        lock(&self.threads).at[slot] = At::None;
+        self.wake(false);
+        self.leave();
+    }
+
+    fn has_successors(&self, slot: usize) -> bool {
+        (0..self.shared.program.slots().len()).any(|other| self.shared.after(other).contains(&slot))
+    }
+
+    /// The thread is no longer active; the last one looks at the state.
+    fn leave(self: &Arc<Self>) {
         let last = {
             let mut threads = lock(&self.threads);
             threads.active -= 1;
             threads.active == 0
         };
-        if last {
-            self.at_rest();
+        if last && !lock(&self.shared.run).over {
+            {
+                let mut run = lock(&self.shared.run);
+                self.shared.judge(&run);
+                run.over = true;
+            }
+            self.wake(true);
         }
     }
 
-    fn wait_for_entry(&self, slot: usize) -> Option<Entry> {
-        loop {
-            let guard = self.take(&[self.workers_token()]);
-            if lock(&self.shared.run).over {
-                return None;
-            }
-            if let Some(entry) = self.shared.entry(slot) {
-                return Some(entry);
-            }
-            drop(guard);
-            self.park(slot);
-        }
-    }
-
-    /// Waits until somebody thinks that the task can go on.
-    fn park(&self, slot: usize) {
-        let last = {
-            let mut threads = lock(&self.threads);
-            threads.parked[slot] = true;
-            threads.active -= 1;
-            threads.active == 0
-        };
-        if last {
-            self.at_rest();
-        }
-        while lock(&self.threads).parked[slot] {
+    /// Waits until the task can go on, or the run is over.
+    fn park(self: &Arc<Self>, slot: usize) {
+        lock(&self.threads).at[slot] = At::Parked(::loom::thread::current());
+        self.leave();
+        while matches!(lock(&self.threads).at[slot], At::Parked(_)) {
             ::loom::thread::park();
         }
     }
 
-    /// Nobody can go on.
-    fn at_rest(&self) {
-        {
-            let mut run = lock(&self.shared.run);
-            if !run.over {
-                let served = |slot: &usize| !self.survey.slots.contains(slot);
-                let missed = (0..self.shared.program.slots().len()).filter(served);
-                for slot in missed {
-                    assert!(
-                        !self.shared.can_go_on(&run, slot),
-                        "internal: a task runs under loom that never runs in the search"
-                    );
-                }
-                self.shared.judge(&run);
-            }
-            run.over = true;
-        }
-        self.wake(true);
-    }
-
-    /// Wakes the parked threads whose tasks can go on, or all of them.
-    fn wake(&self, all: bool) {
-        let run = lock(&self.shared.run);
+    /// Lets the tasks go on that can, or all of them. A task gets its thread when it can first go on,
+    /// from the thread that brought this about: what that has done then comes before, and loom need not
+    /// try other orders.
+    fn wake(self: &Arc<Self>, all: bool) {
+        let mut run = lock(&self.shared.run);
         let mut threads = lock(&self.threads);
-        for slot in 0..threads.parked.len() {
-            if threads.parked[slot] && (all || run.over || self.shared.can_go_on(&run, slot)) {
-                threads.parked[slot] = false;
-                threads.active += 1;
-                if let Some(thread) = &threads.handles[slot] {
-                    thread.unpark();
+        for slot in 0..threads.at.len() {
+            let goes_on = !run.over && self.shared.can_go_on(&run, slot);
+            match &threads.at[slot] {
+                At::Parked(thread) if all || run.over || goes_on => thread.unpark(),
+                At::None if goes_on && threads.started == MOST_THREADS => {
+                    let why = format!("over {MOST_THREADS} tasks and workers in one run");
+                    self.shared.cut(&mut run, &why);
+                    drop((run, threads));
+                    return self.wake(true);
                 }
+                At::None if goes_on => {
+                    let tokens = Arc::clone(self);
+                    let builder = ::loom::thread::Builder::new().stack_size(STACK);
+                    let spawned = builder.spawn(move || tokens.work(slot));
+                    drop(spawned.unwrap_or_else(|error| unreachable!("internal: no thread: {error}")));
+                    threads.started += 1;
+                }
+                _ => continue,
             }
+            threads.at[slot] = At::Running;
+            threads.active += 1;
         }
     }
 
@@ -286,11 +276,11 @@ impl<P: Native> Tokens<P> {
 }
 
 struct OnLoom<'a, P: Native> {
-    tokens: &'a Tokens<P>,
+    tokens: &'a Arc<Tokens<P>>,
     slot: usize,
 }
 
-impl<P: Native> Backend for OnLoom<'_, P> {
+impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
     fn step(&self, op: Op, _at: &'static std::panic::Location<'static>) -> Step<Obs> {
         let OnLoom { tokens, slot } = *self;
         let shared = &tokens.shared;
@@ -313,6 +303,7 @@ impl<P: Native> Backend for OnLoom<'_, P> {
                 tokens.wake(false);
                 return done;
             }
+            // Nobody else runs between this and the end of the wait's beginning.
             drop(guards);
             tokens.park(slot);
         }

@@ -328,7 +328,7 @@ impl<P: Native> Shared<P> {
 
     /// A step is a hazard. One that comes after a deadlock does not count, unless it can come first.
     fn hazard(&self, run: &Run, hazard: &Hazard, turn: Turn, touched: Option<&[CellId]>) {
-        let dead = self.deadlock(run);
+        let dead = self.is_dead(run);
         let mut schedule = run.steps.clone();
         if dead {
             self.found(id::DEADLOCK, schedule.clone(), false);
@@ -356,7 +356,8 @@ impl<P: Native> Shared<P> {
         }
     }
 
-    fn deadlock(&self, run: &Run) -> bool {
+    /// Whether tasks wait for each other.
+    pub(super) fn is_dead(&self, run: &Run) -> bool {
         let all_holds: Vec<Vec<Hold>> = run.slots.iter().map(|slot| holds(&slot.frames)).collect();
         let views: Vec<Option<TaskView<'_>>> = (run.slots.iter().enumerate())
             .map(|(i, slot)| match &slot.phase {
@@ -374,7 +375,7 @@ impl<P: Native> Shared<P> {
         if run.given_up {
             return;
         }
-        if self.deadlock(run) {
+        if self.is_dead(run) {
             self.found(id::DEADLOCK, run.steps.clone(), false);
             return;
         }
@@ -402,16 +403,21 @@ impl<P: Native> Shared<P> {
         }
     }
 
-    /// Whether cells that never change have not changed.
+    /// Checks that cells that never change in a search have not changed here; after a deadlock runs
+    /// go where no search follows, and end here.
     pub(super) fn check_unchanged(&self, changes: &[bool]) {
-        let run = lock(&self.run);
-        for (cell, changes) in self.program.layout().ids().zip(changes) {
-            let info = self.program.layout().info(cell);
-            assert!(
-                *changes || run.memory[info.range()] == self.initial[info.range()],
-                "internal: {} changes here and never does in the search",
-                info.name
-            );
+        let mut run = lock(&self.run);
+        let changed = |run: &Run| {
+            let cells = self.program.layout().ids().zip(changes);
+            let mut infos =
+                cells.filter(|(_, changes)| !**changes).map(|(cell, _)| self.program.layout().info(cell));
+            infos.find(|info| run.memory[info.range()] != self.initial[info.range()])
+        };
+        if let Some(info) = changed(&run) {
+            let name = &info.name;
+            assert!(self.is_dead(&run), "internal: {name} changes here and never does in the search");
+            self.judge(&run);
+            run.over = true;
         }
     }
 
