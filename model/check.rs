@@ -1,6 +1,6 @@
 //! Checking a scenario: the face of the library.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +9,7 @@ use crate::driver_core::properties::HAZARDS;
 use crate::driver_core::revision::{REVISIONS, Revision};
 use crate::driver_core::rules::{RULES, Rules};
 use crate::driver_core::world::AsyncOutcome;
+use crate::engines::{self, Shown};
 use crate::forms::heading;
 use crate::machine::hazard::id;
 use crate::machine::program::Program;
@@ -18,6 +19,7 @@ use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile
 use crate::search::exhaustive;
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, Ending, Story, Turn};
+use crate::witness;
 
 /// Which engine explores a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,10 @@ pub enum Engine {
     Exhaustive,
     /// The plain breadth-first search that every other one must agree with.
     Reference,
+    /// loom, on threads of its own.
+    Loom,
+    /// shuttle, on threads of its own: it samples schedules, or tries them one after the other.
+    Shuttle,
 }
 
 impl Engine {
@@ -36,6 +42,8 @@ impl Engine {
         match self {
             Engine::Exhaustive => "exhaustive",
             Engine::Reference => "reference",
+            Engine::Loom => "loom",
+            Engine::Shuttle => "shuttle",
         }
     }
 }
@@ -49,6 +57,10 @@ pub struct Options {
     pub engine: Engine,
     /// When to stop early.
     pub limits: Limits,
+    /// How loom and shuttle explore.
+    pub native: engines::Options,
+    /// The program that runs loom and shuttle in a process of its own; `None`: they run in this one.
+    pub process: Option<PathBuf>,
 }
 
 /// What came of checking a scenario on a revision.
@@ -103,6 +115,8 @@ pub struct Report {
     pub guarantee: String,
     /// Whether a limit was hit.
     pub cut: bool,
+    /// Whether the engine would not have visited everything anyway.
+    pub sampled: bool,
     /// Bytes that the search used for states, by its own account.
     pub bytes: usize,
 }
@@ -118,6 +132,7 @@ impl Report {
     #[must_use]
     pub fn as_expected(&self) -> bool {
         match &self.expected {
+            Some(expected) if self.sampled => self.hazards().iter().all(|id| expected.contains(id)),
             Some(expected) => self.verdict != Verdict::Inconclusive && self.hazards() == *expected,
             None => self.verdict == Verdict::Verified,
         }
@@ -286,15 +301,26 @@ impl Scenario {
             transitions: 0,
             guarantee: String::new(),
             cut: false,
+            sampled: false,
             bytes: 0,
         };
         match set_up(program, |_, _, _, _| {}) {
+            Ok(_) if matches!(options.engine, Engine::Loom | Engine::Shuttle) => {
+                match witness::explore(self, program, revision, options) {
+                    Ok(result) => fill_native(&mut report, program, options, &result),
+                    Err(why) => {
+                        report.cut = true;
+                        report.guarantee = format!("inconclusive: {why}");
+                    }
+                }
+            }
             Ok(memory) => {
                 let mut limits = options.limits;
                 limits.data_races |= self.file.also.iter().any(|also| also == id::DATA_RACE);
-                let outcome = match options.engine {
-                    Engine::Exhaustive => exhaustive::search(program, &memory, limits, progress),
-                    Engine::Reference => reference::search(program, &memory, limits, progress),
+                let outcome = if options.engine == Engine::Reference {
+                    reference::search(program, &memory, limits, progress)
+                } else {
+                    exhaustive::search(program, &memory, limits, progress)
                 };
                 self.fill(&mut report, program, &outcome);
             }
@@ -408,6 +434,16 @@ fn set_up_memory(program: &DriverCore) -> Vec<u8> {
     memory
 }
 
+fn fill_native(report: &mut Report, program: &DriverCore, options: &Options, result: &engines::Result) {
+    let violation = |shown: &Shown| {
+        let ending = if shown.at_rest { Ending::AtRest(&shown.id) } else { Ending::Step };
+        told(program, &shown.id, shown.schedule.clone(), ending, 0)
+    };
+    report.violations = result.shown.iter().map(violation).collect();
+    (report.guarantee, report.verdict, report.cut) = witness::guarantee(options, result);
+    report.sampled = options.engine == Engine::Shuttle || options.native.preemptions.is_some();
+}
+
 fn violation(program: &DriverCore, found: &Found) -> Violation {
     let schedule: Vec<Turn> =
         found.schedule.iter().map(|choice| Turn { slot: choice.slot, outcome: choice.outcome }).collect();
@@ -416,12 +452,17 @@ fn violation(program: &DriverCore, found: &Found) -> Violation {
         (Some(hazard), None) => Ending::AtRest(hazard.id),
         (None, None) => Ending::Step,
     };
+    told(program, found.id, schedule, ending, found.others)
+}
+
+/// A violation with its story, which must show the hazard again.
+fn told(program: &DriverCore, id: &str, schedule: Vec<Turn>, ending: Ending<'_>, others: usize) -> Violation {
     let story = trace::replay(program, &schedule, ending).unwrap_or_else(|error| {
         unreachable!("internal: a trace that was just found cannot be replayed: {error}")
     });
     let shows = story.hazard.as_ref().map(|hazard| hazard.id.as_str());
-    assert!(shows == Some(found.id), "internal: the replay shows {shows:?} instead of {}", found.id);
-    Violation { id: found.id.to_owned(), others: found.others, schedule, in_set_up: false, story }
+    assert!(shows == Some(id), "internal: the replay shows {shows:?} instead of {id}");
+    Violation { id: id.to_owned(), others, schedule, in_set_up: false, story }
 }
 
 /// A number with commas, as the guarantee prints it.

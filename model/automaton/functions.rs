@@ -37,7 +37,7 @@ use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::Hazard;
 use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
 use crate::machine::op::{Access, Entry, Event};
-use crate::machine::program::{Call, Next, Program, SlotDecl, SlotKind};
+use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
 use crate::machine::value::{Datum, Object, Obs};
 
 /// What the tasks of a program run, and what its checks are. Only [`run`](Subject::run) is required;
@@ -246,5 +246,11 @@ impl<S: Subject> Program for Functions<S> {
 
     fn role(&self, entry: &Entry) -> String {
         self.subject.role(entry)
+    }
+}
+
+impl<S: Subject> Native for Functions<S> {
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
+        self.subject.run(cpu, entry)
     }
 }

@@ -7,8 +7,10 @@ use std::path::Path;
 use raddle::check::{Report, Scenario};
 use raddle::dumped::DumpedTrace;
 use raddle::forms::Form;
+use raddle::witness;
 
 use super::INPUT_ERROR;
+use super::agree::this_program;
 use super::out::{Out, complain};
 
 /// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the rendering's ending.
@@ -28,9 +30,25 @@ pub fn dump(dir: &Path, scenario: &Scenario, report: &Report, full: bool) -> io:
 }
 
 /// Re-runs a dumped trace.
-pub fn replay(path: &Path, out: &mut Out) -> u8 {
+pub fn replay(path: &Path, under_shuttle: bool, out: &mut Out) -> u8 {
     let trace = fs::read_to_string(path).map_err(|error| error.to_string());
     let trace = trace.and_then(|text| DumpedTrace::parse(&text));
+    if under_shuttle {
+        return match trace.and_then(|trace| follow(&trace)) {
+            Ok((true, text)) => {
+                out.line(text);
+                0
+            }
+            Ok((false, text)) => {
+                out.line(text);
+                1
+            }
+            Err(error) => {
+                complain(format_args!("{}: {error}", path.display()));
+                INPUT_ERROR
+            }
+        };
+    }
     match trace.and_then(|trace| trace.replay().map(|result| (trace, result))) {
         Ok((trace, result)) => {
             out.line(&result.text);
@@ -47,4 +65,20 @@ pub fn replay(path: &Path, out: &mut Out) -> u8 {
             INPUT_ERROR
         }
     }
+}
+
+/// Follows a trace on shuttle's threads: whether it shows its hazard there, and that in words.
+fn follow(trace: &DumpedTrace) -> Result<(bool, String), String> {
+    if trace.in_set_up {
+        return Err("the set-up raises the hazard, and it has no schedule to follow".to_owned());
+    }
+    if trace.story.cycle.is_some() {
+        return Err("shuttle cannot show a livelock: a run of it has an end".to_owned());
+    }
+    let scenario = Scenario::parse(&trace.scenario, &trace.text).map_err(|errors| errors[0].to_string())?;
+    let result = witness::follow(&scenario, &trace.revision, &trace.schedule, this_program().as_ref())?;
+    let shows = result.hazards().contains(&trace.hazard.as_str());
+    let (hazard, revision, steps) = (&trace.hazard, &trace.revision, trace.schedule.len());
+    let word = if shows { "shows" } else { "does not show" };
+    Ok((shows, format!("Under shuttle the trace of {steps} steps {word} {hazard} on {revision}.")))
 }

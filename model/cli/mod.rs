@@ -1,6 +1,7 @@
 //! The commands of DESIGN.md 5.
 
 mod ablate;
+mod agree;
 mod check;
 mod compare;
 mod dump;
@@ -11,10 +12,12 @@ mod sweep;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use out::{Out, complain};
+use raddle::engines::Scheduler;
 
 /// A deterministic model checker for probe races in the Linux driver core.
 #[derive(Parser)]
@@ -38,7 +41,15 @@ enum Command {
         /// Step through it: commands come from standard input, a line each
         #[arg(long)]
         step: bool,
+        /// Where to re-run it: step by step, or on shuttle's threads
+        #[arg(long, value_enum, default_value = "steps")]
+        engine: ReplayArg,
     },
+    /// Run every engine on the same scenarios; a difference between what they find is an error
+    Agree(AgreeArgs),
+    /// Run an engine for another process of raddle
+    #[command(name = raddle::witness::COMMAND, hide = true)]
+    RunEngine,
     /// Compare two revisions: which hazards a patch removes, keeps and brings
     Compare {
         /// Scenario files, or directories of them
@@ -126,6 +137,24 @@ struct CheckArgs {
     /// How many threads search; the results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// How shuttle chooses schedules: random, pct, urw or dfs
+    #[arg(long, value_name = "NAME", default_value = "pct", value_parser = scheduler)]
+    scheduler: Scheduler,
+    /// How many executions loom or shuttle may make (shuttle's samples: 10000 unless given)
+    #[arg(long, value_name = "N", value_parser = positive)]
+    iterations: Option<usize>,
+    /// The seed of shuttle's random choices
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// The depth of shuttle's pct: how many orderings it is to get right at once
+    #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
+    depth: usize,
+    /// How often loom may switch away from a task that could go on
+    #[arg(long, value_name = "N")]
+    preemptions: Option<usize>,
+    /// How many seconds loom or shuttle may take
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    engine_time: Option<Duration>,
     /// Add seconds and memory to the output
     #[arg(long)]
     timing: bool,
@@ -140,12 +169,68 @@ struct CheckArgs {
     why: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Args)]
+struct AgreeArgs {
+    /// Scenario files, or directories of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Compare on this revision instead of those that the scenario lists (may be repeated)
+    #[arg(long = "revision", value_name = "R")]
+    revisions: Vec<String>,
+    /// How many schedules each sampling engine draws
+    #[arg(long, value_name = "N", default_value = "1000")]
+    iterations: usize,
+    /// The seed of random choices
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// How many seconds each engine may take
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    engine_time: Duration,
+    /// Stop the searches after this many states
+    #[arg(long, value_name = "N")]
+    max_states: Option<usize>,
+    /// Also compare on scenarios that are marked slow
+    #[arg(long)]
+    slow: bool,
+}
+
+/// Parses seconds such as `0.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Parses one of shuttle's schedulers.
+fn scheduler(text: &str) -> Result<Scheduler, String> {
+    let all = [Scheduler::Random, Scheduler::Pct, Scheduler::Urw, Scheduler::Dfs];
+    let found = all.into_iter().find(|scheduler| scheduler.name() == text);
+    found.ok_or_else(|| "expected random, pct, urw or dfs".to_owned())
+}
+
+/// Parses a number from 1.
+fn positive(text: &str) -> Result<usize, String> {
+    let number: usize = text.parse().map_err(|_| "expected a number".to_owned())?;
+    if number == 0 { Err("at least 1 is needed".to_owned()) } else { Ok(number) }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReplayArg {
+    /// On the machine, step by step
+    Steps,
+    /// On shuttle's threads
+    Shuttle,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum EngineArg {
     /// The default search
     Exhaustive,
     /// The plain breadth-first search that every other one must agree with
     Reference,
+    /// loom: the model on its threads, exhaustive for up to 4 tasks and workers
+    Loom,
+    /// shuttle: the model on its threads, schedules drawn at random
+    Shuttle,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -270,14 +355,18 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         None => check::tour(&mut out),
         Some(Command::Check(args)) => check::check(&args, &mut out),
+        Some(Command::Agree(args)) => agree::agree(&args, &mut out),
+        Some(Command::RunEngine) => agree::run_engine(&mut out),
         Some(Command::Compare { paths, from, to, format }) => {
             compare::compare(&paths, &from, &to, format, &mut out)
         }
         Some(Command::Ablate { paths, revision, format }) => {
             ablate::ablate(&paths, &revision, format, &mut out)
         }
-        Some(Command::Replay { trace, step: true }) => step::step(&trace, &mut out),
-        Some(Command::Replay { trace, step: false }) => dump::replay(&trace, &mut out),
+        Some(Command::Replay { trace, step: true, .. }) => step::step(&trace, &mut out),
+        Some(Command::Replay { trace, step: false, engine }) => {
+            dump::replay(&trace, engine == ReplayArg::Shuttle, &mut out)
+        }
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "raddle", &mut script);

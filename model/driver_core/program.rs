@@ -25,10 +25,11 @@ use crate::machine::cpu::Step;
 use crate::machine::hazard::Hazard;
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Entry, Event, Op};
-use crate::machine::program::{self, Next, Program, SlotDecl, SlotKind};
+use crate::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
 use crate::machine::value::{Datum, Object, Obs};
 
 /// A scenario's world on one revision of the driver core.
+#[derive(Clone)]
 pub struct DriverCore {
     world: World,
     rules: Rules,
@@ -83,51 +84,6 @@ impl DriverCore {
 
     fn checks(&self) -> Checks<'_> {
         Checks { world: &self.world, layout: &self.layout }
-    }
-
-    fn run(&self, cpu: &machine::Cpu<'_>, entry: &Entry) -> Step<()> {
-        let cpu = &Cpu::new(*cpu, &self.world, &self.rules, self.watched);
-        let args = &entry.args;
-        match entry.function {
-            entry::TASK => run_task(cpu, TaskId(u8::from_obs(args[0]))),
-            entry::SET_UP_DRIVER => driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
-            entry::SET_UP_DEVICE => device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
-            entry::DEFERRED => {
-                item(cpu, cpu.cell(Core.deferred_probe_work()), None, || deferred_probe_work_func(cpu))
-            }
-            entry::WORK => {
-                let work = Work::from_obs(args[0]);
-                item(cpu, cpu.cell(work.work()), None, || work_func(cpu, work))
-            }
-            entry::ATTACH_WORKFN => {
-                let drv = Driver::from_obs(args[0]);
-                item(cpu, cpu.cell(AttachWork(drv.0).work()), Some(drv), || driver_attach_workfn(cpu, drv))
-            }
-            entry::ATTACH_KTHREAD => {
-                let drv = Driver::from_obs(args[0]);
-                driver_attach_workfn(cpu, drv)?;
-                cpu.step(Action::SpawnEnd(cpu.cell(drv.kthread()))).map(|_| ())
-            }
-            entry::DRIVER_ATTACH_ASYNC => {
-                driver_attach_async(cpu, Driver::from_obs(args[0]))?;
-                cpu.async_end(DEFAULT_DOMAIN)
-            }
-            entry::DRIVER_ATTACH_HELPER => {
-                __driver_attach_async_helper(cpu, Device::from_obs(args[0]))?;
-                cpu.async_end(DEFAULT_DOMAIN)
-            }
-            entry::DEVICE_ATTACH_HELPER => {
-                __device_attach_async_helper(cpu, Device::from_obs(args[0]))?;
-                cpu.async_end(DEFAULT_DOMAIN)
-            }
-            entry::ND_REGISTER => {
-                nd_async_device_register(cpu, Device::from_obs(args[0]))?;
-                cpu.async_end(ND_DOMAIN)
-            }
-            entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
-            entry::NOTHING => Ok(()),
-            other => unreachable!("internal: no function has number {other}"),
-        }
     }
 }
 
@@ -206,6 +162,53 @@ fn watched(world: &World, rules: &Rules) -> Watched {
         enable: !world.environment.booted || initcall,
         block: blocks,
         barriers: blocks || loads || any(|call| matches!(call, Call::WaitForDeviceProbe)),
+    }
+}
+
+impl Native for DriverCore {
+    fn run(&self, cpu: &machine::Cpu<'_>, entry: &Entry) -> Step<()> {
+        let cpu = &Cpu::new(*cpu, &self.world, &self.rules, self.watched);
+        let args = &entry.args;
+        match entry.function {
+            entry::TASK => run_task(cpu, TaskId(u8::from_obs(args[0]))),
+            entry::SET_UP_DRIVER => driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
+            entry::SET_UP_DEVICE => device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
+            entry::DEFERRED => {
+                item(cpu, cpu.cell(Core.deferred_probe_work()), None, || deferred_probe_work_func(cpu))
+            }
+            entry::WORK => {
+                let work = Work::from_obs(args[0]);
+                item(cpu, cpu.cell(work.work()), None, || work_func(cpu, work))
+            }
+            entry::ATTACH_WORKFN => {
+                let drv = Driver::from_obs(args[0]);
+                item(cpu, cpu.cell(AttachWork(drv.0).work()), Some(drv), || driver_attach_workfn(cpu, drv))
+            }
+            entry::ATTACH_KTHREAD => {
+                let drv = Driver::from_obs(args[0]);
+                driver_attach_workfn(cpu, drv)?;
+                cpu.step(Action::SpawnEnd(cpu.cell(drv.kthread()))).map(|_| ())
+            }
+            entry::DRIVER_ATTACH_ASYNC => {
+                driver_attach_async(cpu, Driver::from_obs(args[0]))?;
+                cpu.async_end(DEFAULT_DOMAIN)
+            }
+            entry::DRIVER_ATTACH_HELPER => {
+                __driver_attach_async_helper(cpu, Device::from_obs(args[0]))?;
+                cpu.async_end(DEFAULT_DOMAIN)
+            }
+            entry::DEVICE_ATTACH_HELPER => {
+                __device_attach_async_helper(cpu, Device::from_obs(args[0]))?;
+                cpu.async_end(DEFAULT_DOMAIN)
+            }
+            entry::ND_REGISTER => {
+                nd_async_device_register(cpu, Device::from_obs(args[0]))?;
+                cpu.async_end(ND_DOMAIN)
+            }
+            entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
+            entry::NOTHING => Ok(()),
+            other => unreachable!("internal: no function has number {other}"),
+        }
     }
 }
 

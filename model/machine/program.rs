@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::panic::Location;
 
+use super::cpu::{Cpu, Step};
 use super::hazard::Hazard;
 use super::layout::{CellId, Layout};
 use super::op::{Access, Entry, Event, Op};
@@ -130,4 +131,16 @@ pub trait Program: Sync {
 
     /// What a spawned task is called, such as `kworker (async)`.
     fn role(&self, entry: &Entry) -> String;
+}
+
+/// A program whose functions an engine may run itself, on its own threads.
+///
+/// The functions are the same ones that [`Program::next`] runs again and again.
+pub trait Native: Program {
+    /// Runs a task's function.
+    ///
+    /// # Errors
+    ///
+    /// [`Pause`](super::cpu::Pause) if the engine ends the task.
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()>;
 }

@@ -1,0 +1,484 @@
+//! What engines that run the model's functions on threads of their own have in common: memory as
+//! bytes, who is in which slot, the steps as they were taken, and who finds what went wrong.
+//!
+//! The meaning of a step is [`apply`]'s, whether a task can go on is [`enabled`]'s, and what is a
+//! deadlock is [`deadlocked`]'s, as for the searches. What differs is who decides which task goes
+//! next, and that nothing here is run again: functions run once, with a stack of their own.
+//!
+//! A task that raises a hazard stops for ever before that step, as a search expands the state before
+//! it with all its other steps. Deadlocks never dissolve, so it is enough to look for them when a run
+//! ends or a hazard turns up.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{Options, Result, Shown, confirm};
+use crate::machine::blocked::{Hold, TaskView, deadlocked, holds};
+use crate::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
+use crate::machine::effect::{apply, occupy};
+use crate::machine::hazard::{Hazard, id};
+use crate::machine::layout::CellId;
+use crate::machine::op::{Entry, Op, enabled};
+use crate::machine::program::{Native, Next, SlotKind};
+use crate::machine::value::Obs;
+use crate::trace::Turn;
+
+/// Where the task in a slot is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No task is in the slot.
+    Empty,
+    /// This is its next step.
+    Ready(Op),
+    /// It never takes this step: it is a hazard.
+    Stuck(Op),
+    /// It has ended and keeps its slot.
+    Ended,
+}
+
+struct Slot {
+    phase: Phase,
+    entry: Option<Entry>,
+    /// The atoms of each frame, as [`Program::atoms`] has them.
+    frames: Vec<Vec<Obs>>,
+    /// How many choices the tasks in this slot have made.
+    choices: usize,
+    /// Its thread has not begun to run it.
+    fresh: bool,
+}
+
+/// A choice that a task makes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choosing {
+    slot: usize,
+    /// How many choices were made in this slot before.
+    number: usize,
+    /// How many steps were taken before.
+    pub(super) step: usize,
+    /// How many outcomes there are.
+    pub(super) of: u8,
+}
+
+/// One run.
+pub(super) struct Run {
+    pub(super) memory: Vec<u8>,
+    slots: Vec<Slot>,
+    pub(super) steps: Vec<Turn>,
+    /// For each step the cells that it touched, if the engine says so.
+    touched: Vec<Vec<CellId>>,
+    /// Every task is to end.
+    pub(super) over: bool,
+    /// The hazards and terminal states of this run count: it was not given up.
+    given_up: bool,
+}
+
+/// Outcomes of choices, decided before a run: by slot and number of the choice in that slot, so that
+/// they do not depend on the order in which independent tasks choose.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outcomes {
+    /// In the order in which choices were met: how many outcomes there are, and which one is taken.
+    fixed: IndexMap<(usize, usize), (u8, u8)>,
+}
+
+impl Outcomes {
+    /// The next combination; false if there is none.
+    pub(super) fn advance(&mut self) -> bool {
+        while let Some((key, (of, taken))) = self.fixed.pop() {
+            if taken + 1 < of {
+                self.fixed.insert(key, (of, taken + 1));
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The outcome of a choice; `None` if another combination stands for this run.
+    fn get(&mut self, choice: Choosing) -> Option<u8> {
+        let (most, taken) = self.fixed.entry((choice.slot, choice.number)).or_insert((choice.of, 0));
+        *most = choice.of.max(*most);
+        (*taken < choice.of).then_some(*taken)
+    }
+}
+
+/// What is kept from run to run.
+pub(super) struct Kept {
+    pub(super) result: Result,
+    pub(super) outcomes: Outcomes,
+    terminal: IndexSet<Vec<u8>>,
+}
+
+/// A program and one run of it, shared by all threads.
+pub(super) struct Shared<P: Native> {
+    pub(super) program: Arc<P>,
+    initial: Vec<u8>,
+    pub(super) run: Mutex<Run>,
+    pub(super) kept: Mutex<Kept>,
+    pub(super) deadline: Option<Instant>,
+    step_limit: usize,
+    terminal_limit: usize,
+}
+
+/// Locks, also after a panic on another thread: that panic is what is reported.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How a task chooses an outcome.
+pub(super) type Pick<'a> = &'a mut dyn FnMut(&mut Kept, Choosing) -> Option<u8>;
+
+/// Takes the outcome that was fixed before the run.
+pub(super) fn fixed(kept: &mut Kept, choice: Choosing) -> Option<u8> {
+    kept.outcomes.get(choice)
+}
+
+impl<P: Native> Shared<P> {
+    pub(super) fn new(program: Arc<P>, memory: &[u8], options: &Options) -> Self {
+        let run = Run {
+            memory: Vec::new(),
+            slots: Vec::new(),
+            steps: Vec::new(),
+            touched: Vec::new(),
+            over: true,
+            given_up: false,
+        };
+        let kept =
+            Kept { result: Result::default(), outcomes: Outcomes::default(), terminal: IndexSet::new() };
+        Shared {
+            program,
+            initial: memory.to_vec(),
+            run: Mutex::new(run),
+            kept: Mutex::new(kept),
+            deadline: options.time.map(|time| Instant::now() + time),
+            step_limit: options.step_limit,
+            terminal_limit: options.terminal_limit,
+        }
+    }
+
+    /// Begins a run: all tasks at their start.
+    pub(super) fn begin(&self) {
+        let mut run = lock(&self.run);
+        run.memory.clone_from(&self.initial);
+        run.steps.clear();
+        run.touched.clear();
+        run.over = false;
+        run.given_up = false;
+        run.slots = (self.program.slots().iter())
+            .map(|decl| match &decl.kind {
+                SlotKind::Task { entry, .. } | SlotKind::Item { entry, .. } => self.starting(entry, 0),
+                SlotKind::Worker => {
+                    Slot { phase: Phase::Empty, entry: None, frames: Vec::new(), choices: 0, fresh: false }
+                }
+            })
+            .collect();
+        lock(&self.kept).result.executions += 1;
+    }
+
+    /// A task at its start. Its first step is asked of the program, so that it is known before the
+    /// task's thread has run; the thread must say the same.
+    fn starting(&self, entry: &Entry, choices: usize) -> Slot {
+        let phase = match self.program.next(&self.program.start(entry)) {
+            Next::Step(op, _) => Phase::Ready(op),
+            Next::Done => Phase::Ended,
+        };
+        Slot { phase, entry: Some(entry.clone()), frames: vec![Vec::new()], choices, fresh: true }
+    }
+
+    /// What the task in a slot runs; `None` if there is none.
+    pub(super) fn entry(&self, slot: usize) -> Option<Entry> {
+        let run = lock(&self.run);
+        match run.slots[slot].phase {
+            Phase::Ready(_) if !run.over => run.slots[slot].entry.clone(),
+            _ => None,
+        }
+    }
+
+    /// The tasks after which the task in a slot starts.
+    pub(super) fn after(&self, slot: usize) -> &[usize] {
+        match &self.program.slots()[slot].kind {
+            SlotKind::Task { after, .. } => after,
+            _ => &[],
+        }
+    }
+
+    fn may_start(&self, run: &Run, slot: usize) -> bool {
+        let ended = |before: &usize| matches!(run.slots[*before].phase, Phase::Empty | Phase::Ended);
+        self.after(slot).iter().all(ended)
+    }
+
+    /// Whether the task in a slot can take its next step.
+    pub(super) fn can_go_on(&self, run: &Run, slot: usize) -> bool {
+        match &run.slots[slot].phase {
+            Phase::Ready(op) => {
+                enabled(self.program.layout(), &run.memory, slot, op) && self.may_start(run, slot)
+            }
+            _ => false,
+        }
+    }
+
+    /// A task is about to take this step. Whether it is its first.
+    pub(super) fn announce(&self, slot: usize, op: &Op) -> bool {
+        let mut run = lock(&self.run);
+        if run.over {
+            return false;
+        }
+        let first = run.slots[slot].fresh;
+        if std::mem::take(&mut run.slots[slot].fresh) {
+            let first = &run.slots[slot].phase;
+            assert!(*first == Phase::Ready(op.clone()), "internal: {op:?} is first, not {first:?}");
+        }
+        run.slots[slot].phase = Phase::Ready(op.clone());
+        first
+    }
+
+    /// A task's function has returned.
+    pub(super) fn returned(&self, slot: usize) {
+        let mut run = lock(&self.run);
+        // A task that gave its slot back may have a successor by now.
+        if run.slots[slot].frames.is_empty() || run.over {
+            return;
+        }
+        run.slots[slot].frames.clear();
+        run.slots[slot].phase = Phase::Ended;
+    }
+
+    /// Takes the step that a task has announced; it must be able to.
+    pub(super) fn take(&self, slot: usize, touched: Option<&[CellId]>, pick: Pick<'_>) -> Step<Obs> {
+        let mut guard = lock(&self.run);
+        let run = &mut *guard;
+        if run.over {
+            return Err(Pause);
+        }
+        let Phase::Ready(op) = run.slots[slot].phase.clone() else {
+            unreachable!("internal: a task without a next step takes one");
+        };
+        let layout = self.program.layout();
+        assert!(enabled(layout, &run.memory, slot, &op), "internal: {op:?} is taken and not enabled");
+        let mut outcome = 0;
+        if op.outcomes() > 1 {
+            let number = run.slots[slot].choices;
+            run.slots[slot].choices += 1;
+            let choice = Choosing { slot, number, step: run.steps.len(), of: op.outcomes() };
+            let Some(picked) = pick(&mut lock(&self.kept), choice) else {
+                run.over = true;
+                run.given_up = true;
+                return Err(Pause);
+            };
+            outcome = picked;
+        }
+        let before = run.memory.clone();
+        let turn = Turn { slot, outcome };
+        let event = |memory: &mut Vec<u8>, observed| match op.event {
+            Some(event) => self.program.event(&event, slot, observed, memory),
+            None => Ok(()),
+        };
+        let mut warning = None;
+        let applied = apply(layout, &mut run.memory, slot, &op, outcome).and_then(|applied| {
+            match event(&mut run.memory, applied.observed) {
+                Err(hazard) if hazard.goes_on() => warning = Some(hazard),
+                other => other?,
+            }
+            Ok(applied)
+        });
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(hazard) => {
+                run.memory = before;
+                self.hazard(run, &hazard, turn, touched);
+                run.slots[slot].phase = Phase::Stuck(op);
+                return Err(Pause);
+            }
+        };
+        if let Some(hazard) = warning {
+            self.hazard(run, &hazard, turn, touched);
+        }
+        run.steps.push(turn);
+        run.touched.push(touched.unwrap_or_default().to_vec());
+        if applied.ended {
+            run.slots[slot].phase = Phase::Empty;
+            run.slots[slot].frames.clear();
+        } else if let Some(frame) = run.slots[slot].frames.last_mut() {
+            frame.push(applied.observed);
+        }
+        if let Some(entry) = applied.spawned {
+            let free = (0..run.slots.len()).find(|slot| {
+                self.program.slots()[*slot].kind == SlotKind::Worker && run.slots[*slot].phase == Phase::Empty
+            });
+            let Some(free) = free else {
+                self.cut(run, "more spawned tasks at once than there are workers");
+                return Err(Pause);
+            };
+            run.slots[free] = self.starting(&entry, run.slots[free].choices);
+            occupy(layout, &mut run.memory, free, applied.marked);
+        }
+        if run.steps.len() >= self.step_limit {
+            self.judge(run);
+            self.cut(run, &format!("a run of {} steps was not followed further", self.step_limit));
+            return Err(Pause);
+        }
+        Ok(applied.observed)
+    }
+
+    /// Ends the run: not everything that it could have shown was seen.
+    pub(super) fn cut(&self, run: &mut Run, why: &str) {
+        run.over = true;
+        lock(&self.kept).result.cut.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// A step is a hazard. One that comes after a deadlock does not count, unless it can come first.
+    fn hazard(&self, run: &Run, hazard: &Hazard, turn: Turn, touched: Option<&[CellId]>) {
+        let dead = self.is_dead(run);
+        let mut schedule = run.steps.clone();
+        if dead {
+            self.found(id::DEADLOCK, schedule.clone(), false);
+            // Whoever tries all schedules comes across one in which it is first.
+            let Some(touched) = touched else { return };
+            schedule = past(run, turn.slot, touched);
+        }
+        schedule.push(turn);
+        self.found(hazard.id, schedule, false);
+    }
+
+    /// Keeps what was found, if it is new and holds when it is repeated.
+    fn found(&self, id: &str, schedule: Vec<Turn>, at_rest: bool) {
+        let mut kept = lock(&self.kept);
+        let known = kept.result.shown.iter().position(|shown| shown.id == id);
+        if known.is_some_and(|known| kept.result.shown[known].schedule.len() <= schedule.len()) {
+            return;
+        }
+        let shown = Shown { id: id.to_owned(), schedule, at_rest };
+        if let Some(shown) = confirm(&*self.program, &self.initial, shown) {
+            match known {
+                Some(known) => kept.result.shown[known] = shown,
+                None => kept.result.shown.push(shown),
+            }
+        }
+    }
+
+    /// Whether tasks wait for each other.
+    pub(super) fn is_dead(&self, run: &Run) -> bool {
+        let all_holds: Vec<Vec<Hold>> = run.slots.iter().map(|slot| holds(&slot.frames)).collect();
+        let views: Vec<Option<TaskView<'_>>> = (run.slots.iter().enumerate())
+            .map(|(i, slot)| match &slot.phase {
+                Phase::Ready(op) | Phase::Stuck(op) if self.may_start(run, i) => {
+                    Some(TaskView { op, holds: &all_holds[i], entry: slot.entry.as_ref()? })
+                }
+                _ => None,
+            })
+            .collect();
+        !deadlocked(&*self.program, &run.memory, &views).is_empty()
+    }
+
+    /// Looks at a state after which this run does not go on.
+    pub(super) fn judge(&self, run: &Run) {
+        if run.given_up {
+            return;
+        }
+        if self.is_dead(run) {
+            self.found(id::DEADLOCK, run.steps.clone(), false);
+            return;
+        }
+        let at_rest = |slot: usize| match &run.slots[slot].phase {
+            Phase::Empty | Phase::Ended => true,
+            Phase::Ready(op) => {
+                (op.idles() && !enabled(self.program.layout(), &run.memory, slot, op))
+                    || !self.may_start(run, slot)
+            }
+            Phase::Stuck(_) => false,
+        };
+        if !(0..run.slots.len()).all(at_rest) {
+            return;
+        }
+        for hazard in self.program.at_quiescence(&run.memory) {
+            self.found(hazard.id, run.steps.clone(), true);
+        }
+        let mut kept = lock(&self.kept);
+        if !kept.terminal.contains(&run.memory) {
+            if kept.terminal.len() < self.terminal_limit {
+                kept.terminal.insert(run.memory.clone());
+            } else {
+                kept.result.terminal_cut = true;
+            }
+        }
+    }
+
+    /// Checks that cells that never change in a search have not changed here; after a deadlock runs
+    /// go where no search follows, and end here.
+    pub(super) fn check_unchanged(&self, changes: &[bool]) {
+        let mut run = lock(&self.run);
+        let changed = |run: &Run| {
+            let cells = self.program.layout().ids().zip(changes);
+            let mut infos =
+                cells.filter(|(_, changes)| !**changes).map(|(cell, _)| self.program.layout().info(cell));
+            infos.find(|info| run.memory[info.range()] != self.initial[info.range()])
+        };
+        if let Some(info) = changed(&run) {
+            let name = &info.name;
+            assert!(self.is_dead(&run), "internal: {name} changes here and never does in the search");
+            self.judge(&run);
+            run.over = true;
+        }
+    }
+
+    /// What was found, when all runs have been made.
+    pub(super) fn finish(&self) -> Result {
+        let mut kept = lock(&self.kept);
+        let mut result = std::mem::take(&mut kept.result);
+        result.shown.sort_by(|a, b| a.id.cmp(&b.id));
+        result.terminal = kept.terminal.drain(..).collect();
+        result.terminal.sort_unstable();
+        result
+    }
+
+    /// Whether the time is up.
+    pub(super) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Runs a task on this thread, on a backend that takes its steps. Whether its function returned.
+    pub(super) fn run_task(&self, backend: &dyn Backend, entry: &Entry) -> bool {
+        let cpu = Cpu::new(backend, self.program.layout(), entry);
+        self.program.run(&cpu, entry).is_ok()
+    }
+
+    pub(super) fn enter(&self, slot: usize, frame: Frame) -> Entered {
+        let mut run = lock(&self.run);
+        // The arguments of a function are no observations, the carried value of a loop is one.
+        let atoms = if frame.name.is_empty() { frame.args.clone() } else { Vec::new() };
+        run.slots[slot].frames.push(atoms);
+        Entered::Run(frame.args)
+    }
+
+    pub(super) fn turn(&self, slot: usize, carried: Vec<Obs>) {
+        let mut run = lock(&self.run);
+        if let Some(frame) = run.slots[slot].frames.last_mut() {
+            *frame = carried;
+        }
+    }
+
+    pub(super) fn leave(&self, slot: usize, result: Vec<Obs>) {
+        let mut run = lock(&self.run);
+        run.slots[slot].frames.pop();
+        if let Some(frame) = run.slots[slot].frames.last_mut() {
+            frame.extend(result);
+        }
+    }
+}
+
+/// The steps that must come before a step that touches these cells, in order: those of its own task
+/// and those that touch what it, or one that must come before it, touches.
+fn past(run: &Run, slot: usize, touched: &[CellId]) -> Vec<Turn> {
+    let mut slots = IndexSet::from([slot]);
+    let mut cells: IndexSet<CellId> = touched.iter().copied().collect();
+    let mut kept = Vec::new();
+    for (turn, touched) in run.steps.iter().zip(&run.touched).rev() {
+        if slots.contains(&turn.slot) || touched.iter().any(|cell| cells.contains(cell)) {
+            slots.insert(turn.slot);
+            cells.extend(touched);
+            kept.push(*turn);
+        }
+    }
+    kept.reverse();
+    kept
+}
