@@ -2,11 +2,14 @@
 
 mod check;
 mod dump;
+mod interrupt;
 mod list;
 mod out;
+mod stats;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -79,12 +82,18 @@ struct CheckArgs {
     /// Stop at this much memory for states, such as 512M or 4G
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_memory: Option<usize>,
+    /// Stop each row after this many seconds and say what was covered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
     /// How many threads search; the results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
     /// Add seconds and memory to the output
     #[arg(long)]
     timing: bool,
+    /// At the end, say on standard error what the searches did
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    stats: Option<StatsFormat>,
     /// Also check scenarios that are marked slow
     #[arg(long)]
     slow: bool,
@@ -107,6 +116,19 @@ enum Format {
     Text,
     /// One JSON object a line
     Json,
+}
+
+/// How to print what the searches did.
+#[derive(Clone, Copy, ValueEnum)]
+enum StatsFormat {
+    /// One JSON object
+    Json,
+}
+
+/// Parses a number of seconds such as `2.5`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 60".to_owned())?;
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
 }
 
 /// Parses a size such as `512M`.

@@ -37,8 +37,6 @@ pub(super) struct Node {
 pub(super) struct Stepped {
     /// The slot in which the task that moved is now, unless it has left it.
     pub(super) after: Option<usize>,
-    /// The node at which a spawned task starts, if there is one.
-    pub(super) spawned: Option<u32>,
     /// A hazard that does not keep the task from going on.
     pub(super) warning: Option<Hazard>,
 }
@@ -178,7 +176,6 @@ impl<'p, P: Program> Expander<'p, P> {
             }
         };
         shape.set(to, choice.slot, target);
-        let mut spawned = None;
         if let Some(entry) = applied.spawned {
             let mut workers = self.system.workers();
             let free = workers.find(|slot| shape.node(to, *slot) == EMPTY).ok_or(NoMove::NoWorker)?;
@@ -189,7 +186,6 @@ impl<'p, P: Program> Expander<'p, P> {
             let start = self.nodes[at].spawns;
             shape.set(to, free, start);
             occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
-            spawned = Some(start);
         }
         let sorted = self.sort_workers(to);
         let after = match applied.ended {
@@ -197,7 +193,7 @@ impl<'p, P: Program> Expander<'p, P> {
             false if sorted => Some(choice.slot),
             false => self.came_from.iter().position(|slot| *slot == choice.slot),
         };
-        Ok(Stepped { after, spawned, warning })
+        Ok(Stepped { after, warning })
     }
 
     /// A task observes something at a node for the first time.

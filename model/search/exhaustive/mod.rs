@@ -72,7 +72,8 @@ impl<'p, P: Program> Search<'p, P> {
     fn new(program: &'p P, memory: &[u8], wide: bool) -> Self {
         let mut expander = Expander::new(program, wide);
         let mut store = Store::new(expander.shape.stride());
-        store.insert(&expander.initial(memory));
+        let initial = expander.initial(memory);
+        store.add(&initial, Store::hash(&initial));
         let outcome = Outcome {
             states: 0,
             transitions: 0,
@@ -181,14 +182,15 @@ impl<'p, P: Program> Search<'p, P> {
 
     fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Hazard>, NoMove> {
         let stepped = self.expander.step(state, choice, next)?;
-        if self.store.find(next).is_none() {
+        let hash = Store::hash(next);
+        if self.store.find_hashed(next, hash).is_none() {
             if self.expander.may_be_deadlock(next) {
                 let waiters = self.expander.system.deadlocked(&self.expander.unpack(next));
                 if !waiters.is_empty() {
                     return Err(NoMove::Hazard(deadlock(&waiters, self.expander.program)));
                 }
             }
-            self.store.insert(next);
+            self.store.add(next, hash);
         }
         Ok(stepped.warning)
     }
