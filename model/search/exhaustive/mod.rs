@@ -1,8 +1,8 @@
 //! The search that is used by default: what the reference search does, on packed states.
 //!
-//! States are byte strings in an arena ([`store`]), steps are table lookups ([`expand`]), and no edges
+//! States are byte strings in an arena (`store`), steps are table lookups (`expand`), and no edges
 //! are stored: when a hazard was found, the layers up to it are expanded once more, backwards, to find
-//! the run that is shown ([`traces`]). States, steps, hazards and runs are those of the reference
+//! the run that is shown (`traces`). States, steps, hazards and runs are those of the reference
 //! search, in the same order.
 
 mod cycles;
