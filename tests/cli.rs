@@ -365,3 +365,18 @@ fn compare_and_ablate_want_known_revisions() {
     assert_eq!(code(&output), 2);
     assert_eq!(code(&raddle(&["ablate", "none.toml", "--revision", "v6.0"], dir.path())), 2);
 }
+
+#[test]
+fn stats_are_one_line_on_standard_error() {
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--stats", "json", "--timeout", "600"], dir.path());
+    assert_eq!(code(&output), 0);
+    let stats: serde_json::Value = serde_json::from_slice(&output.stderr).expect("one JSON object");
+    assert_eq!((&stats["rows"], &stats["cut"]), (&1.into(), &0.into()));
+    assert!(stats["states"].as_u64() > Some(0) && stats["states_per_second"].is_number(), "{stats}");
+    for bad in ["-1", "soon"] {
+        assert_eq!(code(&raddle(&["check", "case.toml", "--timeout", bad], dir.path())), 2);
+    }
+    let output = raddle(&["check", "case.toml", "--timeout", "1", "--engine", "reference"], dir.path());
+    assert_eq!(code(&output), 2, "it has no limit on time");
+}

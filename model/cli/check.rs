@@ -16,8 +16,10 @@ use serde_json::{Map, Value, json};
 
 use super::agree::this_program;
 use super::dump::dump;
+use super::interrupt;
 use super::out::{Out, complain};
-use super::{CheckArgs, EngineArg, Format, INPUT_ERROR};
+use super::stats::Stats;
+use super::{CheckArgs, EngineArg, Format, INPUT_ERROR, StatsFormat};
 
 /// What the rows so far say of the exit code (SCENARIOS.md 4).
 #[derive(Default)]
@@ -72,7 +74,17 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         EngineArg::Shuttle => Engine::Shuttle,
     };
     let native = native(args);
-    let limits = Limits { state_limit: args.max_states, memory_limit: args.max_memory, ..Limits::default() };
+    if args.timeout.is_some() && engine == Engine::Reference {
+        complain("raddle: --timeout: the reference search has no limit on time");
+        return INPUT_ERROR;
+    }
+    let limits = Limits {
+        state_limit: args.max_states,
+        memory_limit: args.max_memory,
+        time_limit: args.timeout,
+        interrupt: (engine == Engine::Exhaustive).then(interrupt::catch),
+        ..Limits::default()
+    };
     let options =
         Options { revisions: args.revisions.clone(), engine, limits, native, process: this_program() };
     let mut exit = Exit::default();
@@ -94,6 +106,10 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
             if out.is_gone() {
                 return exit.code();
             }
+            if interrupt::came() {
+                exit.inconclusive = true;
+                break;
+            }
             // A slow scenario is checked when it is asked for by name.
             check_file(&file, !args.slow && *path != file, args, &options, out, &mut exit, &mut shown);
         }
@@ -103,6 +119,9 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     }
     if let Some(form) = form(args.format).filter(|form| form.of_a_run()) {
         out.text(form.run(&shown.reports, args.full));
+    }
+    if let Some(StatsFormat::Json) = args.stats {
+        shown.stats.print();
     }
     exit.code()
 }
@@ -114,6 +133,7 @@ struct Shown {
     skipped: usize,
     /// What a form of a whole run is made of in the end.
     reports: Vec<Report>,
+    stats: Stats,
 }
 
 fn summary(shown: &Shown, out: &mut Out) {
@@ -146,6 +166,10 @@ fn check_file(
         return;
     }
     for revision in scenario.revisions(options) {
+        if interrupt::came() {
+            exit.inconclusive = true;
+            return;
+        }
         let bar = progress_bar(&format!("{} {revision}", file.display()));
         let begun = Instant::now();
         let result = scenario.check_on(revision, options, |progress| show(&bar, &progress));
@@ -158,7 +182,9 @@ fn check_file(
                 continue;
             }
         };
-        let seconds = args.timing.then(|| begun.elapsed());
+        let time = begun.elapsed();
+        let seconds = args.timing.then_some(time);
+        shown.stats.row(&report, time);
         exit.row(&report);
         shown.rows += 1;
         shown.as_expected += usize::from(report.as_expected());
@@ -343,6 +369,11 @@ fn progress_bar(what: &str) -> ProgressBar {
 
 fn show(bar: &ProgressBar, progress: &Progress) {
     let (states, frontier) = (thousands(progress.states), thousands(progress.frontier));
-    bar.set_message(format!("{states} states, {frontier} to expand, depth {}", progress.depth));
+    let speed = progress.states as f64 / bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+    let (speed, bytes) = (thousands(speed as usize), thousands(progress.bytes));
+    bar.set_message(format!(
+        "{states} states, {speed} states/s, {frontier} to expand, depth {}, {bytes} bytes",
+        progress.depth
+    ));
     bar.tick();
 }

@@ -5,8 +5,10 @@ mod agree;
 mod check;
 mod compare;
 mod dump;
+mod interrupt;
 mod list;
 mod out;
+mod stats;
 mod step;
 mod sweep;
 
@@ -134,6 +136,9 @@ struct CheckArgs {
     /// Stop at this much memory for states, such as 512M or 4G
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_memory: Option<usize>,
+    /// Stop each row after this many seconds and say what was covered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
     /// How many threads search; the results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -158,6 +163,9 @@ struct CheckArgs {
     /// Add seconds and memory to the output
     #[arg(long)]
     timing: bool,
+    /// At the end, say on standard error what the searches did
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    stats: Option<StatsFormat>,
     /// Also check scenarios that are marked slow
     #[arg(long)]
     slow: bool,
@@ -259,6 +267,13 @@ enum Format {
     Mermaid,
     /// ITF JSON, one trace for each violation
     Itf,
+}
+
+/// How to print what the searches did.
+#[derive(Clone, Copy, ValueEnum)]
+enum StatsFormat {
+    /// One JSON object
+    Json,
 }
 
 /// Parses a size such as `512M`.

@@ -1,8 +1,8 @@
 //! The search that is used by default: what the reference search does, on packed states.
 //!
-//! States are byte strings in an arena ([`store`]), steps are table lookups ([`expand`]), and no edges
+//! States are byte strings in an arena (`store`), steps are table lookups (`expand`), and no edges
 //! are stored: when a hazard was found, the layers up to it are expanded once more, backwards, to find
-//! the run that is shown ([`traces`]). States, steps, hazards and runs are those of the reference
+//! the run that is shown (`traces`). States, steps, hazards and runs are those of the reference
 //! search, in the same order.
 
 mod cycles;
@@ -72,7 +72,8 @@ impl<'p, P: Program> Search<'p, P> {
     fn new(program: &'p P, memory: &[u8], wide: bool) -> Self {
         let mut expander = Expander::new(program, wide);
         let mut store = Store::new(expander.shape.stride());
-        store.insert(&expander.initial(memory));
+        let initial = expander.initial(memory);
+        store.add(&initial, Store::hash(&initial));
         let outcome = Outcome {
             states: 0,
             transitions: 0,
@@ -181,14 +182,15 @@ impl<'p, P: Program> Search<'p, P> {
 
     fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Hazard>, NoMove> {
         let stepped = self.expander.step(state, choice, next)?;
-        if self.store.find(next).is_none() {
+        let hash = Store::hash(next);
+        if self.store.find_hashed(next, hash).is_none() {
             if self.expander.may_be_deadlock(next) {
                 let waiters = self.expander.system.deadlocked(&self.expander.unpack(next));
                 if !waiters.is_empty() {
                     return Err(NoMove::Hazard(deadlock(&waiters, self.expander.program)));
                 }
             }
-            self.store.insert(next);
+            self.store.add(next, hash);
         }
         Ok(stepped.warning)
     }

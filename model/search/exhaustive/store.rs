@@ -7,7 +7,6 @@
 use std::hash::Hasher;
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use rustc_hash::FxHasher;
 
 /// Records in one block of the arena.
@@ -19,12 +18,6 @@ pub(super) struct Store {
     blocks: Vec<Box<[u8]>>,
     len: usize,
     table: HashTable<u32>,
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    let mut hasher = FxHasher::default();
-    hasher.write(bytes);
-    hasher.finish()
 }
 
 fn record(blocks: &[Box<[u8]>], stride: usize, index: u32) -> &[u8] {
@@ -57,28 +50,32 @@ impl Store {
 
     /// The number of a string.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
-        let same = |index: &u32| record(&self.blocks, self.stride, *index) == bytes;
-        self.table.find(hash(bytes), same).map(|index| *index as usize)
+        self.find_hashed(bytes, Store::hash(bytes))
     }
 
-    /// Adds a string unless it is there; its number, and whether it is new.
-    pub(super) fn insert(&mut self, bytes: &[u8]) -> (usize, bool) {
-        let (blocks, stride) = (&mut self.blocks, self.stride);
-        let same = |index: &u32| record(blocks, stride, *index) == bytes;
-        let rehash = |index: &u32| hash(record(blocks, stride, *index));
-        match self.table.entry(hash(bytes), same, rehash) {
-            Entry::Occupied(there) => (*there.get() as usize, false),
-            Entry::Vacant(free) => {
-                let index = self.len;
-                free.insert(u32::try_from(index).expect("internal: over four thousand million states"));
-                if index.is_multiple_of(BLOCK) {
-                    blocks.push(vec![0; BLOCK * stride].into_boxed_slice());
-                }
-                let begin = index % BLOCK * stride;
-                blocks[index / BLOCK][begin..begin + stride].copy_from_slice(bytes);
-                self.len += 1;
-                (index, true)
-            }
+    /// The same, when the hash is known.
+    pub(super) fn find_hashed(&self, bytes: &[u8], hash: u64) -> Option<usize> {
+        let same = |index: &u32| record(&self.blocks, self.stride, *index) == bytes;
+        self.table.find(hash, same).map(|index| *index as usize)
+    }
+
+    /// Adds a string that is not there.
+    pub(super) fn add(&mut self, bytes: &[u8], hash: u64) {
+        let (blocks, stride, index) = (&mut self.blocks, self.stride, self.len);
+        if index.is_multiple_of(BLOCK) {
+            blocks.push(vec![0; BLOCK * stride].into_boxed_slice());
         }
+        let begin = index % BLOCK * stride;
+        blocks[index / BLOCK][begin..begin + stride].copy_from_slice(bytes);
+        let number = u32::try_from(index).expect("internal: over four thousand million states");
+        self.table.insert_unique(hash, number, |index| Store::hash(record(blocks, stride, *index)));
+        self.len += 1;
+    }
+
+    /// The hash of a string.
+    pub(super) fn hash(bytes: &[u8]) -> u64 {
+        let mut hasher = FxHasher::default();
+        hasher.write(bytes);
+        hasher.finish()
     }
 }
