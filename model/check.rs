@@ -4,18 +4,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::driver_core::program::{DriverCore, all_calls};
+use crate::driver_core::program::DriverCore;
 use crate::driver_core::properties::HAZARDS;
 use crate::driver_core::revision::{REVISIONS, Revision};
 use crate::driver_core::rules::{RULES, Rules};
-use crate::driver_core::world::{AsyncOutcome, Call};
+use crate::driver_core::world::AsyncOutcome;
 use crate::forms::heading;
+use crate::machine::hazard::id;
 use crate::machine::program::Program;
 use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
-use crate::trace::{self, ReplayError, Story, Turn};
+use crate::trace::{self, Ending, Story, Turn};
 
 /// Which engine explores a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -200,7 +201,7 @@ impl Scenario {
     ///
     /// # Errors
     ///
-    /// The revision is unknown, or the scenario uses a call that is not modelled yet.
+    /// The revision is unknown.
     pub fn program(&self, revision: &str) -> Result<DriverCore, InputError> {
         self.program_with(revision, &[])
     }
@@ -215,15 +216,6 @@ impl Scenario {
             let text = format!("revision \"{revision}\" is not known; see raddle list revisions");
             return Err(InputError::of_file(&self.file.path, text));
         };
-        let unmodelled = all_calls(&self.file.world).find(|call| matches!(call, Call::ReadUevent(_)));
-        if let Some(call) = unmodelled {
-            let text = "read_uevent is known but not yet modelled".to_owned();
-            return Err(self.file.call_error(call, text, None));
-        }
-        if let Some(also) = self.file.also.first() {
-            let text = format!("[check] also = \"{also}\" is known but not yet modelled");
-            return Err(InputError::of_file(&self.file.path, text));
-        }
         let mut rules = Rules::of(known);
         for (name, value) in &self.file.rules {
             let word = match value {
@@ -297,7 +289,9 @@ impl Scenario {
         };
         match set_up(program, |_, _, _, _| {}) {
             Ok(memory) => {
-                let outcome = reference::search(program, &memory, options.limits, progress);
+                let mut limits = options.limits;
+                limits.data_races |= self.file.also.iter().any(|also| also == id::DATA_RACE);
+                let outcome = reference::search(program, &memory, limits, progress);
                 self.fill(&mut report, program, &outcome);
             }
             Err(Failed::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
@@ -411,13 +405,14 @@ fn set_up_memory(program: &DriverCore) -> Vec<u8> {
 fn violation(program: &DriverCore, found: &Found) -> Violation {
     let schedule: Vec<Turn> =
         found.schedule.iter().map(|choice| Turn { slot: choice.slot, outcome: choice.outcome }).collect();
-    let at_rest = found.at_rest.as_ref().map(|hazard| hazard.id);
-    let story = match trace::replay(program, &schedule, at_rest) {
-        Ok(story) => story,
-        Err(error @ (ReplayError::SetUp | ReplayError::Refused(..))) => {
-            unreachable!("internal: a trace that was just found cannot be replayed: {error}")
-        }
+    let ending = match (&found.at_rest, found.cycle) {
+        (_, Some(begins)) => Ending::Cycle(begins),
+        (Some(hazard), None) => Ending::AtRest(hazard.id),
+        (None, None) => Ending::Step,
     };
+    let story = trace::replay(program, &schedule, ending).unwrap_or_else(|error| {
+        unreachable!("internal: a trace that was just found cannot be replayed: {error}")
+    });
     let shows = story.hazard.as_ref().map(|hazard| hazard.id.as_str());
     assert!(shows == Some(found.id), "internal: the replay shows {shows:?} instead of {}", found.id);
     Violation { id: found.id.to_owned(), others: found.others, schedule, in_set_up: false, story }

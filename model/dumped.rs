@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Report, Scenario, Violation, diagram};
-use crate::trace::{self, ReplayError, Scene, Story, Turn};
+use crate::trace::{self, Ending, ReplayError, Scene, Story, Turn};
 
 /// The version of the format; it changes when older readers could misread it.
 const VERSION: u32 = 1;
@@ -95,11 +95,15 @@ impl DumpedTrace {
             trace::replay_set_up(&program).ok_or("the set-up no longer raises a hazard")?
         } else {
             let at_rest = self.story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
+            let ending = match self.story.cycle {
+                Some(begins) => Ending::Cycle(begins),
+                None if at_rest => Ending::AtRest(&self.hazard),
+                None => Ending::Step,
+            };
             let changed = |error: ReplayError| {
                 format!("{error}; the model or the scenario has changed since this trace was dumped")
             };
-            trace::replay(&program, &self.schedule, at_rest.then_some(self.hazard.as_str()))
-                .map_err(changed)?
+            trace::replay(&program, &self.schedule, ending).map_err(changed)?
         };
         let shows = story.hazard.as_ref().is_some_and(|hazard| hazard.id == self.hazard);
         let text = diagram(&story, true);

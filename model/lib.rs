@@ -1,7 +1,9 @@
 //! raddle: a deterministic model checker for probe races in the Linux driver core.
 
+pub mod ablate;
 pub mod automaton;
 pub mod check;
+pub mod compare;
 pub mod driver_core;
 pub mod dumped;
 pub mod embedded;
@@ -11,6 +13,7 @@ pub mod page;
 pub mod render;
 pub mod scenario;
 pub mod search;
+pub mod sweep;
 pub mod trace;
 pub mod uses;
 pub mod why;

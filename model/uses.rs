@@ -11,7 +11,7 @@ use crate::machine::op::Action;
 use crate::machine::program::Program;
 use crate::machine::set_up::set_up;
 use crate::search::explore::{Explored, call_words, explore};
-use crate::trace::{Story, Turn, replay, step_words};
+use crate::trace::{Ending, Story, Turn, replay, step_words};
 
 /// A node or an edge of a graph to draw: its label, and whether it is one of the counterexample's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -312,7 +312,7 @@ pub fn samples(
     for number in 0..chosen {
         let way = explored.way_to(ends[number * ends.len() / chosen]);
         let schedule = unsorted(&mut explored, &way);
-        stories.push(replay(&program, &schedule, None).map_err(|error| error.to_string())?);
+        stories.push(replay(&program, &schedule, Ending::Step).map_err(|error| error.to_string())?);
     }
     Ok(stories)
 }

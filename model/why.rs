@@ -52,7 +52,7 @@ pub fn preventers(
 ) -> Result<Vec<Preventer>, InputError> {
     let hazards = report.hazards();
     let as_is = scenario.program(&report.revision)?;
-    let limits = Limits { state_limit: Some(state_limit), memory_limit: None };
+    let limits = Limits { state_limit: Some(state_limit), ..Limits::default() };
     let options = Options { limits, ..Options::default() };
     let mut found = Vec::new();
     for rule in RULES {

@@ -310,3 +310,58 @@ fn a_closed_pipe_and_a_full_disk_do_not_panic() {
         assert_eq!(code(&output), 2);
     }
 }
+
+const STASH: &str = r#"
+title = "probe reads drvdata"
+revisions = ["duyck-v6"]
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+probe-type = "prefer-asynchronous"
+probe = ["dev_get_drvdata()"]
+[task.insmod]
+run = ["driver_register(nd_pmem)"]
+[task.rmmod]
+run = ["driver_unregister(nd_pmem)"]
+"#;
+
+#[test]
+fn compare_says_what_is_gone() {
+    let (dir, _) = with(STASH);
+    let args = ["compare", "case.toml", "--from", "duyck-v6", "--to", "v5.1"];
+    let output = raddle(&args, dir.path());
+    assert_eq!(code(&output), 0);
+    assert_eq!(
+        stdout(&output),
+        "case.toml\n    gone drvdata-stash\nduyck-v6 -> v5.1: 1 scenarios, 1 of them differ\n"
+    );
+    let output = raddle(&[&args[..], &["--format", "json"]].concat(), dir.path());
+    let json = r#"{"scenario":"case.toml","from":"duyck-v6","to":"v5.1","gone":["drvdata-stash"],"kept":[],"new":[],"complete":true}"#;
+    assert_eq!(stdout(&output).trim_end(), json);
+}
+
+#[test]
+fn ablate_names_the_rule_that_prevents_a_hazard() {
+    let (dir, _) = with(STASH);
+    let output = raddle(&["ablate", "case.toml", "--revision", "v6.0"], dir.path());
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    let prevents = "detach-waits-for-async = false instead of true:\n    case.toml: stale-driver-pointer\n";
+    assert!(text.contains(prevents), "{text}");
+    assert!(text.contains("No new hazard in these scenarios with:\n"), "{text}");
+    let output = raddle(&["ablate", "case.toml", "--revision", "v6.0", "--format", "json"], dir.path());
+    let line = stdout(&output).lines().find(|line| line.contains("detach-waits")).map(str::to_owned);
+    let json = r#"{"revision":"v6.0","rule":"detach-waits-for-async","value":"true","instead":"false","prevents":[{"scenario":"case.toml","hazards":["stale-driver-pointer"]}],"complete":true}"#;
+    assert_eq!(line.as_deref(), Some(json));
+}
+
+#[test]
+fn compare_and_ablate_want_known_revisions() {
+    let (dir, _) = with(STASH);
+    let output = raddle(&["compare", "case.toml", "--from", "v5.1", "--to", "v9"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("revision \"v9\" is not known"));
+    let output = raddle(&["ablate", "case.toml", "--revision", "v9"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert_eq!(code(&raddle(&["ablate", "none.toml", "--revision", "v6.0"], dir.path())), 2);
+}

@@ -4,7 +4,7 @@
 mod yardstick;
 
 use raddle::search::reference::{Limits, Outcome, search};
-use raddle::trace::{Turn, replay};
+use raddle::trace::{Ending, Turn, replay};
 use yardstick::{HAZARDS, ROWS, Yardstick};
 
 fn run(devices: u8, drivers: u8, stop: bool) -> (Outcome, [usize; 2]) {
@@ -38,7 +38,7 @@ fn shortest_traces_are_as_long_as_those_of_the_other_checkers() {
                 .iter()
                 .map(|choice| Turn { slot: choice.slot, outcome: choice.outcome })
                 .collect();
-            let story = replay(&program, &turns, None).expect("a trace can be replayed");
+            let story = replay(&program, &turns, Ending::Step).expect("a trace can be replayed");
             assert_eq!(story.hazard.map(|hazard| hazard.id).as_deref(), Some(id));
         }
     }

@@ -236,7 +236,7 @@ impl<S: Subject> Program for Functions<S> {
         self.subject.event_cells(event)
     }
 
-    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+    fn event(&self, event: &Event, _slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
         self.subject.event(event, observed, memory)
     }
 

@@ -127,6 +127,11 @@ fn signature(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// Of a call; for a loop its carried value is left out, since it changes.
+fn call_signature(name: &'static str, args: &[Obs]) -> u64 {
+    signature(&(name, if name.is_empty() { &[] } else { args }))
+}
+
 impl Rerun {
     fn depth(&self) -> usize {
         self.at.len() - 1
@@ -169,7 +174,7 @@ impl Backend for Recorded {
 
     fn enter(&self, frame: Frame) -> Entered {
         let mut state = self.0.borrow_mut();
-        if let Some(values) = state.recorded(signature(&frame.name), &frame) {
+        if let Some(values) = state.recorded(call_signature(frame.name, &frame.args), &frame) {
             return Entered::Returned(values);
         }
         let depth = state.depth() + 1;
@@ -199,6 +204,6 @@ impl Backend for Recorded {
         let mut state = self.0.borrow_mut();
         let left = state.records.pop().expect("internal: a frame is open");
         state.at.pop();
-        state.add(signature(&left.name), result);
+        state.add(call_signature(left.name, &left.args), result);
     }
 }

@@ -8,7 +8,7 @@
 pub mod functions;
 pub mod history;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::panic::Location;
 

@@ -51,7 +51,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         EngineArg::Exhaustive => Engine::Exhaustive,
         EngineArg::Reference => Engine::Reference,
     };
-    let limits = Limits { state_limit: args.max_states, memory_limit: args.max_memory };
+    let limits = Limits { state_limit: args.max_states, memory_limit: args.max_memory, data_races: false };
     let options = Options { revisions: args.revisions.clone(), engine, limits };
     let mut exit = Exit::default();
     let mut shown = Shown::default();

@@ -1,10 +1,13 @@
 //! The commands of DESIGN.md 5.
 
+mod ablate;
 mod check;
+mod compare;
 mod dump;
 mod list;
 mod out;
 mod step;
+mod sweep;
 mod uses;
 
 use std::path::PathBuf;
@@ -36,6 +39,33 @@ enum Command {
         /// Step through it: commands come from standard input, a line each
         #[arg(long)]
         step: bool,
+    },
+    /// Compare two revisions: which hazards a patch removes, keeps and brings
+    Compare {
+        /// Scenario files, or directories of them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The revision before
+        #[arg(long, value_name = "R1")]
+        from: String,
+        /// The revision after
+        #[arg(long, value_name = "R2")]
+        to: String,
+        /// How to print results
+        #[arg(long, value_enum, default_value = "text")]
+        format: Lines,
+    },
+    /// Change each rule of a revision in turn: which hazards does it prevent?
+    Ablate {
+        /// Scenario files, or directories of them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// The revision
+        #[arg(long, value_name = "R")]
+        revision: String,
+        /// How to print results
+        #[arg(long, value_enum, default_value = "text")]
+        format: Lines,
     },
     /// Print a graph as DOT: a function's automaton, a scenario's lock order, its states
     Graph(GraphArgs),
@@ -202,6 +232,15 @@ enum Format {
     Itf,
 }
 
+/// How the tables of `compare` and `ablate` are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Lines {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
 /// Parses a size such as `512M`.
 fn size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -296,6 +335,12 @@ pub fn main() -> ExitCode {
     let code = match cli.command {
         None => check::tour(&mut out),
         Some(Command::Check(args)) => check::check(&args, &mut out),
+        Some(Command::Compare { paths, from, to, format }) => {
+            compare::compare(&paths, &from, &to, format, &mut out)
+        }
+        Some(Command::Ablate { paths, revision, format }) => {
+            ablate::ablate(&paths, &revision, format, &mut out)
+        }
         Some(Command::Replay { trace, step: true }) => step::step(&trace, &mut out),
         Some(Command::Replay { trace, step: false }) => dump::replay(&trace, &mut out),
         Some(Command::Graph(args)) => uses::graph(&args, &mut out),

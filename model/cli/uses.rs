@@ -55,7 +55,7 @@ pub fn graph(args: &GraphArgs, out: &mut Out) -> u8 {
             let Some(scenario) = load(path) else { return INPUT_ERROR };
             let revision = revision(args, &scenario);
             let limit = limit.unwrap_or(DRAWN_STATES);
-            let limits = Limits { state_limit: Some(limit), memory_limit: None };
+            let limits = Limits { state_limit: Some(limit), ..Limits::default() };
             let options = Options { limits, ..Options::default() };
             match scenario.check_on(revision, &options, |_| {}) {
                 Ok(report) => state_graph(&scenario, revision, report.violations.first(), limit).map(Some),

@@ -56,19 +56,25 @@ pub fn driver_attach_workfn(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
         if failed {
             remove_driver_private(cpu, drv)?;
             let bus = cpu.world().drivers[drv.index()].bus;
-            cpu.step(Action::Dec(cpu.cell(bus.refs())))?;
+            cpu.step(vec![Action::Touch(drv.object()), Action::Dec(cpu.cell(bus.refs()))])?;
         }
         Ok(())
     })
 }
 
-/// `remove_driver_private`: the put, then both frees once more.
-fn remove_driver_private(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
+/// `remove_driver_private`: the put, then what the kobject's release has freed is freed again.
+pub fn remove_driver_private(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     cpu.call("remove_driver_private", &atoms![drv], || {
         put_private(cpu, drv, Vec::new())?;
-        let attach = Action::Follow(cpu.cell(Private(drv.0).attach_work()));
-        cpu.step(vec![attach, Action::Free(cpu.attach_work(drv).object())])?;
-        cpu.step(Action::Free(Private(drv.0).object()))?;
+        // 0f9b011d3321 (v4.14) leaves both to the release.
+        if !cpu.rules().unwind_frees_once {
+            if cpu.rules().attach_strategy == AttachStrategy::Workqueue
+                && cpu.load(Private(drv.0).attach_work())?.is_some()
+            {
+                cpu.step(Action::Free(cpu.attach_work(drv).object()))?;
+            }
+            cpu.step(Action::Free(Private(drv.0).object()))?;
+        }
         cpu.store(drv.p(), None)
     })
 }

@@ -3,7 +3,7 @@
 use super::calls::{At, run_call};
 use super::cpu::{Cpu, Errno};
 use super::ids::{Device, Driver, Resource, Work};
-use super::probe::scheduled_for;
+use super::probe::{By, scheduled_for};
 use super::properties::event;
 use super::world::{Call, ProbeOutcome};
 use crate::atoms;
@@ -19,10 +19,11 @@ pub const DEFERRED: u8 = 1;
 pub const DEFERRED_FOR: u8 = 2;
 
 /// Calls the driver's probe. An error says why, as [`probe_returned`] and the checks read it.
-pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Result<(), u8>> {
+pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Result<(), u8>> {
     cpu.call("probe", &atoms![drv, dev], || {
         let entered = [dev.to_obs(), drv.to_obs(), scheduled_for(cpu, dev)];
-        cpu.step(cpu.telling(Action::Touch(drv.object()), event::PROBE_ENTERED, &entered))?;
+        let kind = if by == By::Bind { event::BIND_PROBE_ENTERED } else { event::PROBE_ENTERED };
+        cpu.step(cpu.telling(Action::Touch(drv.object()), kind, &entered))?;
         let body = &cpu.world().drivers[drv.index()].probe;
         let at = At { dev: Some(dev), drv: Some(drv) };
         for call in &body.run {

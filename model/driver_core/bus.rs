@@ -6,7 +6,9 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use super::attach_work::{bus_driver_async_probe, cancel_attach_work, drv_enable_async_probe, put_private};
+use super::attach_work::{
+    bus_driver_async_probe, cancel_attach_work, drv_enable_async_probe, put_private, remove_driver_private,
+};
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::dd::{bind_device, device_attach, device_initial_probe, driver_attach};
 use super::ids::{Bus, Device, Driver};
@@ -100,12 +102,8 @@ fn unwind_add_driver(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
             let del = Action::KlistDel(cpu.cell(bus.klist_drivers()), drv.object());
             cpu.step(cpu.telling(del, event::DRIVER_UNPUBLISHED, &atoms![drv]))?;
         }
-        put_private(cpu, drv, Vec::new())?;
-        if !cpu.rules().unwind_frees_once {
-            // Before 0f9b011d3321 (v4.14), what the kobject's release has freed is freed again.
-            cpu.step(Action::Free(Private(drv.0).object()))?;
-        }
-        cpu.step(vec![cpu.storing(drv.p(), None), Action::Dec(cpu.cell(bus.refs()))])?;
+        remove_driver_private(cpu, drv)?;
+        cpu.step(Action::Dec(cpu.cell(bus.refs())))?;
         Ok(())
     })
 }
@@ -188,7 +186,7 @@ pub fn bind_store(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         if !enter_store(cpu, drv)? {
             return Ok(());
         }
-        if cpu.find_device(dev)? {
+        if on_bus(cpu, drv, dev)? {
             bind_device(cpu, drv, dev)?;
             cpu.put_device(dev)?;
         }
@@ -202,7 +200,7 @@ pub fn unbind_store(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         if !enter_store(cpu, drv)? {
             return Ok(());
         }
-        if cpu.find_device(dev)? {
+        if on_bus(cpu, drv, dev)? {
             // 2. Tested without a lock, and not again.
             if cpu.load(dev.driver())? == Some(drv) {
                 device_driver_detach(cpu, dev, Some(drv))?;
@@ -211,6 +209,12 @@ pub fn unbind_store(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         }
         leave_store(cpu, drv)
     })
+}
+
+/// The device is looked up by name on the driver's bus; found, it comes with a reference.
+fn on_bus(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<bool> {
+    let same = cpu.world().devices[dev.index()].bus == bus_of(cpu, drv);
+    if same { cpu.find_device(dev) } else { Ok(false) }
 }
 
 fn enter_store(cpu: &Cpu<'_>, drv: Driver) -> Step<bool> {

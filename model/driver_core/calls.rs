@@ -1,9 +1,9 @@
 //! The calls of a scenario (SCENARIOS.md 2), as functions of the model.
 
 use super::bus::{bind_store, bus_rescan_devices, device_reprobe, drivers_probe_store, unbind_store};
-use super::core::{device_add, device_del, device_unregister};
+use super::core::{device_add, device_del, device_unregister, uevent_show};
 use super::cpu::Cpu;
-use super::dd::{dev_get_drvdata, dev_set_drvdata};
+use super::dd::{dev_get_drvdata, dev_set_drvdata, use_device};
 use super::deferred::{
     deferred_probe_initcall, deferred_probe_timeout, device_block_probing, device_unblock_probing,
     driver_deferred_probe_trigger, wait_for_device_probe,
@@ -73,11 +73,11 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
         Call::AsyncSynchronizeFull => cpu.async_synchronize_full(),
         Call::DeferredProbeInitcall => deferred_probe_initcall(cpu),
         Call::DeferredProbeTimeout => deferred_probe_timeout(cpu),
-        Call::DriverDeferredProbeTrigger => driver_deferred_probe_trigger(cpu),
+        Call::DriverDeferredProbeTrigger => driver_deferred_probe_trigger(cpu, None),
         Call::NdDeviceRegister(dev) => nd_device_register(cpu, on(dev)),
         Call::NdDeviceUnregister(dev) => nd_device_unregister(cpu, on(dev)),
         Call::NdSynchronize => nd_synchronize(cpu),
-        Call::ReadUevent(_) => unreachable!("internal: read_uevent is refused before it is run"),
+        Call::ReadUevent(dev) => uevent_show(cpu, on(dev)),
         Call::QueueWork(work) => cpu.queue_work(work.work()).map(|_| ()),
         Call::FlushWork(work) => cpu.flush_work(work.work()).map(|_| ()),
         Call::CancelWorkSync(work) => cpu.cancel_work_sync(work.work()).map(|_| ()),
@@ -97,6 +97,6 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
             let (dev, null) = (on(dev), None::<Object>);
             cpu.call("dev_set_drvdata", &atoms![dev, null], || dev_set_drvdata(cpu, dev, null))
         }
-        Call::Use(dev) => cpu.touch(on(dev).object()),
+        Call::Use(dev) => use_device(cpu, on(dev)),
     }
 }

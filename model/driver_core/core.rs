@@ -6,12 +6,12 @@
 use super::bus::{bus_add_device, bus_probe_device, bus_remove_device};
 use super::cpu::{Cpu, Errno};
 use super::deferred::driver_deferred_probe_del;
-use super::ids::Device;
+use super::ids::{Device, Driver};
 use super::world::AddOutcome;
 use crate::atoms;
 use crate::machine::cpu::Step;
 use crate::machine::op::Action;
-use crate::machine::value::Datum;
+use crate::machine::value::{Datum, Obs};
 
 /// `device_add`.
 pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
@@ -24,6 +24,8 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
             actions.push(Action::Get(cpu.cell(parent.refs())));
             actions.push(cpu.storing(dev.holds_parent(), true));
         }
+        // A device that is added again counts as a new one: its private part begins afresh.
+        actions.extend([cpu.storing(dev.dead(), false), cpu.storing(dev.ready(), false)]);
         actions.push(cpu.storing(dev.registered(), true));
         cpu.step(actions)?;
         if outcome == AddOutcome::FailsBeforeKlist {
@@ -90,6 +92,10 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         if cpu.parent(dev).is_some() {
             cpu.putting(dev, vec![cpu.storing(dev.on_parent(), false)])?;
         }
+        // Removing the uevent file drains its readers; the flag that says whether it is there is cleared later.
+        if cpu.watched().uevent {
+            cpu.step(Action::AwaitZero(cpu.cell(dev.uevent_readers())))?;
+        }
         // 3.
         bus_remove_device(cpu, dev, true)?;
         // 5.
@@ -106,5 +112,27 @@ pub fn device_unregister(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("device_unregister", &atoms![dev], || {
         device_del(cpu, dev)?;
         cpu.putting(dev, vec![cpu.storing(dev.created(), false)])
+    })
+}
+
+/// Reads a device's `uevent` file (KERNEL.md F1 to F4): `dev_uevent` names the driver.
+///
+/// Simplified: the file can be opened as long as the device is registered, also after `device_del` has
+/// drained its readers.
+pub fn uevent_show(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("uevent_show", &atoms![dev], || {
+        let readers = cpu.cell(dev.uevent_readers());
+        let open = Action::EnterIf(cpu.cell(dev.registered()), readers);
+        if cpu.step(open)? == Obs::None {
+            return Ok(());
+        }
+        let tested: Option<Driver> = cpu.load(dev.driver())?;
+        if let Some(tested) = tested {
+            // 18daa52418e7 (v6.15): read once, under the drivers klist's spinlock; before, read again.
+            let named = if cpu.rules().uevent_reads_once { tested } else { cpu.follow(dev.driver())? };
+            cpu.deref_driver(named)?;
+        }
+        cpu.step(vec![Action::Dec(readers), Action::Release(readers)])?;
+        Ok(())
     })
 }

@@ -92,6 +92,8 @@ pub struct Cpu<'a> {
 pub struct Watched {
     /// Some task uses a driver's bind and unbind files.
     pub bind_files: bool,
+    /// Some task reads a device's uevent file.
+    pub uevent: bool,
     /// Some task loads a module, and the revision looks at `PF_USED_ASYNC`.
     pub used_async: bool,
     /// Whether deferral is enabled by a task.
@@ -286,7 +288,10 @@ impl<'a> Cpu<'a> {
                 if self.watched.used_async {
                     actions.push(Action::SetOwn(self.cell(Core.used_async()), true));
                 }
-                actions.push(Action::AsyncSchedule(self.cell(Core.async_lists()), domain, entry));
+                // A barrier must know which entries there are.
+                let mark = self.watched.barriers.then(|| self.cell(Core.entries()));
+                let lists = self.cell(Core.async_lists());
+                actions.push(Action::AsyncSchedule { lists, domain, entry, mark });
                 self.step(actions).map(|_| ())
             }
             AsyncOutcome::Inline => inline(),

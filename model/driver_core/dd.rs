@@ -10,7 +10,7 @@ use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
 use super::ids::{Device, Driver};
 use super::objects::{Core, DRIVER, DRVDATA};
-use super::probe::{Probed, driver_bound, driver_probe_device};
+use super::probe::{__driver_probe_device, By, Probed, driver_bound, driver_probe_device};
 use super::properties::event;
 use super::rules::{AsyncStash, AttachStrategy};
 use super::world::Match;
@@ -157,9 +157,11 @@ pub fn __driver_attach_async_helper(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
 
 /// What the helper of Duyck v4 does under the locks.
 fn helper_v4(cpu: &Cpu<'_>, dev: Device) -> Step<Option<Driver>> {
-    if cpu.load(dev.driver())?.is_none()
-        && let Some(drv) = drvdata_as_driver(cpu, dev)?
+    // With 3451a495ef24 (rule dead-flag) dead too.
+    if may_probe(cpu, dev)?
+        && let Some(stashed) = cpu.load(dev.drvdata())?
     {
+        let drv = drvdata_as_driver(cpu, dev, stashed)?;
         driver_probe_device(cpu, drv, dev)?;
     }
     Ok(None)
@@ -167,10 +169,11 @@ fn helper_v4(cpu: &Cpu<'_>, dev: Device) -> Step<Option<Driver>> {
 
 /// What the helper of Duyck v6 does under the locks.
 fn helper_v6(cpu: &Cpu<'_>, dev: Device) -> Step<Option<Driver>> {
-    let stashed = if cpu.load(dev.async_probe())? { drvdata_as_driver(cpu, dev)? } else { None };
-    if let Some(drv) = stashed
-        && cpu.load(dev.driver())?.is_none()
+    let stashed = if cpu.load(dev.async_probe())? { cpu.load(dev.drvdata())? } else { None };
+    if let Some(stashed) = stashed
+        && may_probe(cpu, dev)?
     {
+        let drv = drvdata_as_driver(cpu, dev, stashed)?;
         driver_probe_device(cpu, drv, dev)?;
     }
     set_async_probe(cpu, dev, false)?;
@@ -210,23 +213,30 @@ pub fn is_dead(cpu: &Cpu<'_>, dev: Device) -> Step<bool> {
 }
 
 /// Takes drvdata for a driver, as Duyck's helpers do: what anybody else stored there is a hazard.
-fn drvdata_as_driver(cpu: &Cpu<'_>, dev: Device) -> Step<Option<Driver>> {
-    let load = cpu.telling(Action::Load(cpu.cell(dev.drvdata())), event::DRVDATA_AS_DRIVER, &atoms![dev]);
-    let stashed: Option<Object> = cpu.observe(load)?;
-    Ok(stashed.map(|object| {
-        debug_assert!(object.sort == DRIVER || object.sort == DRVDATA);
-        Driver(object.index)
-    }))
+fn drvdata_as_driver(cpu: &Cpu<'_>, dev: Device, stashed: Object) -> Step<Driver> {
+    if stashed.sort == DRVDATA {
+        cpu.tell(dev.object(), event::DRVDATA_AS_DRIVER, &atoms![dev])?;
+    }
+    debug_assert!(stashed.sort == DRIVER || stashed.sort == DRVDATA);
+    Ok(Driver(stashed.index))
 }
 
-/// Writes `dev->async_probe`. With `shared-async-bit` the word is read, changed and written back.
+/// Writes `dev->async_probe`.
 pub fn set_async_probe(cpu: &Cpu<'_>, dev: Device, value: bool) -> Step<()> {
-    if !cpu.rules().shared_async_bit {
-        return cpu.store(dev.async_probe(), value);
+    cpu.store(dev.async_probe(), value)
+}
+
+/// A use of the device by anybody. With `shared-async-bit` it changes a bit beside `async_probe`: the
+/// word is read, and written back with the `async_probe` of that time. (What a writer of `async_probe`
+/// does to the other bit is not modelled.)
+pub fn use_device(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    if cpu.rules().async_stash != AsyncStash::DrvdataAndBit || !cpu.rules().shared_async_bit {
+        return cpu.touch(dev.object());
     }
-    let other = cpu.load(dev.neighbour())?;
-    cpu.step(vec![cpu.storing(dev.neighbour(), other), cpu.storing(dev.async_probe(), value)])?;
-    Ok(())
+    cpu.call("use", &atoms![dev], || {
+        let bit = cpu.load(dev.async_probe())?;
+        cpu.store(dev.async_probe(), bit)
+    })
 }
 
 /// `dev_set_drvdata`.
@@ -274,7 +284,7 @@ pub fn bind_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
     cpu.device_driver_lock(dev)?;
     if rules.split_driver_probe_device {
         // No probe_count, and a deferral is not put on the list.
-        super::probe::__driver_probe_device(cpu, drv, dev)?;
+        __driver_probe_device(cpu, drv, dev, By::Bind)?;
     } else if !rules.bind_rechecks_driver || may_probe(cpu, dev)? {
         driver_probe_device(cpu, drv, dev)?;
     }

@@ -15,6 +15,7 @@ use super::rules::DeferredRetry;
 use crate::atoms;
 use crate::machine::cpu::Step;
 use crate::machine::op::{Action, Op};
+use crate::machine::value::Datum;
 
 /// `driver_deferred_probe_add`: appends to the pending list. No reference is taken.
 pub fn driver_deferred_probe_add(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
@@ -48,7 +49,8 @@ pub fn driver_deferred_probe_del(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> 
 }
 
 /// `driver_deferred_probe_trigger`: moves all pending devices to the active list and queues the work.
-pub fn driver_deferred_probe_trigger(cpu: &Cpu<'_>) -> Step<()> {
+/// `cause`: the device whose binding or deferral triggers, if it is one.
+pub fn driver_deferred_probe_trigger(cpu: &Cpu<'_>, cause: Option<Device>) -> Step<()> {
     cpu.call("driver_deferred_probe_trigger", &[], || {
         // 1. Constant if the scenario begins with deferral enabled.
         if cpu.watched().enable && !cpu.load(Core.enable())? {
@@ -56,8 +58,11 @@ pub fn driver_deferred_probe_trigger(cpu: &Cpu<'_>) -> Step<()> {
         }
         // 2. 58b116bce136: the count is incremented in the same critical section.
         let mut actions = Vec::new();
-        if cpu.rules().deferred_retry == DeferredRetry::TriggerCount {
-            actions.push(Action::Bump(cpu.cell(Core.trigger_count())));
+        let count = cpu.cell(Core.trigger_count());
+        match cpu.rules().deferred_retry {
+            DeferredRetry::Never | DeferredRetry::NetBinds => {}
+            DeferredRetry::TriggerCount => actions.push(Action::Bump(count, Vec::new())),
+            DeferredRetry::ForeignTriggers => actions.push(Action::Bump(count, own_ancestors(cpu, cause))),
         }
         actions.push(Action::ListSplice(cpu.cell(Core.pending_list()), cpu.cell(Core.active_list())));
         cpu.step(Op::from(actions).under(cpu.deferred_probe_mutex()))?;
@@ -67,19 +72,32 @@ pub fn driver_deferred_probe_trigger(cpu: &Cpu<'_>) -> Step<()> {
     })
 }
 
+/// A device and its ancestors: with Anderson's counters they do not count what it triggers.
+fn own_ancestors(cpu: &Cpu<'_>, cause: Option<Device>) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut next = cause;
+    while let Some(dev) = next {
+        all.push(dev.0);
+        next = cpu.parent(dev);
+    }
+    all
+}
+
 /// `deferred_probe_work_func`: the mutex is dropped around each probe.
 pub fn deferred_probe_work_func(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("deferred_probe_work_func", &[], || {
         cpu.lock(Core.deferred_probe_mutex())?;
         cpu.repeat((), |()| {
-            let first: Option<Device> = cpu.observe(Action::ListPop(cpu.cell(Core.active_list())))?;
+            let pop = Action::ListPop(cpu.cell(Core.active_list()));
+            let first: Option<Device> = cpu.observe(cpu.telling(pop, event::DEFERRED_TAKEN, &[]))?;
             let Some(dev) = first else {
                 return Ok(Break(()));
             };
             cpu.get_device(dev)?;
             cpu.unlock(Core.deferred_probe_mutex())?;
             bus_probe_device(cpu, dev)?;
-            cpu.lock(Core.deferred_probe_mutex())?;
+            let lock = Action::Lock(cpu.deferred_probe_mutex());
+            cpu.step(cpu.telling(lock, event::DEFERRED_DONE, &atoms![dev]))?;
             cpu.put_device(dev)?;
             Ok(Continue(()))
         })?;
@@ -117,17 +135,17 @@ pub fn retrigger_if_moved(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     if looks && cpu.load(Core.defer_all_probes())? {
         return Ok(());
     }
-    driver_deferred_probe_trigger(cpu)
+    driver_deferred_probe_trigger(cpu, Some(dev))
 }
 
 /// `deferred_probe_initcall`: enables deferral and triggers it.
 pub fn deferred_probe_initcall(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("deferred_probe_initcall", &[], || {
         cpu.store(Core.enable(), true)?;
-        driver_deferred_probe_trigger(cpu)?;
+        driver_deferred_probe_trigger(cpu, None)?;
         cpu.flush_work(Core.deferred_probe_work())?;
         if cpu.rules().deferred_timeout {
-            driver_deferred_probe_trigger(cpu)?;
+            driver_deferred_probe_trigger(cpu, None)?;
             cpu.flush_work(Core.deferred_probe_work())?;
         }
         Ok(())
@@ -141,7 +159,7 @@ pub fn deferred_probe_timeout(cpu: &Cpu<'_>) -> Step<()> {
             return Ok(());
         }
         cpu.store(Core.timeout(), false)?;
-        driver_deferred_probe_trigger(cpu)?;
+        driver_deferred_probe_trigger(cpu, None)?;
         cpu.flush_work(Core.deferred_probe_work())?;
         Ok(())
     })
@@ -150,17 +168,28 @@ pub fn deferred_probe_timeout(cpu: &Cpu<'_>) -> Step<()> {
 /// `wait_for_device_probe`.
 pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("wait_for_device_probe", &[], || {
+        // The checks note what is under way now.
+        let count = cpu.cell(Core.probe_count());
+        cpu.step(cpu.telling(Action::Load(count), event::BARRIER_BEGINS, &[]))?;
+        if cpu.rules().barrier_waits_for_timeout {
+            cpu.step(Action::AwaitNot(cpu.cell(Core.timeout()), true.to_obs()))?;
+        }
         if cpu.rules().barrier_flushes_deferred {
             cpu.flush_work(Core.deferred_probe_work())?;
         }
-        cpu.step(Action::AwaitZero(cpu.cell(Core.probe_count())))?;
-        cpu.async_synchronize_full()
+        cpu.step(Action::AwaitZero(count))?;
+        let synchronize = Action::AsyncAwait(cpu.cell(Core.async_lists()), None);
+        cpu.step(cpu.telling(synchronize, event::BARRIER_ENDS, &[]))?;
+        Ok(())
     })
 }
 
-/// `device_block_probing`.
+/// `device_block_probing` (v4.5 on; before, there is no such function and nothing happens).
 pub fn device_block_probing(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("device_block_probing", &[], || {
+        if !cpu.rules().defer_all_probes {
+            return Ok(());
+        }
         cpu.store(Core.defer_all_probes(), true)?;
         wait_for_device_probe(cpu)?;
         let done = cpu.storing(Core.probing_blocked(), true);
@@ -172,8 +201,11 @@ pub fn device_block_probing(cpu: &Cpu<'_>) -> Step<()> {
 /// `device_unblock_probing`.
 pub fn device_unblock_probing(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("device_unblock_probing", &[], || {
+        if !cpu.rules().defer_all_probes {
+            return Ok(());
+        }
         let (flag, ghost) = (Core.defer_all_probes(), Core.probing_blocked());
         cpu.step(vec![cpu.storing(flag, false), cpu.storing(ghost, false)])?;
-        driver_deferred_probe_trigger(cpu)
+        driver_deferred_probe_trigger(cpu, None)
     })
 }

@@ -5,6 +5,7 @@
 //! are sets of them, [`properties`] what must not happen.
 
 pub mod attach_work;
+mod barrier;
 pub mod body;
 pub mod bus;
 pub mod calls;

@@ -9,9 +9,10 @@ use super::cpu::{Cpu, entry};
 use super::driver::{driver_register, driver_unregister};
 use super::ids::{Driver, Module};
 use super::objects::{Core, TICKETS};
+use super::properties::event;
 use crate::atoms;
 use crate::machine::cpu::{Held, Step};
-use crate::machine::op::{Action, Entry};
+use crate::machine::op::{Action, Entry, Op};
 use crate::machine::value::{Datum, Obs};
 
 /// Not loaded.
@@ -24,6 +25,19 @@ pub const LIVE: u8 = 2;
 pub const GOING: u8 = 3;
 /// Loaded, and its loader still has the initial reference: unloading fails.
 pub const LIVE_HELD: u8 = 4;
+
+/// The kernel's word for a module's state.
+#[must_use]
+pub fn state_name(state: u8) -> Option<&'static str> {
+    Some(match state {
+        UNLOADED => "UNLOADED",
+        COMING => "COMING",
+        LIVE => "LIVE",
+        GOING => "GOING",
+        LIVE_HELD => "LIVE (held by its loader)",
+        _ => return None,
+    })
+}
 
 fn drivers_of(cpu: &Cpu<'_>, module: Module) -> Vec<Driver> {
     let all = (0..cpu.world().drivers.len() as u8).map(Driver);
@@ -39,7 +53,11 @@ pub fn load_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
         let state = cpu.cell(module.state());
         let held = cpu.repeat((), |()| {
             let swap = Action::Swap(state, UNLOADED.to_obs(), COMING.to_obs());
-            let before = cpu.step(swap)?;
+            // The checks note what is under way when loading begins.
+            let before = match is_barrier(cpu, module) {
+                true => cpu.step(cpu.telling(swap, event::BARRIER_BEGINS, &atoms![true]))?,
+                false => cpu.step(swap)?,
+            };
             if before == COMING.to_obs() {
                 // Another loader is at work.
                 cpu.step(Action::AwaitNot(state, COMING.to_obs()))?;
@@ -75,11 +93,25 @@ fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
     let waits = init_waits(cpu, module)?;
     let state = cpu.cell(module.state());
     let live = if waits { LIVE_HELD } else { LIVE };
-    cpu.step(vec![cpu.storing(module.state(), live), Action::Release(state)])?;
-    if waits {
-        cpu.async_synchronize_full()?;
-        cpu.store(module.state(), LIVE)?;
+    let now_live = vec![cpu.storing(module.state(), live), Action::Release(state)];
+    if !waits {
+        return load_returns(cpu, module, now_live.into());
     }
+    cpu.step(now_live)?;
+    cpu.async_synchronize_full()?;
+    load_returns(cpu, module, cpu.storing(module.state(), LIVE).into())
+}
+
+/// Whether user space may take the end of loading for the end of probing. A load that a probe has
+/// requested is none: it would have to wait for who waits for it.
+fn is_barrier(cpu: &Cpu<'_>, module: Module) -> bool {
+    !cpu.world().modules[module.index()].async_probe && cpu.current().function != entry::MODPROBE
+}
+
+/// The last step of a load that succeeds.
+fn load_returns(cpu: &Cpu<'_>, module: Module, last: Op) -> Step<()> {
+    let last = if is_barrier(cpu, module) { cpu.telling(last, event::BARRIER_ENDS, &[]) } else { last };
+    cpu.step(last)?;
     Ok(())
 }
 

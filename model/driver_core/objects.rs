@@ -196,10 +196,12 @@ cells! {
         extra_refs(19): Count,
         /// Ghost: a probe callback runs.
         probing(20): bool,
-        /// Ghost: the barriers under way that must see its probe callback, or its place on the active list, end.
-        covered(21): u8,
-        /// Whether someone sets a flag beside `async_probe` in the same word.
-        neighbour(22): bool,
+        /// Ghost: the barriers under way that must see its running probe end.
+        covered_probe(21): u8,
+        /// Ghost: the barriers under way that must see it done that was on the active list.
+        covered_active(23): u8,
+        /// Readers of its uevent file.
+        uevent_readers(24): Count,
     }
     Driver {
         /// `drv->p`.
@@ -214,6 +216,8 @@ cells! {
         name_taken(4): bool,
         /// Whether the kernel thread that attaches it runs.
         kthread(5): bool,
+        /// Ghost: the barriers that must see the run of its attach_work end.
+        covered_attach(6): u8,
     }
     Private {
         /// The kobject's count.
@@ -272,8 +276,12 @@ cells! {
         timeout(10): bool,
         /// Ghost: `device_block_probing` has returned and probing has not been unblocked.
         probing_blocked(11): bool,
-        /// Ghost: the async entries and attaching work items that each barrier under way must see end.
-        barriers(12): u8,
+        /// Ghost: the barrier that a task is in, by slot; 0 for none that covers anything.
+        barrier(12): PerTask,
+        /// Ghost: by slot, whether an async entry is in it, and the barriers that must see it end.
+        entries(13): PerTask,
+        /// Ghost: the device that the deferred-probe work deals with.
+        deferred_current(14): Option<Device>,
     }
 }
 
@@ -354,9 +362,12 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.async_lists(), "async entries", Kind::Async(2));
     layout.cell(Core.deferred_probe_work(), "deferred_probe_work", Kind::Work(slots));
     layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
-    layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
+    let timeout = layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
+    set.push((timeout, 1));
     layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
-    layout.ghost(Core.barriers(), "barriers", Kind::Int);
+    layout.ghost(Core.barrier(), "barriers", Kind::PerTask(slots));
+    layout.ghost(Core.entries(), "entries", Kind::PerTask(slots));
+    layout.ghost(Core.deferred_current(), "deferred device at hand", Kind::Pointer(vec![DEVICE]));
 }
 
 fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set: &mut Vec<(CellId, u8)>) {
@@ -368,6 +379,7 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.ghost(id.stores(), format!("stores to {name}/bind"), Kind::Count);
     layout.ghost(id.registered(), format!("{name} is registered"), Kind::Bool);
     layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
+    layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
     layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);
     let private = Private(id.0);
     layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
@@ -400,7 +412,7 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.can_match(), format!("{name}.can_match"), Kind::Bool);
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
-    layout.cell(id.neighbour(), format!("{name}.offline"), Kind::Bool);
+    layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
     layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
     layout.ghost(id.release_passed(), format!("{name}: release passed"), Kind::Bool);
     layout.ghost(id.deferred_passed(), format!("{name}: deferred del passed"), Kind::Bool);
@@ -409,7 +421,8 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     set.push((created, 1));
     layout.ghost(id.extra_refs(), format!("{name}: calls' references"), Kind::Count);
     layout.ghost(id.probing(), format!("{name}: probe runs"), Kind::Bool);
-    layout.ghost(id.covered(), format!("{name}: covered"), Kind::Int);
+    layout.ghost(id.covered_probe(), format!("{name}: covered probe"), Kind::Int);
+    layout.ghost(id.covered_active(), format!("{name}: covered on the active list"), Kind::Int);
     for (i, driver) in world.drivers.iter().enumerate() {
         if driver.bus == world.devices[id.index()].bus {
             layout.ghost(owed(id, Driver(i as u8)), format!("{name}: owed to {}", driver.name), Kind::Int);

@@ -13,6 +13,7 @@ use super::deferred::{
 use super::ids::{Device, Driver};
 use super::objects::Core;
 use super::properties::event;
+use super::rules::DeferredRetry;
 use crate::atoms;
 use crate::machine::cpu::Step;
 use crate::machine::op::Action;
@@ -27,6 +28,15 @@ pub enum Probed {
     Failed(Errno),
     /// The core refused, and the probe was not called.
     Refused(Errno),
+}
+
+/// On whose behalf a device is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The core's own.
+    Core,
+    /// A write to the sysfs file `bind` from v5.14 on, which barriers do not wait for.
+    Bind,
 }
 
 impl Observe for Probed {
@@ -56,15 +66,19 @@ pub fn driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Prob
             if !cpu.load(dev.registered())? {
                 return Ok(Probed::Refused(Errno::Failed));
             }
+            // In v5.13, between the two changes, it is set here.
+            if cpu.rules().can_match {
+                cpu.store(dev.can_match(), true)?;
+            }
             // 3.
-            return really_probe(cpu, drv, dev);
+            return really_probe(cpu, drv, dev, By::Core);
         }
         // v5.14 on. 1. 2.
         sample_trigger_count(cpu, dev)?;
         let count = cpu.cell(Core.probe_count());
         cpu.step(vec![Action::Get(count), Action::Hold(count)])?;
         // 3.
-        let probed = __driver_probe_device(cpu, drv, dev)?;
+        let probed = __driver_probe_device(cpu, drv, dev, By::Core)?;
         // 4. 5.
         if let Probed::Failed(Errno::ProbeDefer) | Probed::Refused(Errno::ProbeDefer) = probed {
             driver_deferred_probe_add(cpu, dev)?;
@@ -85,7 +99,7 @@ fn drop_probe_count(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
 }
 
 /// `__driver_probe_device` (v5.14 on).
-pub fn __driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Probed> {
+pub fn __driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed> {
     cpu.call("__driver_probe_device", &atoms![drv, dev], || {
         // 1.
         if is_dead(cpu, dev)? || !cpu.load(dev.registered())? {
@@ -104,12 +118,12 @@ pub fn __driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Pr
             cpu.store(dev.can_match(), true)?;
         }
         // 6.
-        really_probe(cpu, drv, dev)
+        really_probe(cpu, drv, dev, by)
     })
 }
 
 /// `really_probe`.
-pub fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Probed> {
+fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed> {
     cpu.call("really_probe", &atoms![drv, dev], || {
         let counts = !cpu.rules().split_driver_probe_device;
         // 1.
@@ -135,7 +149,7 @@ pub fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Probed> {
         cpu.store(dev.driver(), Some(drv))?;
         cpu.step(cpu.driver_private(drv).to_vec())?;
         // 8.
-        let result = call_probe(cpu, drv, dev)?;
+        let result = call_probe(cpu, drv, dev, by)?;
         let probed = match result {
             // 9.
             Ok(()) => {
@@ -181,8 +195,17 @@ pub fn driver_bound(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         cpu.step(cpu.telling(actions, event::BOUND, &atoms![dev, drv]))?;
         // 4. 5.
         driver_deferred_probe_del(cpu, dev, false)?;
-        driver_deferred_probe_trigger(cpu)
+        count_bind(cpu, true)?;
+        driver_deferred_probe_trigger(cpu, Some(dev))
     })
+}
+
+/// Andy Shevchenko's count of net binds.
+pub fn count_bind(cpu: &Cpu<'_>, up: bool) -> Step<()> {
+    if cpu.rules().deferred_retry == DeferredRetry::NetBinds {
+        cpu.step(Action::Net(cpu.cell(Core.trigger_count()), up))?;
+    }
+    Ok(())
 }
 
 /// The driver that an async entry was scheduled for, if it is this device's: a ghost of the entry.

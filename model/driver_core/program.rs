@@ -15,7 +15,7 @@ use super::ids::{Device, Driver, Module, TaskId, Work};
 use super::module::{LIVE, modprobe};
 use super::nvdimm::nd_async_device_register;
 use super::objects::{AttachWork, Core, DRVDATA, lay_out};
-use super::properties::Checks;
+use super::properties::{Checks, event};
 use super::rules::{AttachStrategy, Rules};
 use super::world::{Call, Initially, World};
 use crate::atoms;
@@ -93,15 +93,15 @@ impl DriverCore {
             entry::SET_UP_DRIVER => driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
             entry::SET_UP_DEVICE => device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
             entry::DEFERRED => {
-                item(cpu, cpu.cell(Core.deferred_probe_work()), || deferred_probe_work_func(cpu))
+                item(cpu, cpu.cell(Core.deferred_probe_work()), None, || deferred_probe_work_func(cpu))
             }
             entry::WORK => {
                 let work = Work::from_obs(args[0]);
-                item(cpu, cpu.cell(work.work()), || work_func(cpu, work))
+                item(cpu, cpu.cell(work.work()), None, || work_func(cpu, work))
             }
             entry::ATTACH_WORKFN => {
                 let drv = Driver::from_obs(args[0]);
-                item(cpu, cpu.cell(AttachWork(drv.0).work()), || driver_attach_workfn(cpu, drv))
+                item(cpu, cpu.cell(AttachWork(drv.0).work()), Some(drv), || driver_attach_workfn(cpu, drv))
             }
             entry::ATTACH_KTHREAD => {
                 let drv = Driver::from_obs(args[0]);
@@ -131,12 +131,17 @@ impl DriverCore {
     }
 }
 
-/// A worker that takes an item off the queue whenever it is pending, for ever.
-fn item(cpu: &Cpu<'_>, work: CellId, func: impl Fn() -> Step<()>) -> Step<()> {
+/// A worker that takes an item off the queue whenever it is pending, for ever. `attaches`: the driver
+/// that the item attaches, for the checks.
+fn item(cpu: &Cpu<'_>, work: CellId, attaches: Option<Driver>, func: impl Fn() -> Step<()>) -> Step<()> {
     cpu.repeat((), |()| {
         cpu.step(Action::WorkStart(work))?;
         func()?;
-        cpu.step(Action::WorkEnd(work))?;
+        let end = Action::WorkEnd(work);
+        match attaches {
+            Some(drv) => cpu.step(cpu.telling(end, event::ATTACH_DONE, &atoms![drv]))?,
+            None => cpu.step(end)?,
+        };
         Ok(Continue(()))
     })
 }
@@ -196,10 +201,11 @@ fn watched(world: &World, rules: &Rules) -> Watched {
     let initcall = any(|call| matches!(call, Call::DeferredProbeInitcall));
     Watched {
         bind_files: any(|call| matches!(call, Call::Bind(..) | Call::Unbind(..))),
+        uevent: any(|call| matches!(call, Call::ReadUevent(_))),
         used_async: loads && waits,
         enable: !world.environment.booted || initcall,
         block: blocks,
-        barriers: blocks || any(|call| matches!(call, Call::WaitForDeviceProbe)),
+        barriers: blocks || loads || any(|call| matches!(call, Call::WaitForDeviceProbe)),
     }
 }
 
@@ -289,8 +295,8 @@ impl Program for DriverCore {
         self.checks().cells(event)
     }
 
-    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
-        self.checks().check(event, observed, memory)
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        self.checks().check(event, slot, observed, memory)
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
@@ -305,6 +311,15 @@ impl Program for DriverCore {
             DRVDATA => "foreign data".to_owned(),
             _ => self.layout.object(object).name.clone(),
         }
+    }
+
+    fn number_name(&self, cell: CellId, number: u8) -> Option<&'static str> {
+        let object = self.layout.info(cell).object;
+        let module = (0..self.world.modules.len() as u8).map(Module).find(|it| it.object() == object)?;
+        if self.layout.find(module.state()) != cell {
+            return None;
+        }
+        super::module::state_name(number)
     }
 
     fn note(&self, stack: &[program::Call], op: &Op, observed: Option<Obs>) -> Option<String> {

@@ -3,9 +3,10 @@
 //! The checks keep *ghosts*: values that model code never reads. They are part of the state; see
 //! `objects` for the list. A bus without autoprobe owes no probe when a device or driver is published.
 
+use super::barrier;
 use super::body::missed;
 use super::ids::{Bus, Device, Driver, Resource};
-use super::objects::{Core, DRIVER, DRVDATA, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
+use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
 use super::world::{Match, World};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::klist;
@@ -101,6 +102,18 @@ pub mod event {
     pub const PROBING_BLOCKED: u8 = 15;
     /// A call of the scenario is about to drop a reference.
     pub const CALL_PUTS: u8 = 16;
+    /// As [`PROBE_ENTERED`], through the sysfs file `bind` from v5.14 on.
+    pub const BIND_PROBE_ENTERED: u8 = 17;
+    /// A wait for probing begins; with an argument, only if the step holds what it asked for.
+    pub const BARRIER_BEGINS: u8 = 18;
+    /// A wait for probing returns.
+    pub const BARRIER_ENDS: u8 = 19;
+    /// The deferred-probe work has dealt with a device.
+    pub const DEFERRED_DONE: u8 = 20;
+    /// A driver's attach_work has returned.
+    pub const ATTACH_DONE: u8 = 21;
+    /// The deferred-probe work takes a device off the active list.
+    pub const DEFERRED_TAKEN: u8 = 22;
 }
 
 /// A world's checks.
@@ -110,17 +123,22 @@ pub(super) struct Checks<'a> {
 }
 
 /// Memory, with the names of its cells.
-struct View<'a> {
+pub(super) struct View<'a> {
     layout: &'a Layout,
     memory: &'a mut [u8],
 }
 
 impl View<'_> {
-    fn byte<T>(&self, cell: Cell<T>) -> u8 {
+    pub(super) fn byte<T>(&self, cell: Cell<T>) -> u8 {
         self.memory[self.layout.info(self.layout.find(cell)).offset]
     }
 
-    fn set<T>(&mut self, cell: Cell<T>, byte: u8) {
+    /// The bytes of a cell.
+    pub(super) fn bytes<T>(&mut self, cell: Cell<T>) -> &mut [u8] {
+        &mut self.memory[self.layout.info(self.layout.find(cell)).range()]
+    }
+
+    pub(super) fn set<T>(&mut self, cell: Cell<T>, byte: u8) {
         self.memory[self.layout.info(self.layout.find(cell)).offset] = byte;
     }
 }
@@ -138,11 +156,11 @@ fn about(dev: Device, drv: Driver) -> About {
 }
 
 impl Checks<'_> {
-    fn devices(&self) -> impl Iterator<Item = Device> + use<> {
+    pub(super) fn devices(&self) -> impl Iterator<Item = Device> + use<> {
         (0..self.world.devices.len() as u8).map(Device)
     }
 
-    fn drivers(&self) -> impl Iterator<Item = Driver> + use<> {
+    pub(super) fn drivers(&self) -> impl Iterator<Item = Driver> + use<> {
         (0..self.world.drivers.len() as u8).map(Driver)
     }
 
@@ -171,7 +189,7 @@ impl Checks<'_> {
         klist::contains(&memory[range], index)
     }
 
-    fn name(&self, object: Object) -> &str {
+    pub(super) fn name(&self, object: Object) -> &str {
         &self.layout.object(object).name
     }
 
@@ -187,7 +205,7 @@ impl Checks<'_> {
                 let drv = driver(event.args[0]);
                 for dev in self.devices_of(drv) {
                     add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
-                    add(self.layout.find(dev.driver()), Read);
+                    add(self.layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Write);
                 }
             }
@@ -198,24 +216,37 @@ impl Checks<'_> {
             event::DEVICE_PUBLISHED | event::DEVICE_UNPUBLISHED | event::RELEASED | event::BOUND => {
                 let dev = device(event.args[0]);
                 add(self.layout.find(self.bus_of(dev).klist_drivers()), Read);
+                add(self.layout.find(dev.knode_driver()), Read);
                 add(self.layout.find(dev.driver()), Read);
                 self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
                 add(find(dev.release_passed()), if event.kind == event::BOUND { Read } else { Write });
                 add(find(dev.deferred_passed()), Write);
                 add(find(dev.probing()), Write);
+                add(self.layout.find(dev.covered_probe()), Write);
                 add(self.layout.find(dev.probed_by()), Write);
             }
-            event::PROBE_ENTERED | event::PROBE_FAILED => {
+            event::PROBE_ENTERED | event::BIND_PROBE_ENTERED | event::PROBE_FAILED => {
                 let dev = device(event.args[0]);
                 add(owes(dev, driver(event.args[1])), Write);
                 add(find(dev.probing()), Write);
+                add(self.layout.find(dev.covered_probe()), Write);
                 add(self.layout.find(dev.probed_by()), Write);
                 add(find(Core.probing_blocked()), Read);
             }
             event::REMOVE_ENTERED => add(self.layout.find(device(event.args[0]).probed_by()), Write),
             event::RELEASE_PASSED => add(find(device(event.args[0]).release_passed()), Write),
             event::DEFERRED_ADD => add(find(device(event.args[0]).deferred_passed()), Read),
-            event::DEFERRED_DEL => add(find(device(event.args[0]).deferred_passed()), Write),
+            event::DEFERRED_DEL => {
+                add(find(device(event.args[0]).deferred_passed()), Write);
+                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+            }
+            event::DEFERRED_TAKEN => add(self.layout.find(Core.deferred_current()), Write),
+            event::DEFERRED_DONE => {
+                add(self.layout.find(Core.deferred_current()), Write);
+                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+            }
+            event::ATTACH_DONE => add(self.layout.find(driver(event.args[0]).covered_attach()), Write),
+            event::BARRIER_BEGINS | event::BARRIER_ENDS => barrier::cells(self, &mut add),
             event::PROBING_BLOCKED => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
             event::CALL_PUTS => {
                 let dev = device(event.args[0]);
@@ -228,7 +259,13 @@ impl Checks<'_> {
     }
 
     /// Checks an event and keeps the ghosts.
-    pub(super) fn check(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+    pub(super) fn check(
+        &self,
+        event: &Event,
+        slot: usize,
+        observed: Obs,
+        memory: &mut [u8],
+    ) -> Result<(), Hazard> {
         let mut view = View { layout: self.layout, memory };
         let args = event.args;
         match event.kind {
@@ -261,10 +298,12 @@ impl Checks<'_> {
                 }
             }
             event::DEVICE_UNPUBLISHED | event::RELEASED => self.settle(&mut view, device(args[0])),
-            event::PROBE_ENTERED => return self.probe_entered(&mut view, args),
+            event::PROBE_ENTERED => return self.probe_entered(&mut view, args, true),
+            event::BIND_PROBE_ENTERED => return self.probe_entered(&mut view, args, false),
             event::PROBE_FAILED => {
                 let (dev, drv) = (device(args[0]), driver(args[1]));
                 view.set(dev.probing(), 0);
+                view.set(dev.covered_probe(), 0);
                 view.set(dev.probed_by(), 0);
                 let Obs::Int(outcome) = args[2] else { unreachable!("internal: a probe fails for a reason") };
                 if let Some(resource) = missed(outcome) {
@@ -276,9 +315,27 @@ impl Checks<'_> {
             event::RELEASE_PASSED if args[1] == Obs::Bool(true) => {
                 view.set(device(args[0]).release_passed(), 1)
             }
-            event::DEFERRED_DEL if args[1] == Obs::Bool(true) => {
-                view.set(device(args[0]).deferred_passed(), 1)
+            event::DEFERRED_DEL => {
+                let dev = device(args[0]);
+                view.set(dev.covered_active(), 0);
+                if args[1] == Obs::Bool(true) {
+                    view.set(dev.deferred_passed(), 1);
+                }
             }
+            event::DEFERRED_TAKEN => {
+                let cell = self.layout.find(Core.deferred_current());
+                let taken = self.layout.encode(cell, observed);
+                view.set(Core.deferred_current(), taken);
+            }
+            event::DEFERRED_DONE => {
+                view.set(Core.deferred_current(), 0);
+                view.set(device(args[0]).covered_active(), 0);
+            }
+            event::ATTACH_DONE => view.set(driver(args[0]).covered_attach(), 0),
+            event::BARRIER_BEGINS if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) => {
+                barrier::begin(self, &mut view, slot);
+            }
+            event::BARRIER_ENDS => return barrier::end(self, &mut view, slot),
             event::DEFERRED_ADD => {
                 let dev = device(args[0]);
                 if view.byte(dev.deferred_passed()) != 0 {
@@ -316,7 +373,7 @@ impl Checks<'_> {
     /// The later of a device and a driver is on its klist: a probe becomes owed.
     fn publish(&self, view: &mut View<'_>, dev: Device, drv: Driver) {
         let autoprobe = self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe;
-        if autoprobe && self.matches(dev, drv) && view.byte(dev.driver()) == 0 {
+        if autoprobe && self.matches(dev, drv) && view.byte(dev.knode_driver()) == 0 {
             view.set(owed(dev, drv), OWED);
         }
     }
@@ -326,7 +383,7 @@ impl Checks<'_> {
         self.drivers_of(dev).for_each(|drv| view.set(owed(dev, drv), NOT_OWED));
     }
 
-    fn probe_entered(&self, view: &mut View<'_>, args: [Obs; 3]) -> Result<(), Hazard> {
+    fn probe_entered(&self, view: &mut View<'_>, args: [Obs; 3], barred: bool) -> Result<(), Hazard> {
         let (dev, drv) = (device(args[0]), driver(args[1]));
         let (d, v) = (self.name(dev.object()), self.name(drv.object()));
         if !self.matches(dev, drv) {
@@ -346,12 +403,12 @@ impl Checks<'_> {
             let text = format!("the probe of {v} is called for {d}, which has been probed and not removed");
             return Err(Hazard::new(hazard_id::DOUBLE_OPERATION, about(dev, drv), text));
         }
-        if view.byte(Core.probing_blocked()) != 0 {
+        if barred && view.byte(Core.probing_blocked()) != 0 {
             let text = format!("the probe of {v} is called for {d} while probing is blocked");
             return Err(Hazard::new(hazard_id::MISSED_BARRIER, about(dev, drv), text));
         }
         view.set(owed(dev, drv), NOT_OWED);
-        view.set(dev.probing(), 1);
+        view.set(dev.probing(), u8::from(barred));
         Ok(())
     }
 
@@ -365,6 +422,7 @@ impl Checks<'_> {
         }
         self.settle(view, dev);
         view.set(dev.probing(), 0);
+        view.set(dev.covered_probe(), 0);
         let bound = view.byte(dev.driver());
         view.set(dev.probed_by(), bound);
         Ok(())
@@ -396,7 +454,7 @@ impl Checks<'_> {
                     self.name(object)
                 )
             }
-            (event::DRVDATA_AS_DRIVER, Obs::Id(object)) if object.sort == DRVDATA => {
+            (event::DRVDATA_AS_DRIVER, _) => {
                 format!("the drvdata that others stored in {d} is taken for a driver")
             }
             _ => return Ok(()),
@@ -492,7 +550,7 @@ impl Checks<'_> {
         if usize::from(view.byte(dev.refs())) > holders {
             return Some(self.leak(dev.refs(), "somebody forgot to put it"));
         }
-        if view.byte(dev.created()) == 0 && !listed {
+        if view.byte(dev.created()) == 0 {
             return Some(self.leak(dev.refs(), "its creator has put it and it is still there"));
         }
         None

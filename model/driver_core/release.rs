@@ -36,6 +36,7 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
         let released = cpu.storing(dev.driver(), None);
         cpu.step(cpu.telling(released, event::RELEASED, &atoms![dev, drv]))?;
         super::dd::dev_set_drvdata(cpu, dev, None)?;
+        super::probe::count_bind(cpu, false)?;
         // 7. klist_remove, which never sleeps: no iterator ever stands on this klist.
         let Some(listed) = cpu.load(dev.knode_driver())? else {
             return Ok(());

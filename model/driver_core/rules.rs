@@ -188,7 +188,7 @@ rules! {
     setters_clear_bit "setters-clear-bit": bool = |r| r.series == Series::DuyckV6,
         "With drvdata-and-bit, dev_set_drvdata clears the bit", "Duyck v6";
     shared_async_bit "shared-async-bit": bool = |_| false,
-        "The async_probe bit shares a word with other bits, which is read, changed and written back in two steps", "Duyck v6";
+        "The async_probe bit shares a word with other bits: each use(d) changes one of them, in a read and a write of the word", "Duyck v6";
     failed_bind_clears_drvdata "failed-bind-clears-drvdata": bool = |r| r.series == Series::DuyckV6,
         "A failed device_bind_driver in __device_attach clears drvdata", "Duyck v6";
     one_async_driver "one-async-driver": bool = |r| r.since(5, 19),
@@ -236,7 +236,7 @@ rules! {
     unwind_unpublishes "unwind-unpublishes": bool = |r| r.since(5, 19),
         "bus_add_driver's error path takes the driver off the bus' klist", "KERNEL.md 2.1, v5.19";
     unwind_frees_once "unwind-frees-once": bool = |r| r.since(4, 14),
-        "bus_add_driver's error path leaves the freeing of driver_private to its kobject", "0f9b011d3321, v4.14";
+        "remove_driver_private, the error path of bus_add_driver and of Luis' work function, leaves the freeing to driver_private's kobject", "0f9b011d3321, v4.14";
     add_failure_clears_driver "add-failure-clears-driver": bool = |r| r.since(6, 3),
         "A failing device_add sets dev->driver to NULL, without the device lock", "KERNEL.md 2.6, v6.3";
     ready_flag "ready-flag": bool = |r| r.since(7, 1),
@@ -255,15 +255,13 @@ rules! {
         "device_shutdown waits for probing and blocks it", "KERNEL.md 2.7, v4.19";
     deferred_timeout "deferred-timeout": bool = |r| r.since(4, 19),
         "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more", "KERNEL.md 2.5, v4.19";
-    probe_count_leaks "probe-count-leaks": bool = |_| false,
-        "really_probe returns without dropping probe_count when devres are left over (5.6 to 5.8)", "b292b50b0efc, v5.9";
     init_waits "init-waits": InitWaits = |r| if r.since(5, 17) { InitWaits::Always } else { InitWaits::IfAsyncUsed },
         "When load_module waits for async work after init", "774a1221e862, v3.8; 67d6212afda2, v5.17";
     async_probe_skips_wait "async-probe-skips-wait": bool = |r| r.since(4, 2),
         "A module loaded with async_probe is not waited for", "f2411da74698, v4.2";
-    nd_register_gets_parent "nd-register-gets-parent": bool = |r| r.since(5, 1),
-        "nd_device_register takes a reference on the parent until the registration is done", "KERNEL.md E";
-    uevent_lock "uevent-reads-once": bool = |r| r.since(7, 1),
+    nd_register_gets_parent "nd-register-gets-parent": bool = |r| r.since(4, 20),
+        "nd_device_register takes a reference on the parent until the registration is done", "b6eae0f61db2, v4.20 (from memory)";
+    uevent_reads_once "uevent-reads-once": bool = |r| r.since(7, 1),
         "Reading uevent loads dev->driver once, under the drivers klist's spinlock", "18daa52418e7, v6.15";
 }
 

@@ -134,21 +134,33 @@ fn bringers<P: Program>(
 }
 
 /// The largest set of tasks, none idle, each waiting only for what only members of the set can bring
-/// about. Empty if there is no deadlock.
+/// about; or all that wait, if nobody at all can go on (one that idles may hold what they wait for).
+/// Empty if there is no deadlock.
 #[must_use]
 pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &[Option<TaskView<'_>>]) -> Vec<Waiter> {
     let layout = program.layout();
     let mut waiters = Vec::new();
+    // Those that somebody who is no task now can help: a worker that has not taken an item.
+    let mut outsiders = Vec::new();
+    let mut nobody_goes_on = true;
     for (slot, task) in tasks.iter().enumerate() {
         let Some(task) = task else { continue };
-        if task.op.idles() || enabled(layout, memory, slot, task.op) {
+        if enabled(layout, memory, slot, task.op) {
+            nobody_goes_on = false;
+            continue;
+        }
+        if task.op.idles() {
             continue;
         }
         let on = blocked_on(task.op);
         if let Some(by) = bringers(program, memory, tasks, slot, &on) {
             waiters.push(Waiter { slot, on, by });
+        } else {
+            outsiders.push(Waiter { slot, on, by: Vec::new() });
         }
     }
+    let all: Vec<Waiter> =
+        if nobody_goes_on { waiters.iter().cloned().chain(outsiders).collect() } else { Vec::new() };
     // A task leaves the set when everybody it waits for can go on: then its wait can end.
     loop {
         let members: Vec<usize> = waiters.iter().map(|waiter| waiter.slot).collect();
@@ -160,6 +172,10 @@ pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &[Option<TaskVi
         if waiters.len() == before {
             break;
         }
+    }
+    if waiters.is_empty() {
+        waiters = all;
+        waiters.sort_unstable_by_key(|waiter| waiter.slot);
     }
     for waiter in &mut waiters {
         waiter.by.sort_unstable();

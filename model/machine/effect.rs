@@ -14,6 +14,8 @@ pub struct Applied {
     pub observed: Obs,
     /// A task to start in a free worker slot.
     pub spawned: Option<Entry>,
+    /// The cell in which that slot's flag is to be set.
+    pub marked: Option<CellId>,
     /// The task gives its worker slot back.
     pub ended: bool,
 }
@@ -32,7 +34,7 @@ pub fn apply(
     op: &Op,
     outcome: u8,
 ) -> Result<Applied, Hazard> {
-    let mut machine = Machine { layout, memory, slot, spawned: None, ended: false };
+    let mut machine = Machine { layout, memory, slot, spawned: None, marked: None, ended: false };
     if let Some(lock) = op.under {
         machine.alive(lock)?;
     }
@@ -40,7 +42,10 @@ pub fn apply(
     for action in &op.actions {
         observed = machine.act(action, outcome)?;
     }
-    Ok(Applied { observed, spawned: machine.spawned, ended: machine.ended })
+    if machine.ended {
+        machine.leave_slot()?;
+    }
+    Ok(Applied { observed, spawned: machine.spawned, marked: machine.marked, ended: machine.ended })
 }
 
 struct Machine<'a> {
@@ -48,7 +53,36 @@ struct Machine<'a> {
     memory: &'a mut [u8],
     slot: usize,
     spawned: Option<Entry>,
+    marked: Option<CellId>,
     ended: bool,
+}
+
+/// A spawned task is in its slot: its flag is set in the cell that its creator named.
+pub fn occupy(layout: &Layout, memory: &mut [u8], slot: usize, marked: Option<CellId>) {
+    if let Some(cell) = marked {
+        memory[layout.info(cell).range()][slot] = 1;
+    }
+}
+
+/// Tasks have changed their slots: what names a slot in memory moves with them. For each slot,
+/// `came_from` says which slot its task was in.
+pub fn permute(layout: &Layout, memory: &mut [u8], came_from: &[usize]) {
+    for lock in layout.locks() {
+        let owner = &mut memory[layout.info(*lock).offset];
+        if *owner != 0 {
+            let before = usize::from(*owner) - 1;
+            let now = came_from.iter().position(|slot| *slot == before);
+            *owner = 1 + now.expect("internal: a permutation") as u8;
+        }
+    }
+    for cell in layout.by_slot() {
+        let bytes = &mut memory[layout.info(*cell).range()];
+        let first = bytes.len() - came_from.len();
+        let before = bytes[first..].to_vec();
+        for (now, slot) in came_from.iter().enumerate() {
+            bytes[first + now] = before[*slot];
+        }
+    }
 }
 
 impl Machine<'_> {
@@ -227,7 +261,9 @@ impl Machine<'_> {
                 self.alive(*cell)?;
                 return self.act_on_klist(*cell, action);
             }
-            Action::AsyncSchedule(cell, ..) | Action::AsyncEnd(cell, _) | Action::AsyncAwait(cell, _) => {
+            Action::AsyncSchedule { lists: cell, .. }
+            | Action::AsyncEnd(cell, _)
+            | Action::AsyncAwait(cell, _) => {
                 self.alive(*cell)?;
                 self.act_on_async(*cell, action);
             }
@@ -244,7 +280,8 @@ impl Machine<'_> {
                 return Ok(self.act_on_work(*cell, action));
             }
             Action::Sample(cell, _)
-            | Action::Bump(cell)
+            | Action::Bump(cell, _)
+            | Action::Net(cell, _)
             | Action::Moved(cell, _)
             | Action::DropSample(cell, _) => {
                 self.alive(*cell)?;
@@ -252,6 +289,24 @@ impl Machine<'_> {
             }
         }
         Ok(Obs::Unit)
+    }
+
+    /// A task gives its slot back: nothing in memory may name the slot any more. What names it is
+    /// changed by this task alone, so it is not in the footprint.
+    fn leave_slot(&mut self) -> Result<(), Hazard> {
+        let owner = self.slot + 1;
+        for lock in self.layout.locks() {
+            if usize::from(*self.byte(*lock)) == owner {
+                let text = format!("a task ends while it holds {}", self.name(*lock));
+                return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(*lock), text));
+            }
+        }
+        for cell in self.layout.by_slot() {
+            if let Some(byte) = self.layout.of_slot(*cell, self.slot) {
+                self.memory[byte] = 0;
+            }
+        }
+        Ok(())
     }
 
     fn act_on_value(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {
@@ -408,9 +463,10 @@ impl Machine<'_> {
 
     fn act_on_async(&mut self, cell: CellId, action: &Action) {
         match action {
-            Action::AsyncSchedule(_, domain, entry) => {
+            Action::AsyncSchedule { domain, entry, mark, .. } => {
                 self.bytes(cell)[usize::from(*domain)] += 1;
                 self.spawned = Some(entry.clone());
+                self.marked = *mark;
             }
             Action::AsyncEnd(_, domain) => {
                 self.bytes(cell)[usize::from(*domain)] -= 1;
@@ -435,21 +491,25 @@ impl Machine<'_> {
     }
 
     fn act_on_generation(&mut self, cell: CellId, action: &Action) -> Obs {
+        // What a sampler sees: nothing, or the difference since its sample.
         const NONE: u8 = 0;
-        const SAMPLED: u8 = 1;
-        const MOVED: u8 = 2;
+        const SAMPLED: u8 = 128;
         let samples = self.bytes(cell);
+        let taken = |sample: &&mut u8| **sample != NONE;
         match action {
             Action::Sample(_, who) => samples[usize::from(*who)] = SAMPLED,
-            Action::Bump(_) => {
-                for sample in samples.iter_mut().filter(|sample| **sample == SAMPLED) {
-                    *sample = MOVED;
-                }
+            Action::Bump(_, unseen_by) => {
+                let seen = |who: &usize| !unseen_by.contains(&(*who as u8));
+                let all = samples.iter_mut().enumerate().filter(|(who, _)| seen(who));
+                all.map(|(_, sample)| sample).filter(taken).for_each(|sample| *sample = SAMPLED + 1);
+            }
+            Action::Net(_, up) => {
+                let step = |sample: &mut u8| *sample = if *up { *sample + 1 } else { *sample - 1 };
+                samples.iter_mut().filter(taken).for_each(step);
             }
             Action::Moved(_, who) => {
-                let moved = samples[usize::from(*who)] == MOVED;
-                samples[usize::from(*who)] = NONE;
-                return Obs::Bool(moved);
+                let sample = std::mem::replace(&mut samples[usize::from(*who)], NONE);
+                return Obs::Bool(sample != SAMPLED);
             }
             Action::DropSample(_, who) => samples[usize::from(*who)] = NONE,
             _ => {}

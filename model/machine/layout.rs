@@ -233,6 +233,11 @@ impl Layout {
         &self.cells
     }
 
+    /// The numbers of all cells.
+    pub fn ids(&self) -> impl Iterator<Item = CellId> + use<> {
+        (0..self.cells.len()).map(|number| CellId(number as u16))
+    }
+
     /// A cell by number.
     #[must_use]
     pub fn info(&self, cell: CellId) -> &CellInfo {
@@ -278,6 +283,17 @@ impl Layout {
     #[must_use]
     pub fn by_slot(&self) -> &[CellId] {
         &self.by_slot
+    }
+
+    /// Where the byte of a slot is in a cell that has one for each.
+    #[must_use]
+    pub fn of_slot(&self, cell: CellId, slot: usize) -> Option<usize> {
+        let info = self.info(cell);
+        match info.kind {
+            Kind::Work(_) => Some(info.offset + 1 + slot),
+            Kind::PerTask(_) => Some(info.offset + slot),
+            _ => None,
+        }
     }
 
     /// The byte that stands for a value in a one-byte cell.

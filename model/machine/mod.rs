@@ -11,6 +11,7 @@ pub mod klist;
 pub mod layout;
 pub mod op;
 pub mod program;
+pub mod race;
 pub mod run;
 pub mod set_up;
 pub mod value;

@@ -106,7 +106,16 @@ pub enum Action {
     /// Whether an object has a node that is not dead; if so, with a reference taken in this field.
     KlistFind(CellId, Object, Field),
     /// Puts an entry on the async lists and starts it.
-    AsyncSchedule(CellId, u8, Entry),
+    AsyncSchedule {
+        /// The async lists.
+        lists: CellId,
+        /// The entry's domain.
+        domain: u8,
+        /// What it runs.
+        entry: Entry,
+        /// Flags by slot, in which the slot that it gets is to be set.
+        mark: Option<CellId>,
+    },
     /// The end of an async entry: it leaves the lists.
     AsyncEnd(CellId, u8),
     /// Waits until no entry of this domain (`None`: of any) is on the lists.
@@ -131,8 +140,10 @@ pub enum Action {
     Choose(u8),
     /// Samples a growing counter for one sampler.
     Sample(CellId, u8),
-    /// Increments a growing counter.
-    Bump(CellId),
+    /// Increments a growing counter, unseen by these samplers.
+    Bump(CellId, Vec<u8>),
+    /// Counts up or down a number of which samplers see the difference only.
+    Net(CellId, bool),
     /// Observes whether the counter moved since the sample.
     Moved(CellId, u8),
     /// Forgets a sample.
@@ -271,7 +282,6 @@ impl Action {
             | Action::TestOwn(cell)
             | Action::Claim(cell)
             | Action::ListPop(cell)
-            | Action::AsyncSchedule(cell, ..)
             | Action::AsyncEnd(cell, _)
             | Action::Spawn(cell, _)
             | Action::SpawnEnd(cell)
@@ -281,9 +291,16 @@ impl Action {
             | Action::FlushBegin(cell)
             | Action::CancelBegin(cell)
             | Action::Sample(cell, _)
-            | Action::Bump(cell)
+            | Action::Bump(cell, _)
+            | Action::Net(cell, _)
             | Action::Moved(cell, _)
             | Action::DropSample(cell, _) => add(*cell, Write),
+            Action::AsyncSchedule { lists, mark, .. } => {
+                add(*lists, Write);
+                if let Some(mark) = mark {
+                    add(*mark, Write);
+                }
+            }
             Action::EnterIf(flag, count) => {
                 add(*flag, Read);
                 add(*count, Write);

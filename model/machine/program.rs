@@ -107,12 +107,12 @@ pub trait Program: Sync {
     /// The cells that the checks of an event read and write.
     fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)>;
 
-    /// Checks an event, after the effect of its step.
+    /// Checks an event of the task in this slot, after the effect of its step.
     ///
     /// # Errors
     ///
     /// The hazard that it is.
-    fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard>;
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard>;
 
     /// Checks a state in which nothing can happen any more.
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard>;
@@ -120,6 +120,11 @@ pub trait Program: Sync {
     /// The name of an object.
     fn object_name(&self, object: Object) -> String {
         self.layout().object(object).name.clone()
+    }
+
+    /// The name of a number in a cell, such as `LIVE`; `None` where it is only a number.
+    fn number_name(&self, _cell: CellId, _number: u8) -> Option<&'static str> {
+        None
     }
 
     /// What a step means, in words of the program: the outcome of a choice, the event that its checks

@@ -3,10 +3,11 @@
 //! It keeps whole control values and follows one schedule; the searches keep numbers instead.
 
 use super::blocked::{Hold, TaskView, Waiter, deadlocked, holds};
-use super::effect::apply;
+use super::effect::{apply, occupy, permute};
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::program::{Call, Next, Program, SlotKind};
+use super::race::races;
 use super::value::Obs;
 
 /// A task of a run.
@@ -182,7 +183,7 @@ impl<'p, P: Program> Run<'p, P> {
         };
         taken.observed = Some(applied.observed);
         if let Some(event) = taken.op.event
-            && let Err(hazard) = self.program.event(&event, applied.observed, &mut self.memory)
+            && let Err(hazard) = self.program.event(&event, slot, applied.observed, &mut self.memory)
         {
             let goes_on = hazard.goes_on();
             taken.hazard = Some(hazard);
@@ -204,6 +205,7 @@ impl<'p, P: Program> Run<'p, P> {
             };
             let free = (0..self.tasks.len()).find(worker).ok_or(Refused::NoWorker)?;
             self.start(free, &entry);
+            occupy(self.program.layout(), &mut self.memory, free, applied.marked);
             taken.spawned = Some(free);
         }
         let waiters = self.deadlocked();
@@ -213,11 +215,36 @@ impl<'p, P: Program> Run<'p, P> {
         Ok(taken)
     }
 
+    /// Whether two runs are in the same state, tasks in worker slots taken in any order.
+    #[must_use]
+    pub fn same_state(&self, other: &Self) -> bool {
+        self.sorted() == other.sorted()
+    }
+
+    /// Memory and controls with the workers sorted by content.
+    fn sorted(&self) -> (Vec<u8>, Vec<Option<&P::Control>>) {
+        let mut came_from: Vec<usize> = (0..self.tasks.len()).collect();
+        let control = |slot: usize| self.tasks[slot].as_ref().map(|task| &task.control);
+        let is_worker = |slot: &usize| self.program.slots()[*slot].kind == SlotKind::Worker;
+        let first = came_from.iter().position(is_worker).unwrap_or(came_from.len());
+        came_from[first..].sort_by_key(|slot| (control(*slot).is_none(), control(*slot)));
+        let mut memory = self.memory.clone();
+        permute(self.program.layout(), &mut memory, &came_from);
+        (memory, came_from.into_iter().map(control).collect())
+    }
+
     /// The tasks that wait for each other.
     #[must_use]
     pub fn deadlocked(&self) -> Vec<Waiter> {
         let views: Vec<Option<TaskView<'_>>> = (0..self.tasks.len()).map(|slot| self.view(slot)).collect();
         deadlocked(self.program, &self.memory, &views)
+    }
+
+    /// The data races between the next steps of its tasks.
+    #[must_use]
+    pub fn races(&self) -> Vec<Hazard> {
+        let views: Vec<Option<TaskView<'_>>> = (0..self.tasks.len()).map(|slot| self.view(slot)).collect();
+        races(self.program.layout(), &self.memory, &views)
     }
 
     fn view(&self, slot: usize) -> Option<TaskView<'_>> {

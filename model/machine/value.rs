@@ -6,7 +6,7 @@
 
 use super::layout::CellId;
 
-/// What an object is (device, driver, work item, ...). The program says what each number means.
+/// What an object is (file, page, work item, ...). The program says what each number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sort(pub u8);
 

@@ -8,7 +8,7 @@ use super::columns::{columns, prefixed};
 use super::lines::{Line, deadlocked, is_deadlock, lines};
 use super::words::{actor, frame, names};
 use super::wrap::wrap;
-use crate::trace::{Held, Story, Waiting};
+use crate::trace::{Held, Story, ToldStep, Waiting};
 
 /// The narrowest diagram; a smaller width is taken as this one.
 const LEAST_WIDTH: usize = 40;
@@ -65,6 +65,7 @@ impl DiagramOptions {
 ///     }),
 ///     waiting: vec![],
 ///     held: vec![],
+///     cycle: None,
 /// };
 /// assert_eq!(
 ///     diagram(&story, &DiagramOptions::default()),
@@ -84,8 +85,10 @@ impl DiagramOptions {
 #[must_use]
 pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
     let width = options.line_width();
-    let lines = lines(story, options.full);
-    let mut rows = table(story, &lines, width);
+    let mut rows = match story.cycle.filter(|begins| *begins < story.steps.len()) {
+        None => table(story, &lines(story, options.full), width),
+        Some(begins) => lasso(story, begins, options.full, width),
+    };
     let sentences = sentences(story);
     if !sentences.is_empty() {
         rows.push(String::new());
@@ -98,6 +101,19 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
         rows.extend(scenario);
     }
     joined(rows)
+}
+
+/// A livelock: the way into the cycle, and the cycle.
+fn lasso(story: &Story, begins: usize, full: bool, width: usize) -> Vec<String> {
+    let part = |steps: &[ToldStep]| {
+        let part =
+            Story { steps: steps.to_vec(), hazard: None, waiting: vec![], held: vec![], ..story.clone() };
+        table(story, &lines(&part, full), width)
+    };
+    let mut rows = part(&story.steps[..begins]);
+    rows.extend([String::new(), "From here on the same happens again and again:".to_owned(), String::new()]);
+    rows.extend(part(&story.steps[begins..]));
+    rows
 }
 
 /// Lines as a text, without blanks at their ends.
@@ -131,6 +147,7 @@ fn sentences(story: &Story) -> Vec<String> {
                 format!("{}: {several} for ever.", hazard.id)
             }
             true => format!("{}: {text}.", hazard.id),
+            false if story.cycle.is_some() => format!("{}: {text}.", hazard.id),
             false => format!("{}: At the end, when nothing more can happen: {text}.", hazard.id),
         });
     }

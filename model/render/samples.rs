@@ -12,7 +12,7 @@ impl Teller {
     pub(super) fn new(actors: &[&str]) -> Self {
         let actors: Vec<Actor> = actors.iter().map(|name| Actor { name: (*name).to_owned() }).collect();
         let stacks = vec![Vec::new(); actors.len()];
-        let story = Story { actors, steps: vec![], hazard: None, waiting: vec![], held: vec![] };
+        let story = Story { actors, steps: vec![], hazard: None, waiting: vec![], held: vec![], cycle: None };
         Teller { story, stacks }
     }
 

@@ -280,6 +280,7 @@ prop_compose! {
     ) -> Story {
         let wait = |(actor, stack, on, deadlocked)| Waiting { actor, stack, on, by: vec![actor], deadlocked };
         Story {
+            cycle: None,
             actors: actors.into_iter().map(|name| Actor { name }).collect(),
             steps,
             hazard: hazard.map(|(id, text, at_last_step)| ToldHazard { id, text, at_last_step }),

@@ -107,13 +107,12 @@ pub(crate) fn also(root: Table, vocabulary: &Vocabulary, faults: &mut Faults) ->
 /// `[expect]`: the sorted hazards of each revision.
 pub(crate) fn expect(
     root: Table,
-    listed: &IndexMap<String, Span>,
     vocabulary: &Vocabulary,
     faults: &mut Faults,
 ) -> IndexMap<String, Vec<String>> {
     let mut expect = IndexMap::new();
     for entry in root.table("expect", faults).entries() {
-        check_expected_revision(&entry, listed, vocabulary, faults);
+        check_expected_revision(&entry, vocabulary, faults);
         if entry.value.get_ref().is_table() {
             continue;
         }
@@ -128,21 +127,16 @@ pub(crate) fn expect(
     expect
 }
 
-fn check_expected_revision(
-    entry: &Entry,
-    listed: &IndexMap<String, Span>,
-    vocabulary: &Vocabulary,
-    faults: &mut Faults,
-) {
+fn check_expected_revision(entry: &Entry, vocabulary: &Vocabulary, faults: &mut Faults) {
     let span = entry.key_span.clone();
     if entry.value.get_ref().is_table() {
         // v5.1 = [] is a table v5 with a key 1.
         let message = format!("{} is a table, not a list of hazards", quoted(entry.key));
         let help = "a revision with a dot is written in quotes: \"v5.1\" = []".to_owned();
         faults.add(span, message, Some(help));
-    } else if !listed.contains_key(entry.key) && check_revision(entry.key, span.clone(), vocabulary, faults) {
-        let message = format!("revision {} is not listed in revisions", quoted(entry.key));
-        faults.add(span, message, None);
+    } else {
+        // It need not be listed: any revision can be asked for on the command line.
+        check_revision(entry.key, span, vocabulary, faults);
     }
 }
 

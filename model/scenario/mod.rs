@@ -128,7 +128,7 @@ impl ScenarioFile {
         let revisions = header::revisions(root, vocabulary, &mut faults);
         let rules = header::rules(root, vocabulary, &mut faults);
         let also = header::also(root, vocabulary, &mut faults);
-        let expect = header::expect(root, &revisions, vocabulary, &mut faults);
+        let expect = header::expect(root, vocabulary, &mut faults);
         let resolved = resolve::resolve(root, &mut faults);
 
         let Some(resolved) = resolved.filter(|_| faults.is_empty()) else {

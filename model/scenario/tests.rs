@@ -489,7 +489,6 @@ fn header_words_are_checked() {
             "4:26: expected a boolean, found an integer",
             "6:10: \"deadlock\" is always checked; off by default: data-race",
             "6:22: hazard \"datarace\" is not known; did you mean \"data-race\"?",
-            "8:1: revision \"v6.0\" is not listed in revisions",
             "9:1: \"v5\" is a table, not a list of hazards; a revision with a dot is written in \
              quotes: \"v5.1\" = []",
             "10:12: hazard \"deadlok\" is not known; did you mean \"deadlock\"?",

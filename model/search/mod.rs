@@ -1,6 +1,11 @@
 //! Searches over all interleavings of a program.
 
+#[cfg(test)]
+mod brute;
 pub mod explore;
+pub mod livelock;
 pub mod reference;
 pub mod shortest;
 pub mod system;
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,10 @@
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
+use super::livelock::{cycle, livelock};
 use super::shortest::{Edge, Source, shortest};
 use super::system::{Choice, NoMove, State, System};
-use crate::machine::hazard::{About, Hazard};
+use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::program::Program;
 use crate::machine::run::deadlock;
 
@@ -17,6 +18,8 @@ pub struct Limits {
     pub state_limit: Option<usize>,
     /// Bytes to use for states at the most, by the search's own account.
     pub memory_limit: Option<usize>,
+    /// Whether to look for data races, which is not done otherwise.
+    pub data_races: bool,
 }
 
 /// Why a search did not visit every reachable state.
@@ -52,6 +55,8 @@ pub struct Found {
     pub schedule: Vec<Choice>,
     /// The hazard as a property of the last state, if no step raised it.
     pub at_rest: Option<Hazard>,
+    /// For a livelock, the step at which the cycle begins that the rest of the run is.
+    pub cycle: Option<usize>,
     /// How many other objects have the same hazard.
     pub others: usize,
 }
@@ -87,7 +92,10 @@ struct Seen {
 struct Reference<'p, P: Program> {
     system: System<'p, P>,
     states: IndexSet<State, FxBuildHasher>,
+    /// The steps that lead one deeper.
     edges: Vec<Edge>,
+    /// All other steps.
+    others: Vec<Edge>,
     seen: IndexMap<&'static str, Seen>,
 }
 
@@ -102,8 +110,13 @@ pub fn search<P: Program>(
     let mut system = System::new(program);
     let initial = system.initial(memory);
     let state_bytes = initial.bytes();
-    let mut search =
-        Reference { system, states: IndexSet::default(), edges: Vec::new(), seen: IndexMap::new() };
+    let mut search = Reference {
+        system,
+        states: IndexSet::default(),
+        edges: Vec::new(),
+        others: Vec::new(),
+        seen: IndexMap::new(),
+    };
     search.states.insert(initial);
     let mut outcome = Outcome {
         states: 0,
@@ -120,6 +133,11 @@ pub fn search<P: Program>(
     let mut index = 0;
     let mut choices = Vec::new();
     let mut stopped = false;
+    let waiters = search.system.deadlocked(&search.states[0]);
+    if !waiters.is_empty() {
+        search.report(deadlock(&waiters, program), 0, 0, None);
+        stopped = true;
+    }
     while index < search.states.len() && !stopped {
         if index == next_depth_begins {
             outcome.depth += 1;
@@ -128,6 +146,11 @@ pub fn search<P: Program>(
         let state = search.states[index].clone();
         outcome.most_spawned = outcome.most_spawned.max(search.system.spawned(&state));
         search.system.enabled(&state, &mut choices);
+        if limits.data_races {
+            for race in search.system.races(&state) {
+                search.report(race, outcome.depth, index, None);
+            }
+        }
         if choices.is_empty() {
             search.at_rest(index, outcome.depth, &state);
         }
@@ -143,7 +166,8 @@ pub fn search<P: Program>(
             }
         }
         index += 1;
-        outcome.bytes = search.states.len() * state_bytes + search.edges.len() * size_of::<Edge>();
+        outcome.bytes = search.states.len() * state_bytes
+            + (search.edges.len() + search.others.len()) * size_of::<Edge>();
         if index % BETWEEN_REPORTS == 0 {
             let frontier = search.states.len() - index;
             progress(Progress {
@@ -189,6 +213,8 @@ impl<P: Program> Reference<'_, P> {
         // Only steps one deeper can be part of a shortest run.
         if target >= next_depth_begins {
             self.edges.push(Edge::new(target, index, choice, moved.after));
+        } else {
+            self.others.push(Edge::new(target, index, choice, moved.after));
         }
         Ok(moved.warning)
     }
@@ -206,6 +232,11 @@ impl<P: Program> Reference<'_, P> {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
         seen.about.insert(hazard.about);
+        // Steps are found before the states at rest of the same depth, which are one step nearer.
+        if steps < seen.steps {
+            seen.steps = steps;
+            seen.sources.clear();
+        }
         if seen.steps == steps {
             let at_rest = choice.is_none().then_some(hazard);
             seen.sources.push(Source { state: index, choice, at_rest });
@@ -213,14 +244,32 @@ impl<P: Program> Reference<'_, P> {
     }
 
     fn traces(&mut self) -> Vec<Found> {
-        let mut seen = std::mem::take(&mut self.seen);
-        seen.sort_unstable_keys();
-        self.edges.sort_unstable();
+        let seen = std::mem::take(&mut self.seen);
         let mut found = Vec::new();
+        found.extend(self.livelock());
+        self.edges.sort_unstable();
         for (id, seen) in seen {
-            let (schedule, at_rest) = shortest(&mut self.system, &self.states, &self.edges, &seen.sources);
-            found.push(Found { id, schedule, at_rest, others: seen.about.len() - 1 });
+            let (follower, at_rest) = shortest(&mut self.system, &self.states, &self.edges, &seen.sources);
+            let others = seen.about.len() - 1;
+            found.push(Found { id, schedule: follower.schedule, at_rest, cycle: None, others });
         }
+        found.sort_unstable_by_key(|found| found.id);
         found
+    }
+
+    /// A way into a cycle that a fair run never leaves, and the cycle.
+    fn livelock(&mut self) -> Option<Found> {
+        let deeper = self.edges.len();
+        self.edges.append(&mut self.others);
+        let members = livelock(&self.system, &self.states, &self.edges);
+        self.edges.truncate(deeper);
+        let members = members?;
+        self.edges.sort_unstable();
+        let entry = Source { state: members[0] as usize, choice: None, at_rest: None };
+        let (mut follower, _) = shortest(&mut self.system, &self.states, &self.edges, &[entry]);
+        let begins = follower.schedule.len();
+        cycle(&mut self.system, &self.states, &members, &mut follower);
+        let schedule = follower.schedule;
+        Some(Found { id: id::LIVELOCK, schedule, at_rest: None, cycle: Some(begins), others: 0 })
     }
 }

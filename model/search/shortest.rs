@@ -8,17 +8,17 @@
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
-use super::system::{Choice, State, System};
+use super::system::{Choice, Move, State, System};
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
 
 /// A step that leads one deeper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    to: u32,
-    from: u32,
-    slot: u8,
-    outcome: u8,
+    pub(super) to: u32,
+    pub(super) from: u32,
+    pub(super) slot: u8,
+    pub(super) outcome: u8,
     /// The slot in which the task is after the step; [`GONE`] if it has ended and left it.
     after: u8,
 }
@@ -68,20 +68,18 @@ pub fn shortest<P: Program>(
     states: &IndexSet<State, FxBuildHasher>,
     edges: &[Edge],
     sources: &[Source],
-) -> (Vec<Choice>, Option<Hazard>) {
+) -> (Follower, Option<Hazard>) {
     let remaining = backwards(edges, sources);
     let ends: IndexSet<(usize, Option<Choice>)> =
         sources.iter().map(|source| (source.state, source.choice)).collect();
-    let mut schedule = Vec::new();
+    let mut follower = Follower::new(system);
     let mut choices = Vec::new();
     let mut current = 0;
     let mut last: Option<u8> = None;
-    // Where each slot of the current state is in a run that never sorts its workers.
-    let mut places: Vec<usize> = (0..system.program().slots().len()).collect();
     'run: loop {
         if ends.contains(&(current, None)) {
             let source = sources.iter().find(|source| source.state == current);
-            return (schedule, source.and_then(|source| source.at_rest.clone()));
+            return (follower, source.and_then(|source| source.at_rest.clone()));
         }
         let best = cost(&remaining[&(current as u32)], last);
         let state = &states[current];
@@ -90,8 +88,8 @@ pub fn shortest<P: Program>(
             let switch = u32::from(last.is_some_and(|last| usize::from(last) != choice.slot));
             if ends.contains(&(current, Some(*choice))) {
                 if switch == best {
-                    schedule.push(Choice { slot: places[choice.slot], ..*choice });
-                    return (schedule, None);
+                    follower.last(*choice);
+                    return (follower, None);
                 }
                 continue;
             }
@@ -100,20 +98,46 @@ pub fn shortest<P: Program>(
             let Some(rest) = remaining.get(&(target as u32)).filter(|_| target > current) else { continue };
             let after = moved.after.map_or(GONE, |slot| slot as u8);
             if switch + cost(rest, Some(after)) == best && is_edge(edges, target, current) {
-                schedule.push(Choice { slot: places[choice.slot], ..*choice });
-                if let Some(free) = moved.spawned {
-                    // A run puts a spawned task into its first free slot.
-                    let empty = (0..places.len()).filter(|slot| *slot >= free && state.node(*slot).is_none());
-                    let first = empty.min_by_key(|slot| places[*slot]).unwrap_or(free);
-                    places.swap(free, first);
-                }
-                places = moved.came_from.iter().map(|slot| places[*slot]).collect();
+                follower.take(state, *choice, &moved);
                 current = target;
                 last = Some(after);
                 continue 'run;
             }
         }
         unreachable!("internal: the way to a hazard is lost");
+    }
+}
+
+/// Follows a run over states whose workers are sorted, and names its steps as a run does whose workers
+/// stay where they are: a spawned task gets the first free slot.
+#[derive(Clone, Debug)]
+pub struct Follower {
+    /// Where each slot of the current state is in that run.
+    places: Vec<usize>,
+    /// The steps so far.
+    pub schedule: Vec<Choice>,
+}
+
+impl Follower {
+    fn new<P: Program>(system: &System<'_, P>) -> Self {
+        Follower { places: (0..system.program().slots().len()).collect(), schedule: Vec::new() }
+    }
+
+    /// A step that leads nowhere: it is the hazard.
+    fn last(&mut self, choice: Choice) {
+        self.schedule.push(Choice { slot: self.places[choice.slot], ..choice });
+    }
+
+    /// A step.
+    pub fn take(&mut self, state: &State, choice: Choice, moved: &Move) {
+        self.last(choice);
+        let places = &mut self.places;
+        if let Some(free) = moved.spawned {
+            let empty = (0..places.len()).filter(|slot| *slot >= free && state.node(*slot).is_none());
+            let first = empty.min_by_key(|slot| places[*slot]).unwrap_or(free);
+            places.swap(free, first);
+        }
+        *places = moved.came_from.iter().map(|slot| places[*slot]).collect();
     }
 }
 

@@ -8,10 +8,12 @@ use petgraph::graph::NodeIndex;
 
 use crate::automaton::Automaton;
 use crate::machine::blocked::{TaskView, Waiter, deadlocked};
-use crate::machine::effect::apply;
+use crate::machine::effect::{apply, occupy, permute};
 use crate::machine::hazard::Hazard;
+use crate::machine::layout::CellId;
 use crate::machine::op::{Op, enabled};
 use crate::machine::program::{Program, SlotKind};
+use crate::machine::race::races;
 use crate::machine::value::Obs;
 
 /// A slot in which no task is.
@@ -160,6 +162,33 @@ impl<'p, P: Program> System<'p, P> {
         }
     }
 
+    /// Whether the task in a slot can take its next step.
+    #[must_use]
+    pub fn is_enabled(&self, state: &State, slot: usize) -> bool {
+        let layout = self.program().layout();
+        let next = self.next(state, slot);
+        next.is_some_and(|op| enabled(layout, &state.memory, slot, op)) && self.started(state, slot)
+    }
+
+    /// The slots of spawned tasks.
+    #[must_use]
+    pub fn workers(&self) -> std::ops::Range<usize> {
+        self.workers.clone()
+    }
+
+    /// Whether a slot is one of spawned tasks.
+    #[must_use]
+    pub fn is_worker(&self, slot: usize) -> bool {
+        self.workers.contains(&slot)
+    }
+
+    /// Where a task at this node is: in its own slot, or, spawned, in any worker's.
+    #[must_use]
+    pub fn slots_of(&self, state: &State, slot: usize, node: Option<NodeIndex>) -> Vec<usize> {
+        let range = if self.is_worker(slot) { self.workers() } else { slot..slot + 1 };
+        range.filter(|place| node.is_some() && state.node(*place) == node).collect()
+    }
+
     /// How many spawned tasks are unfinished.
     #[must_use]
     pub fn spawned(&self, state: &State) -> usize {
@@ -180,7 +209,7 @@ impl<'p, P: Program> System<'p, P> {
             apply(program.layout(), &mut memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
         let mut warning = None;
         if let Some(event) = op.event
-            && let Err(hazard) = program.event(&event, applied.observed, &mut memory)
+            && let Err(hazard) = program.event(&event, choice.slot, applied.observed, &mut memory)
         {
             if !hazard.goes_on() {
                 return Err(NoMove::Hazard(hazard));
@@ -193,6 +222,7 @@ impl<'p, P: Program> System<'p, P> {
         if let Some(entry) = applied.spawned {
             let free = self.workers.clone().find(|slot| nodes[*slot] == EMPTY).ok_or(NoMove::NoWorker)?;
             nodes[free] = self.automaton.start(&entry).index() as u32;
+            occupy(program.layout(), &mut memory, free, applied.marked);
             spawned = Some(free);
         }
         let mut state = State { memory, nodes };
@@ -210,8 +240,13 @@ impl<'p, P: Program> System<'p, P> {
         let mut came_from: Vec<usize> = (0..state.nodes.len()).collect();
         let rank = |slot: &usize| state.node(*slot).map(|node| &self.automaton.node(node).control);
         let order = |a: &usize, b: &usize| {
-            if state.nodes[*a] == state.nodes[*b] {
+            if state.nodes[*a] == EMPTY && state.nodes[*b] == EMPTY {
                 return a.cmp(b);
+            }
+            if state.nodes[*a] == state.nodes[*b] {
+                // They may differ in what memory says of them.
+                let in_memory = |slot: usize| self.named_in(&state.memory, slot);
+                return in_memory(*a).cmp(in_memory(*b)).then(a.cmp(b));
             }
             match (rank(a), rank(b)) {
                 (Some(left), Some(right)) => left.cmp(right),
@@ -222,42 +257,39 @@ impl<'p, P: Program> System<'p, P> {
             return came_from;
         }
         came_from[self.workers.clone()].sort_by(order);
-        self.permute(state, &came_from);
+        state.nodes = came_from.iter().map(|slot| state.nodes[*slot]).collect();
+        permute(self.program().layout(), &mut state.memory, &came_from);
         came_from
     }
 
-    fn permute(&self, state: &mut State, came_from: &[usize]) {
+    /// What memory says of a slot: which mutexes it owns, and its bytes in the cells that have one a slot.
+    fn named_in<'m>(&'m self, memory: &'m [u8], slot: usize) -> impl Iterator<Item = u8> + 'm {
         let layout = self.program().layout();
-        state.nodes = came_from.iter().map(|slot| state.nodes[*slot]).collect();
-        for lock in layout.locks() {
-            let owner = &mut state.memory[layout.info(*lock).offset];
-            if *owner != 0 {
-                let before = usize::from(*owner) - 1;
-                let now = came_from.iter().position(|slot| *slot == before);
-                *owner = 1 + now.expect("internal: a permutation") as u8;
-            }
-        }
-        for cell in layout.by_slot() {
-            let bytes = &mut state.memory[layout.info(*cell).range()];
-            let first = bytes.len() - came_from.len();
-            let before = bytes[first..].to_vec();
-            for (now, slot) in came_from.iter().enumerate() {
-                bytes[first + now] = before[*slot];
-            }
-        }
+        let owns = move |lock: &CellId| u8::from(usize::from(memory[layout.info(*lock).offset]) == slot + 1);
+        let byte = move |cell: &CellId| layout.of_slot(*cell, slot).map_or(0, |byte| memory[byte]);
+        layout.locks().iter().map(owns).chain(layout.by_slot().iter().map(byte))
     }
 
     /// The tasks that wait for each other in a state.
     #[must_use]
     pub fn deadlocked(&self, state: &State) -> Vec<Waiter> {
-        let views: Vec<Option<TaskView<'_>>> = (0..state.nodes.len())
+        deadlocked(self.program(), &state.memory, &self.views(state))
+    }
+
+    /// The data races between the next steps in a state.
+    #[must_use]
+    pub fn races(&self, state: &State) -> Vec<Hazard> {
+        races(self.program().layout(), &state.memory, &self.views(state))
+    }
+
+    fn views<'s>(&'s self, state: &'s State) -> Vec<Option<TaskView<'s>>> {
+        (0..state.nodes.len())
             .map(|slot| {
                 let node = self.automaton.node(state.node(slot)?);
                 let (op, _) = node.next.as_ref()?;
                 let entry = self.program().entry(&node.control);
                 self.started(state, slot).then_some(TaskView { op, holds: &node.holds, entry })
             })
-            .collect();
-        deadlocked(self.program(), &state.memory, &views)
+            .collect()
     }
 }

@@ -10,9 +10,9 @@ pub use show::{scenes, step_words};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::hazard::Hazard;
+use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::program::{Program, SlotKind};
-use crate::machine::run::{Refused, Run, Taken};
+use crate::machine::run::{Refused, Run, Taken, deadlock};
 use crate::machine::set_up::{Failed, set_up};
 
 /// Which task took a step, and with which outcome.
@@ -34,7 +34,7 @@ pub struct Actor {
 /// A cell that a step changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The cell's name, such as `pmem0.driver`.
+    /// The cell's name, such as `pmem0.owner`.
     pub cell: String,
     /// Its value before.
     pub from: String,
@@ -69,7 +69,7 @@ pub struct ToldStep {
     pub stack: Vec<String>,
     /// What kind of step it is.
     pub kind: StepKind,
-    /// What it did, such as `lock pmem0.mutex` or `read pmem0.driver`.
+    /// What it did, such as `lock pmem0.mutex` or `read pmem0.owner`.
     pub does: String,
     /// What it means to the program, such as `the probe failed`, if that adds to what it did.
     #[serde(default)]
@@ -139,6 +139,9 @@ pub struct Story {
     pub waiting: Vec<Waiting>,
     /// The mutexes that are held at the end.
     pub held: Vec<Held>,
+    /// For a livelock, the step at which the cycle begins that the rest of the steps are.
+    #[serde(default)]
+    pub cycle: Option<usize>,
 }
 
 /// What can be seen at one place of a run.
@@ -160,36 +163,69 @@ pub enum ReplayError {
     /// The set-up does not end well.
     #[error("the set-up of this scenario does not end well any more")]
     SetUp,
+    /// The run does not come back to where its cycle began.
+    #[error("the cycle does not close any more")]
+    NoCycle,
     /// A step of the schedule is not possible.
     #[error("step {0} is not possible: {1}")]
     Refused(usize, String),
 }
 
-/// Replays a schedule after the set-up.
-///
-/// `at_rest` is the hazard of the last state, if no step raised it: the search found it, the replay
-/// repeats the search's words only after [`Program::at_quiescence`] has found it again.
+/// What a schedule ends with, if its last step is no hazard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending<'a> {
+    /// Its last step.
+    Step,
+    /// A state at rest that has the hazard of this id.
+    AtRest(&'a str),
+    /// A cycle that begins at this step.
+    Cycle(usize),
+}
+
+/// Replays a schedule after the set-up. A hazard of its end is found again, not taken on trust.
 ///
 /// # Errors
 ///
 /// Why the schedule is not one of this program.
-pub fn replay<P: Program>(
-    program: &P,
-    schedule: &[Turn],
-    at_rest: Option<&str>,
-) -> Result<Story, ReplayError> {
+pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) -> Result<Story, ReplayError> {
     let mut teller = show::Teller::new(program, false);
+    let mut cycle_began = None;
+    let mut number = 0;
     let run = follow(program, schedule, |step, after| {
         if let Some((slot, before, taken)) = step {
             teller.tell(slot, before, taken, after);
+            if ending == Ending::Cycle(number) {
+                cycle_began = Some(before.clone());
+            }
+            number += 1;
         }
     })?;
-    let hazards = match at_rest {
-        Some(_) => program.at_quiescence(run.memory()),
-        None => Vec::new(),
+    let last = match ending {
+        Ending::Step => None,
+        Ending::AtRest(id) => {
+            let mut hazards = program.at_quiescence(run.memory());
+            // The tasks may wait for each other from the very start.
+            let waiters = run.deadlocked();
+            if !waiters.is_empty() {
+                hazards.push(deadlock(&waiters, program));
+            }
+            hazards.extend(run.races());
+            hazards.into_iter().find(|hazard| hazard.id == id)
+        }
+        Ending::Cycle(begins) => {
+            if !cycle_began.is_some_and(|before| before.same_state(&run)) {
+                return Err(ReplayError::NoCycle);
+            }
+            let steps = schedule.len() - begins;
+            let text = format!("the last {steps} steps bring everything back to where it was, for ever");
+            Some(Hazard::new(id::LIVELOCK, About::Program, text))
+        }
     };
-    let last = hazards.into_iter().find(|hazard| Some(hazard.id) == at_rest);
-    Ok(teller.end(&run, last))
+    let mut story = teller.end(&run, last);
+    if let Ending::Cycle(begins) = ending {
+        story.cycle = Some(begins);
+    }
+    Ok(story)
 }
 
 /// A step as it is taken: the slot, the run before it, and what was done.

@@ -135,12 +135,12 @@ fn reads(layout: &Layout, step: &Footprint) -> Vec<CellId> {
             | Action::SetOwn(..)
             | Action::KlistAdd(..)
             | Action::KlistExit(..)
-            | Action::AsyncSchedule(..)
+            | Action::AsyncSchedule { .. }
             | Action::AsyncEnd(..)
             | Action::Spawn(..)
             | Action::SpawnEnd(_)
             | Action::WorkEnd(_)
-            | Action::Bump(_)
+            | Action::Bump(..)
             | Action::Sample(..)
             | Action::DropSample(..)
             | Action::Choose(_) => {}
