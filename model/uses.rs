@@ -8,9 +8,10 @@ use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 use crate::check::{Scenario, Violation};
 use crate::driver_core::program::DriverCore;
 use crate::machine::op::Action;
-use crate::machine::program::Program;
+use crate::machine::program::{Program, SlotKind};
 use crate::machine::set_up::set_up;
-use crate::search::explore::{Explored, call_words, explore};
+use crate::search::explore::{Explored, Moved, call_words, explore};
+use crate::search::system::{Choice, State};
 use crate::trace::{Ending, Story, Turn, replay, step_words};
 
 /// A node or an edge of a graph to draw: its label, and whether it is one of the counterexample's.
@@ -194,41 +195,50 @@ pub fn state_graph(
     Ok(dot(&graph))
 }
 
-/// The steps of a schedule as steps between explored states. A schedule never sorts its workers, the
-/// states do: `place` says where each slot of the schedule is in the state.
+/// The steps of a schedule as steps between explored states.
 fn marked(explored: &mut Explored<'_, DriverCore>, schedule: &[Turn]) -> IndexSet<(usize, usize, u8)> {
     let mut marked = IndexSet::new();
-    let mut place: Vec<usize> = (0..explored.system.program().slots().len()).collect();
+    let mut places = Places::new(explored);
     let mut state = explored.states[0].clone();
     for turn in schedule {
-        let choice = crate::search::system::Choice { slot: place[turn.slot], outcome: turn.outcome };
+        let choice = Choice { slot: places.0[turn.slot], outcome: turn.outcome };
         let Some(from) = explored.states.get_index_of(&state) else { break };
         marked.insert((from, choice.slot, choice.outcome));
-        // In a schedule a spawned task takes the first worker that is free.
-        let free = (0..place.len()).find(|slot| is_free(explored, &state, place[*slot], &choice));
-        let Ok(moved) = explored.system.step(&state, choice) else { break };
-        if let (Some(spawned), Some(free)) = (moved.spawned, free) {
-            let other = place.iter().position(|at| *at == spawned).expect("internal: a permutation");
-            place.swap(free, other);
-        }
-        for at in &mut place {
-            *at = moved.came_from.iter().position(|slot| slot == at).expect("internal: a permutation");
-        }
-        state = moved.state;
+        let Some(next) = places.step(explored, &state, choice) else { break };
+        state = next;
     }
     marked
 }
 
-/// Whether a place is that of a worker without a task.
-fn is_free(
-    explored: &Explored<'_, DriverCore>,
-    state: &crate::search::system::State,
-    place: usize,
-    choice: &crate::search::system::Choice,
-) -> bool {
-    use crate::machine::program::SlotKind;
-    let worker = explored.system.program().slots()[place].kind == SlotKind::Worker;
-    worker && place != choice.slot && state.node(place).is_none()
+/// Where each slot of a schedule is in a state: schedules never sort their workers, states do.
+struct Places(Vec<usize>);
+
+impl Places {
+    fn new(explored: &Explored<'_, DriverCore>) -> Self {
+        Places((0..explored.system.program().slots().len()).collect())
+    }
+
+    /// Takes a step of the state; `None` if it is a hazard.
+    fn step(
+        &mut self,
+        explored: &mut Explored<'_, DriverCore>,
+        state: &State,
+        choice: Choice,
+    ) -> Option<State> {
+        let moved = explored.system.step(state, choice).ok()?;
+        if let Some(spawned) = moved.spawned {
+            // In a schedule a spawned task takes the first worker that is free.
+            let worker = |place: usize| explored.system.program().slots()[place].kind == SlotKind::Worker;
+            let is_free = |place: usize| worker(place) && state.node(place).is_none();
+            let free = self.0.iter().position(|place| is_free(*place)).expect("internal: a worker was free");
+            let other = self.0.iter().position(|place| *place == spawned).expect("internal: a permutation");
+            self.0.swap(free, other);
+        }
+        for place in &mut self.0 {
+            *place = moved.came_from.iter().position(|slot| slot == place).expect("internal: a permutation");
+        }
+        Some(moved.state)
+    }
 }
 
 /// What a scenario's tasks did on a revision.
@@ -259,9 +269,11 @@ pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Resu
     }
     functions.sort_unstable_keys();
     functions.values_mut().for_each(IndexSet::sort_unstable);
-    let (_, never) = explored.contended();
-    let mut uncontended: Vec<String> =
-        never.into_iter().map(|(slot, call)| format!("{}: {call}", program.slots()[slot].name)).collect();
+    let mut uncontended: Vec<String> = explored
+        .uncontended()
+        .into_iter()
+        .map(|(slot, call)| format!("{}: {call}", program.slots()[slot].name))
+        .collect();
     uncontended.sort_unstable();
     Ok(Coverage { functions, uncontended, complete: explored.complete })
 }
@@ -317,23 +329,17 @@ pub fn samples(
     Ok(stories)
 }
 
-/// Steps between explored states as a schedule, whose workers are never sorted.
+/// Steps between explored states as a schedule.
 fn unsorted(explored: &mut Explored<'_, DriverCore>, way: &[usize]) -> Vec<Turn> {
-    let mut place: Vec<usize> = (0..explored.system.program().slots().len()).collect();
+    let mut places = Places::new(explored);
     let mut schedule = Vec::new();
     for number in way {
-        let moved = explored.moves[*number];
-        let state = explored.states[moved.from].clone();
-        let slot = place.iter().position(|at| *at == moved.choice.slot).expect("internal: a permutation");
-        schedule.push(Turn { slot, outcome: moved.choice.outcome });
-        let free = (0..place.len()).find(|slot| is_free(explored, &state, place[*slot], &moved.choice));
-        let Ok(step) = explored.system.step(&state, moved.choice) else { break };
-        if let (Some(spawned), Some(free)) = (step.spawned, free) {
-            let other = place.iter().position(|at| *at == spawned).expect("internal: a permutation");
-            place.swap(free, other);
-        }
-        for at in &mut place {
-            *at = step.came_from.iter().position(|slot| slot == at).expect("internal: a permutation");
+        let Moved { from, choice, .. } = explored.moves[*number];
+        let state = explored.states[from].clone();
+        let slot = places.0.iter().position(|place| *place == choice.slot).expect("internal: a permutation");
+        schedule.push(Turn { slot, outcome: choice.outcome });
+        if places.step(explored, &state, choice).is_none() {
+            break;
         }
     }
     schedule

@@ -351,7 +351,7 @@ fn ablate_names_the_rule_that_prevents_a_hazard() {
     assert!(text.contains("No new hazard in these scenarios with:\n"), "{text}");
     let output = raddle(&["ablate", "case.toml", "--revision", "v6.0", "--format", "json"], dir.path());
     let line = stdout(&output).lines().find(|line| line.contains("detach-waits")).map(str::to_owned);
-    let json = r#"{"revision":"v6.0","rule":"detach-waits-for-async","value":"true","instead":"false","prevents":[{"scenario":"case.toml","hazards":["stale-driver-pointer"]}],"complete":true}"#;
+    let json = r#"{"revision":"v6.0","rule":"detach-waits-for-async","value":"true","instead":"false","prevents":[{"scenario":"case.toml","hazards":["stale-driver-pointer"]}],"complete":true,"note":null}"#;
     assert_eq!(line.as_deref(), Some(json));
 }
 

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use super::out::{Out, complain};
 use super::sweep::{Sweep, list};
-use super::{INPUT_ERROR, Lines};
+use super::{INPUT_ERROR, TableFormat};
 
 /// Changes each rule of a revision on all scenario files below the paths.
-pub fn ablate(paths: &[PathBuf], name: &str, format: Lines, out: &mut Out) -> u8 {
+pub fn ablate(paths: &[PathBuf], name: &str, format: TableFormat, out: &mut Out) -> u8 {
     let mut sweep = Sweep::default();
     let Some(revision) = Revision::find(name) else {
         sweep.knows(name);
@@ -36,7 +36,7 @@ pub fn ablate(paths: &[PathBuf], name: &str, format: Lines, out: &mut Out) -> u8
     for change in changes(revision) {
         let rows: Vec<&Ablation> = all.iter().filter(|row| row.change == change).collect();
         let telling = |row: &&&Ablation| !row.appear.is_empty();
-        if format == Lines::Json {
+        if format == TableFormat::Json {
             let complete = rows.iter().all(|row| row.complete);
             let found: Vec<Value> = rows
                 .iter()
@@ -65,7 +65,7 @@ pub fn ablate(paths: &[PathBuf], name: &str, format: Lines, out: &mut Out) -> u8
             out.line(format_args!("    {}: {}", row.scenario, list(&row.appear)));
         }
     }
-    if format == Lines::Text && !idle.is_empty() {
+    if format == TableFormat::Text && !idle.is_empty() {
         out.line("No new hazard in these scenarios with:");
         for change in idle {
             out.line(format_args!("    {change}"));

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::out::{Out, complain};
 use super::sweep::{Sweep, list};
-use super::{INPUT_ERROR, Lines};
+use super::{INPUT_ERROR, TableFormat};
 
 /// Compares two revisions on all scenario files below the paths.
-pub fn compare(paths: &[PathBuf], from: &str, to: &str, format: Lines, out: &mut Out) -> u8 {
+pub fn compare(paths: &[PathBuf], from: &str, to: &str, format: TableFormat, out: &mut Out) -> u8 {
     let mut sweep = Sweep::default();
     if !sweep.knows(from) || !sweep.knows(to) {
         return INPUT_ERROR;
@@ -31,14 +31,14 @@ pub fn compare(paths: &[PathBuf], from: &str, to: &str, format: Lines, out: &mut
                 rows += 1;
                 changed += usize::from(!row.gone.is_empty() || !row.new.is_empty());
                 match format {
-                    Lines::Json => out.line(as_json(&row, from, to)),
-                    Lines::Text => text(&row, out),
+                    TableFormat::Json => out.line(as_json(&row, from, to)),
+                    TableFormat::Text => text(&row, out),
                 }
                 out.flush();
             }
         }
     }
-    if format == Lines::Text {
+    if format == TableFormat::Text {
         out.line(format_args!("{from} -> {to}: {rows} scenarios, {changed} of them differ"));
     }
     sweep.code()

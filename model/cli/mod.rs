@@ -53,7 +53,7 @@ enum Command {
         to: String,
         /// How to print results
         #[arg(long, value_enum, default_value = "text")]
-        format: Lines,
+        format: TableFormat,
     },
     /// Change each rule of a revision in turn: which hazards does it prevent?
     Ablate {
@@ -65,7 +65,7 @@ enum Command {
         revision: String,
         /// How to print results
         #[arg(long, value_enum, default_value = "text")]
-        format: Lines,
+        format: TableFormat,
     },
     /// Print a graph as DOT: a function's automaton, a scenario's lock order, its states
     Graph(GraphArgs),
@@ -213,6 +213,14 @@ enum EngineArg {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TableFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people
     Text,
@@ -230,15 +238,6 @@ enum Format {
     Mermaid,
     /// ITF JSON, one trace for each violation
     Itf,
-}
-
-/// How the tables of `compare` and `ablate` are printed.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Lines {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
 }
 
 /// Parses a size such as `512M`.

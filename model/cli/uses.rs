@@ -62,7 +62,7 @@ pub fn graph(args: &GraphArgs, out: &mut Out) -> u8 {
                 Err(error) => Err(error.to_string()),
             }
         }
-        (Some(function), ..) => of_function(function, args, out),
+        (Some(function), ..) => of_function(function, args),
         (None, None, None) => Err("name a function, or use --locks or --states".to_owned()),
     };
     match result {
@@ -80,7 +80,7 @@ fn revision<'a>(args: &'a GraphArgs, scenario: &'a Scenario) -> &'a str {
 }
 
 /// The automaton of a function, in the scenario that is given or in the first built-in one that has it.
-fn of_function(function: &str, args: &GraphArgs, _out: &mut Out) -> Result<Option<String>, String> {
+fn of_function(function: &str, args: &GraphArgs) -> Result<Option<String>, String> {
     let limit = args.max_states.unwrap_or(FUNCTION_STATES);
     if let Some(path) = &args.scenario {
         let scenario = Scenario::load(path).map_err(|errors| errors[0].to_string())?;

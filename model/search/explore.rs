@@ -70,10 +70,10 @@ impl<P: Program> Explored<'_, P> {
         way
     }
 
-    /// The outermost functions of tasks during which another task's next step conflicted with theirs
-    /// in some state, and those during which none ever did: each with its task's slot.
+    /// The outermost functions of tasks, each with its slot, during which no other task's next step
+    /// conflicted with theirs in any state.
     #[must_use]
-    pub fn contended(&self) -> (IndexSet<(usize, String)>, IndexSet<(usize, String)>) {
+    pub fn uncontended(&self) -> IndexSet<(usize, String)> {
         let program = self.system.program();
         let layout = program.layout();
         let mut met = IndexSet::new();
@@ -106,8 +106,7 @@ impl<P: Program> Explored<'_, P> {
                 }
             }
         }
-        let never = all.into_iter().filter(|call| !met.contains(call)).collect();
-        (met, never)
+        all.into_iter().filter(|call| !met.contains(call)).collect()
     }
 }
 

@@ -192,13 +192,12 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
     let mut cycle_began = None;
     let mut number = 0;
     let run = follow(program, schedule, |step, after| {
-        if let Some((slot, before, taken)) = step {
-            teller.tell(slot, before, taken, after);
-            if ending == Ending::Cycle(number) {
-                cycle_began = Some(before.clone());
-            }
-            number += 1;
+        let Some((slot, before, taken)) = step else { return };
+        teller.tell(slot, before, taken, after);
+        if ending == Ending::Cycle(number) {
+            cycle_began = Some(before.clone());
         }
+        number += 1;
     })?;
     let last = match ending {
         Ending::Step => None,

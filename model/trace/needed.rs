@@ -141,6 +141,7 @@ fn reads(layout: &Layout, step: &Footprint) -> Vec<CellId> {
             | Action::SpawnEnd(_)
             | Action::WorkEnd(_)
             | Action::Bump(..)
+            | Action::Net(..)
             | Action::Sample(..)
             | Action::DropSample(..)
             | Action::Choose(_) => {}
