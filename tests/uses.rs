@@ -91,7 +91,13 @@ fn a_verified_scenario_shows_sample_runs() {
 
 fn report(dir: &Path) -> PathBuf {
     let out = dir.join("page");
-    raddle(&["report", "scenarios", "--out", out.to_str().expect("a path in UTF-8")]);
+    raddle(&[
+        "report",
+        "scenarios/bart",
+        "scenarios/drvdata",
+        "--out",
+        out.to_str().expect("a path in UTF-8"),
+    ]);
     out.join("index.html")
 }
 
@@ -128,6 +134,7 @@ document.querySelectorAll(".violation").forEach((section, number) => {
   const key = key => section.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
   const live = () => section.querySelector("[aria-live]").textContent;
   if (!data.violations[number].scenes.length) return;
+  section.dispatchEvent(new FocusEvent("focusin"));
   if (!live().startsWith("At the start")) said.push("does not start at the start: " + live());
   key("ArrowRight"); key("ArrowDown");
   if (!live().startsWith("Step 2 of " + steps)) said.push("two steps: " + live());

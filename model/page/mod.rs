@@ -13,6 +13,7 @@ use crate::dumped::DumpedTrace;
 use crate::embedded::source_line;
 use crate::forms::row;
 use crate::render::{explain, step_words};
+use crate::trace::Scene;
 use crate::uses::function_steps;
 
 const STYLE: &str = include_str!("style.css");
@@ -152,8 +153,32 @@ fn violation_data(scenario: &Scenario, report: &Report, violation: &Violation) -
         "actors": story.actors.iter().map(|actor| &actor.name).collect::<Vec<_>>(),
         "hazard": story.hazard.as_ref().map(|hazard| &hazard.text),
         "steps": steps.collect::<Vec<_>>(),
-        "scenes": scenes,
+        "scenes": deltas(&scenes),
     }))
+}
+
+/// Scenes whose memory is what differs from the scene before; a cell that is gone has the value null.
+fn deltas(scenes: &[Scene]) -> Vec<Value> {
+    let mut before: IndexMap<&str, &str> = IndexMap::new();
+    let mut deltas = Vec::with_capacity(scenes.len());
+    for scene in scenes {
+        let now: IndexMap<&str, &str> =
+            scene.memory.iter().map(|(cell, value)| (cell.as_str(), value.as_str())).collect();
+        let set = now.iter().filter(|(cell, value)| before.get(*cell) != Some(value));
+        let gone = before.keys().filter(|cell| !now.contains_key(*cell));
+        let memory: Vec<Value> = set
+            .map(|(cell, value)| json!([cell, value]))
+            .chain(gone.map(|cell| json!([cell, null])))
+            .collect();
+        deltas.push(json!({
+            "memory": memory,
+            "locks": scene.locks,
+            "ready": scene.ready,
+            "waiting": scene.waiting,
+        }));
+        before = now;
+    }
+    deltas
 }
 
 fn put(out: &mut String, text: &str) {

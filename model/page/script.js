@@ -10,7 +10,13 @@ const make = (tag, text, attributes = {}) => {
 const fill = (node, children) => node.replaceChildren(...children);
 
 function stepper(section, violation) {
-  const { actors, steps, scenes } = violation;
+  const { actors, steps } = violation;
+  // The page holds what changes from scene to scene.
+  const cells = new Map();
+  const scenes = violation.scenes.map(scene => {
+    for (const [cell, value] of scene.memory) value === null ? cells.delete(cell) : cells.set(cell, value);
+    return { ...scene, memory: [...cells].sort((a, b) => a[0] < b[0] ? -1 : 1) };
+  });
   const lanes = section.querySelector(".lanes");
   const live = section.querySelector("[aria-live]");
   const memory = section.querySelector(".memory");
@@ -87,6 +93,13 @@ function stepper(section, violation) {
   });
   go(0);
 }
+// A section is built when it comes into view or is used: a run may have hundreds.
 document.querySelectorAll(".violation").forEach((section, number) => {
-  if (data.violations[number].scenes.length) stepper(section, data.violations[number]);
+  if (!data.violations[number].scenes.length) return;
+  let built = false;
+  const build = () => {
+    if (!built) { built = true; stepper(section, data.violations[number]); }
+  };
+  for (const event of ["focusin", "pointerdown", "keydown"]) section.addEventListener(event, build, { once: true });
+  new IntersectionObserver(seen => { if (seen.some(entry => entry.isIntersecting)) build(); }).observe(section);
 });
