@@ -20,3 +20,14 @@ fn collect(dir: &'static Dir<'static>, found: &mut Vec<(String, &'static str)>) 
     }
     dir.dirs().for_each(|dir| collect(dir, found));
 }
+
+static MODEL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/model/driver_core");
+
+/// A line of the model's source, by its place as stories give it: `model/driver_core/dd.rs:12`.
+#[must_use]
+pub fn source_line(at: &str) -> Option<&'static str> {
+    let (file, line) = at.rsplit_once(':')?;
+    let (_, name) = file.rsplit_once("driver_core/")?;
+    let line: usize = line.parse().ok()?;
+    MODEL.get_file(name)?.contents_utf8()?.lines().nth(line.checked_sub(1)?).map(str::trim)
+}

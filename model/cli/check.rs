@@ -11,6 +11,7 @@ use raddle::forms::Form;
 use raddle::render::wrapped;
 use raddle::scenario::scenario_files;
 use raddle::search::reference::{Limits, Progress};
+use raddle::uses::samples;
 use raddle::why::{Preventer, preventers};
 use serde_json::{Map, Value, json};
 
@@ -199,6 +200,9 @@ fn check_file(
                 }
             }
         }
+        if args.samples > 0 && report.verdict == Verdict::Verified && args.format == Format::Text {
+            sample_runs(&scenario, &report, args, out);
+        }
         out.flush();
         if let Some(dir) = &args.dump
             && let Err(error) = dump(dir, &scenario, &report, args.full)
@@ -238,6 +242,19 @@ fn lkml(report: &Report, full: bool, why: &[Preventer], out: &mut Out) {
             wrapped(&sentence).iter().for_each(|line| out.line(line));
         }
         out.line("");
+    }
+}
+
+/// Runs of a verified scenario, so that one sees that something happens in it.
+fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut Out) {
+    match samples(scenario, &report.revision, args.samples, args.max_states.unwrap_or(usize::MAX)) {
+        Ok(stories) => {
+            for (number, story) in stories.iter().enumerate() {
+                out.line(format_args!("Sample run {} of {}:\n", number + 1, stories.len()));
+                out.line(raddle::check::diagram(story, args.full));
+            }
+        }
+        Err(error) => complain(format_args!("raddle: {error}")),
     }
 }
 

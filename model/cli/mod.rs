@@ -11,6 +11,7 @@ mod out;
 mod stats;
 mod step;
 mod sweep;
+mod uses;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,12 @@ enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
+    /// Print a graph as DOT: a function's automaton, a scenario's lock order, its states
+    Graph(GraphArgs),
+    /// Say which steps a scenario never took, and which of its calls never met a contender
+    Coverage(CoverageArgs),
+    /// Write one HTML page about a run, to step through its violations; it needs no network
+    Report(ReportArgs),
     /// Print a script that completes raddle's arguments in a shell
     Completions {
         /// Which shell
@@ -172,6 +179,9 @@ struct CheckArgs {
     /// Show every step of a counterexample
     #[arg(long)]
     full: bool,
+    /// Show so many runs of a scenario that is verified
+    #[arg(long, value_name = "N", default_value = "0")]
+    samples: usize,
     /// Say which rules of the revision would have prevented each hazard: one more check for each rule
     #[arg(long)]
     why: bool,
@@ -198,6 +208,60 @@ struct AgreeArgs {
     #[arg(long, value_name = "N")]
     max_states: Option<usize>,
     /// Also compare on scenarios that are marked slow
+    #[arg(long)]
+    slow: bool,
+}
+
+#[derive(Args)]
+struct GraphArgs {
+    /// The modelled function whose automaton is printed
+    #[arg(required_unless_present_any = ["locks", "states"])]
+    function: Option<String>,
+    /// The revision; otherwise the first that the scenario lists
+    #[arg(long, value_name = "R")]
+    revision: Option<String>,
+    /// The scenario that calls the function; otherwise the first built-in one that does
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// Print the order in which this scenario's tasks take mutexes
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["function", "states"])]
+    locks: Option<PathBuf>,
+    /// Print all states of this small scenario, the counterexample marked
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "function")]
+    states: Option<PathBuf>,
+    /// Explore so many states at the most
+    #[arg(long, value_name = "N")]
+    max_states: Option<usize>,
+}
+
+#[derive(Args)]
+struct CoverageArgs {
+    /// Scenario files, or directories of them; a step is missed if another of them takes it
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// This revision instead of those that the scenario lists (may be repeated)
+    #[arg(long = "revision", value_name = "R")]
+    revisions: Vec<String>,
+    /// Explore so many states of each at the most
+    #[arg(long, value_name = "N", default_value = "200000")]
+    max_states: usize,
+    /// Also scenarios that are marked slow
+    #[arg(long)]
+    slow: bool,
+}
+
+#[derive(Args)]
+struct ReportArgs {
+    /// Scenario files, or directories of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The directory that the page, index.html, is written into
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// This revision instead of those that the scenario lists (may be repeated)
+    #[arg(long = "revision", value_name = "R")]
+    revisions: Vec<String>,
+    /// Also scenarios that are marked slow
     #[arg(long)]
     slow: bool,
 }
@@ -382,6 +446,9 @@ pub fn main() -> ExitCode {
         Some(Command::Replay { trace, step: false, engine }) => {
             dump::replay(&trace, engine == ReplayArg::Shuttle, &mut out)
         }
+        Some(Command::Graph(args)) => uses::graph(&args, &mut out),
+        Some(Command::Coverage(args)) => uses::cover(&args, &mut out),
+        Some(Command::Report(args)) => uses::report(&args, &mut out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "raddle", &mut script);

@@ -26,6 +26,19 @@ pub const GOING: u8 = 3;
 /// Loaded, and its loader still has the initial reference: unloading fails.
 pub const LIVE_HELD: u8 = 4;
 
+/// The kernel's word for a module's state.
+#[must_use]
+pub fn state_name(state: u8) -> Option<&'static str> {
+    Some(match state {
+        UNLOADED => "UNLOADED",
+        COMING => "COMING",
+        LIVE => "LIVE",
+        GOING => "GOING",
+        LIVE_HELD => "LIVE (held by its loader)",
+        _ => return None,
+    })
+}
+
 fn drivers_of(cpu: &Cpu<'_>, module: Module) -> Vec<Driver> {
     let all = (0..cpu.world().drivers.len() as u8).map(Driver);
     all.filter(|drv| cpu.world().drivers[drv.index()].module == module).collect()

@@ -316,6 +316,15 @@ impl Program for DriverCore {
         }
     }
 
+    fn number_name(&self, cell: CellId, number: u8) -> Option<&'static str> {
+        let object = self.layout.info(cell).object;
+        let module = (0..self.world.modules.len() as u8).map(Module).find(|it| it.object() == object)?;
+        if self.layout.find(module.state()) != cell {
+            return None;
+        }
+        super::module::state_name(number)
+    }
+
     fn note(&self, stack: &[program::Call], op: &Op, observed: Option<Obs>) -> Option<String> {
         match (op.event, &op.actions[..], observed) {
             (Some(event), ..) => super::words::event(self, &event),

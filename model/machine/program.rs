@@ -123,6 +123,11 @@ pub trait Program: Sync {
         self.layout().object(object).name.clone()
     }
 
+    /// The name of a number in a cell, such as `LIVE`; `None` where it is only a number.
+    fn number_name(&self, _cell: CellId, _number: u8) -> Option<&'static str> {
+        None
+    }
+
     /// What a step means, in words of the program: the outcome of a choice, the event that its checks
     /// are told of. `None` where what the step does says enough.
     fn note(&self, _stack: &[Call], _op: &Op, _observed: Option<Obs>) -> Option<String> {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod brute;
 pub mod exhaustive;
+pub mod explore;
 pub mod livelock;
 pub mod reference;
 pub mod shortest;

@@ -126,6 +126,9 @@ impl<'p, P: Program> Teller<'p, P> {
     fn mark_needed(&mut self, waiting: &[Waiting], guards: Vec<CellId>) {
         let (Some(hazard), Some(about)) = (&self.hazard, self.about) else { return };
         let layout = self.program.layout();
+        if hazard.id == id::LIVELOCK {
+            return;
+        }
         let deadlock = hazard.id == id::DEADLOCK && !guards.is_empty();
         let end = match (deadlock, hazard.at_last_step) {
             (true, _) => End {
@@ -240,6 +243,15 @@ impl<'p, P: Program> Teller<'p, P> {
         }
     }
 
+    /// A value in a cell.
+    fn value_in(&self, cell: CellId, value: Obs) -> String {
+        let number = match value {
+            Obs::Int(number) => self.program.number_name(cell, number),
+            _ => None,
+        };
+        number.map_or_else(|| self.value(value), str::to_owned)
+    }
+
     fn observed(&self, op: &Op, observed: Obs) -> Option<String> {
         match (op.actions.last()?, observed) {
             (Action::Store(..) | Action::Dec(_) | Action::Put(_) | Action::DropSample(..), _) => None,
@@ -247,6 +259,7 @@ impl<'p, P: Program> Teller<'p, P> {
                 Some(node.map_or("end of list".to_owned(), |node| self.member(*klist, node)))
             }
             (_, Obs::Unit | Obs::Iter(..) | Obs::Holds(_) | Obs::Released(_)) => None,
+            (Action::Load(cell) | Action::Swap(cell, ..), observed) => Some(self.value_in(*cell, observed)),
             (_, observed) => Some(self.value(observed)),
         }
     }
@@ -283,7 +296,7 @@ impl<'p, P: Program> Teller<'p, P> {
         let layout = self.program.layout();
         match &layout.info(cell).kind {
             Kind::Bool | Kind::Int | Kind::Count | Kind::Pointer(_) => {
-                self.value(layout.decode(cell, bytes[0]))
+                self.value_in(cell, layout.decode(cell, bytes[0]))
             }
             Kind::Lock => (if bytes[0] == 0 { "free" } else { "held" }).to_owned(),
             Kind::Liveness => {
@@ -340,7 +353,7 @@ impl<'p, P: Program> Teller<'p, P> {
         };
         match action {
             Action::Load(cell) | Action::Follow(cell) => format!("read {}", name(cell)),
-            Action::Store(cell, value) => format!("{} = {}", name(cell), self.value(*value)),
+            Action::Store(cell, value) => format!("{} = {}", name(cell), self.value_in(*cell, *value)),
             Action::Touch(of) => format!("use {}", object(of)),
             Action::Alloc(of) => format!("allocate {}", object(of)),
             Action::Free(of) => format!("free {}", object(of)),
@@ -353,7 +366,9 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::Dec(cell) => format!("put {}", name(cell)),
             Action::Hold(cell) | Action::Release(cell) => name(cell).to_owned(),
             Action::AwaitZero(cell) => format!("wait for {} to be 0", name(cell)),
-            Action::AwaitNot(cell, value) => format!("wait while {} is {}", name(cell), self.value(*value)),
+            Action::AwaitNot(cell, value) => {
+                format!("wait while {} is {}", name(cell), self.value_in(*cell, *value))
+            }
             Action::Claim(cell) => format!("wait until {}", name(cell)),
             Action::AwaitEnded(_, entry) => format!("wait for {}", self.program.role(entry)),
             Action::ListAdd { list, member, .. } => format!("add {} to {}", object(member), name(list)),
@@ -389,7 +404,8 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::Moved(cell, _) => format!("compare {} with the sample", name(cell)),
             Action::DropSample(cell, _) => format!("forget the sample of {}", name(cell)),
             Action::Swap(cell, from, to) => {
-                format!("{} = {} if it is {}", name(cell), self.value(*to), self.value(*from))
+                let (from, to) = (self.value_in(*cell, *from), self.value_in(*cell, *to));
+                format!("{} = {to} if it is {from}", name(cell))
             }
             Action::EnterIf(flag, _) => format!("read {}", name(flag)),
             Action::SetOwn(cell, value) => format!("{} = {value}", name(cell)),
