@@ -2,7 +2,7 @@
 //!
 //! There is exactly one scheduling point a step. Instead of blocking on condition variables, whose
 //! every wait and wake would be a scheduling point of its own, a task that cannot go on is hidden from
-//! shuttle's scheduler until it can: [`Hiding`] wraps the scheduler and offers it only the tasks whose
+//! shuttle's scheduler until it can: `Hiding` wraps the scheduler and offers it only the tasks whose
 //! next step is enabled. The schedule is recorded as steps, each with its task and outcome.
 
 use std::sync::Arc;
