@@ -170,9 +170,7 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
             }
         };
         if counts {
-            let mut actions = drop_sample(cpu, dev);
-            actions.extend([Action::Dec(count), Action::Release(count)]);
-            cpu.step(actions)?;
+            drop_probe_count(cpu, dev)?;
         }
         Ok(probed)
     })
