@@ -5,6 +5,8 @@ mod brute;
 pub mod exhaustive;
 pub mod explore;
 pub mod livelock;
+mod packed;
+pub mod reduced;
 pub mod reference;
 pub mod shortest;
 pub mod system;

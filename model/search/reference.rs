@@ -242,7 +242,7 @@ impl<P: Program> Reference<'_, P> {
     fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
-        seen.about.insert(hazard.about);
+        seen.about.insert(hazard.counts_as());
         // Steps are found before the states at rest of the same depth, which are one step nearer.
         if steps < seen.steps {
             seen.steps = steps;

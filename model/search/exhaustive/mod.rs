@@ -1,24 +1,20 @@
 //! The search that is used by default: what the reference search does, on packed states.
 //!
-//! States are byte strings in an arena (`store`), steps are table lookups (`expand`), and no edges
+//! States are byte strings in an arena (`store`), steps are table lookups (`packed`), and no edges
 //! are stored: when a hazard was found, the layers up to it are expanded once more, backwards, to find
 //! the run that is shown (`traces`). States, steps, hazards and runs are those of the reference
 //! search, in the same order.
 
-mod cycles;
-mod expand;
-mod shape;
-mod store;
+pub(super) mod store;
 mod traces;
-mod waiting;
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use indexmap::{IndexMap, IndexSet};
 
-use self::expand::Expander;
 use self::store::Store;
+use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::shortest::Source;
 use super::system::{Choice, NoMove};
@@ -61,7 +57,7 @@ pub fn search<P: Program>(
 }
 
 /// Why a search is to stop now, if it is.
-fn stops(limits: &Limits, begun: Instant) -> Option<Cut> {
+pub(super) fn stops(limits: &Limits, begun: Instant) -> Option<Cut> {
     if limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         return Some(Cut::Interrupt);
     }
@@ -198,7 +194,7 @@ impl<'p, P: Program> Search<'p, P> {
     fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
-        seen.about.insert(hazard.about);
+        seen.about.insert(hazard.counts_as());
         // Steps are found before the states at rest of the same depth, which are one step nearer.
         if steps < seen.steps {
             seen.steps = steps;

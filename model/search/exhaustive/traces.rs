@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::expand::Expander;
+use crate::search::packed::expand::Expander;
 use super::store::Store;
 use super::{Search, Seen};
 use crate::machine::hazard::id;
@@ -16,7 +16,7 @@ use crate::search::system::State;
 
 /// The states of a search, unpacked when they are asked for.
 struct Packed<'s> {
-    shape: super::shape::Shape,
+    shape: crate::search::packed::shape::Shape,
     store: &'s Store,
 }
 
