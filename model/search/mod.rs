@@ -1,5 +1,6 @@
 //! Searches over all interleavings of a program.
 
+pub mod answer;
 #[cfg(test)]
 mod brute;
 pub mod exhaustive;

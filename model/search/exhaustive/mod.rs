@@ -48,10 +48,31 @@ pub fn search<P: Program>(
     limits: Limits,
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
+    search_until(program, memory, limits, None, &mut progress)
+}
+
+/// The same, but only up to the depth at which these hazards have been found.
+pub fn runs<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    hazards: &[&'static str],
+    mut progress: impl FnMut(Progress),
+) -> Outcome {
+    search_until(program, memory, limits, Some(hazards), &mut progress)
+}
+
+fn search_until<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    wanted: Option<&[&'static str]>,
+    progress: &mut impl FnMut(Progress),
+) -> Outcome {
     let begun = Instant::now();
-    let narrow = Search::new(program, memory, false).run(limits, begun, &mut progress);
+    let narrow = Search::new(program, memory, false).run(limits, wanted, begun, progress);
     narrow.unwrap_or_else(|TooNarrow| {
-        let wide = Search::new(program, memory, true).run(limits, begun, &mut progress);
+        let wide = Search::new(program, memory, true).run(limits, wanted, begun, progress);
         wide.unwrap_or_else(|TooNarrow| unreachable!("internal: four bytes number all nodes"))
     })
 }
@@ -86,6 +107,7 @@ impl<'p, P: Program> Search<'p, P> {
     fn run(
         mut self,
         limits: Limits,
+        wanted: Option<&[&'static str]>,
         begun: Instant,
         progress: &mut impl FnMut(Progress),
     ) -> Result<Outcome, TooNarrow> {
@@ -104,6 +126,11 @@ impl<'p, P: Program> Search<'p, P> {
             if index == self.layers[self.outcome.depth + 1] {
                 self.outcome.depth += 1;
                 self.layers.push(self.store.len());
+                // A state at rest of this depth may be as near as a step found before.
+                let near = |id: &&str| self.seen.get(*id).is_some_and(|seen| seen.steps < self.outcome.depth);
+                if wanted.is_some_and(|wanted| wanted.iter().all(near)) {
+                    break;
+                }
             }
             state.copy_from_slice(self.store.at(index));
             self.expand(index, &state, &mut next, &mut choices, limits.data_races);

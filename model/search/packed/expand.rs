@@ -175,7 +175,12 @@ impl<'p, P: Program> Expander<'p, P> {
     /// # Errors
     ///
     /// Why it leads nowhere.
-    pub(in crate::search) fn step(&mut self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<Stepped, NoMove> {
+    pub(in crate::search) fn step(
+        &mut self,
+        from: &[u8],
+        choice: Choice,
+        to: &mut [u8],
+    ) -> Result<Stepped, NoMove> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let result = loop {
             match self.try_step(&mut scratch, from, choice, to) {
@@ -228,7 +233,8 @@ impl<'p, P: Program> Expander<'p, P> {
         shape.set(to, choice.slot, target);
         if let Some(entry) = applied.spawned {
             let mut workers = self.system.workers();
-            let free = workers.find(|slot| shape.node(to, *slot) == EMPTY && (applied.ended || *slot != choice.slot));
+            let free = workers
+                .find(|slot| shape.node(to, *slot) == EMPTY && (applied.ended || *slot != choice.slot));
             let free = free.ok_or(Halt::NoMove(NoMove::NoWorker))?;
             shape.set(to, free, node.spawns);
             occupy(self.layout, &mut to[..shape.memory], free, applied.marked);

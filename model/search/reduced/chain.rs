@@ -4,7 +4,7 @@
 use indexmap::IndexMap;
 use indexmap::IndexSet;
 
-use super::choose::{Chooser, members};
+use super::choose::{Chooser, Look, Room, members};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::program::Program;
 use crate::machine::run::deadlock;
@@ -64,11 +64,23 @@ pub(super) struct Walker<'c, 'a, 'p, P: Program> {
     /// Whether deadlocks have happened already and are of no interest.
     past: bool,
     scratch: Scratch,
+    room: Room,
     here: Vec<u8>,
     next: Vec<u8>,
     /// A state that the way was at, to find out that it comes back to it.
     mark: Vec<u8>,
     pub(super) gains: Gains,
+    /// The steps since it was told to start or to expand.
+    way: Vec<Choice>,
+    /// The first hazard of an id that is looked for.
+    pub(super) sought: Option<Sought>,
+}
+
+/// A hazard that is looked for.
+pub(super) struct Sought {
+    pub(super) id: &'static str,
+    /// The steps to it, and the hazard if it is one of the state after them.
+    pub(super) hit: Option<(Vec<Choice>, Option<Hazard>)>,
 }
 
 /// What a step came to.
@@ -90,16 +102,34 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
             chooser,
             past,
             scratch: Scratch::default(),
+            room: Room::default(),
             here: vec![0; stride],
             next: vec![0; stride],
             mark: vec![0; stride],
             gains: Gains::default(),
+            way: Vec::new(),
+            sought: None,
         }
+    }
+
+    fn report(&mut self, hazard: Hazard, at_rest: bool) {
+        if let Some(Sought { id, hit: hit @ None }) = &mut self.sought
+            && *id == hazard.id
+        {
+            *hit = Some((self.way.clone(), at_rest.then(|| hazard.clone())));
+        }
+        self.gains.report(hazard);
     }
 
     /// Goes to a state.
     pub(super) fn start(&mut self, state: &[u8]) {
         self.here.copy_from_slice(state);
+        self.way.clear();
+    }
+
+    /// The steps that led to where it is.
+    pub(super) fn arrived(&self) -> &[Choice] {
+        &self.way
     }
 
     /// Where it is.
@@ -108,14 +138,20 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     }
 
     /// Takes the steps of the chosen tasks in a stored state. `found` is given each state to store.
-    pub(super) fn expand(&mut self, state: &[u8], mut found: impl FnMut(&[u8])) -> Result<(), Unknown> {
-        let chosen = self.chooser.choose(state, 0);
+    /// What is `known` to be stored need not be found again.
+    pub(super) fn expand(
+        &mut self,
+        state: &[u8],
+        known: &impl Fn(&[u8]) -> bool,
+        mut found: impl FnMut(&[u8], &[Choice]),
+    ) -> Result<(), Unknown> {
+        let chosen = self.chooser.choose(&mut self.room, state, 0);
         let mut led_on = false;
-        self.all_of(state, chosen, &mut led_on, &mut found)?;
+        self.all_of(state, chosen, &mut led_on, known, &mut found)?;
         if !led_on {
             // All chosen steps are hazards, after which nothing is explored: so the others go first.
-            let rest = self.chooser.enabled(state) & !chosen;
-            self.all_of(state, rest, &mut led_on, &mut found)?;
+            let rest = self.chooser.enabled(&mut self.room, state) & !chosen;
+            self.all_of(state, rest, &mut led_on, known, &mut found)?;
         }
         Ok(())
     }
@@ -125,27 +161,28 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         state: &[u8],
         slots: u64,
         led_on: &mut bool,
-        found: &mut impl FnMut(&[u8]),
+        known: &impl Fn(&[u8]) -> bool,
+        found: &mut impl FnMut(&[u8], &[Choice]),
     ) -> Result<(), Unknown> {
         let expander = self.chooser.expander;
         for slot in members(slots) {
             let outcomes = expander.nodes[expander.shape.node(state, slot) as usize].outcomes;
             for outcome in 0..outcomes {
-                self.here.copy_from_slice(state);
+                self.start(state);
                 let way = self.step(Choice { slot, outcome }, false)?;
                 self.gains.transitions += 1;
                 match way {
-                    Way::Hazard(hazard) => self.gains.report(hazard),
+                    Way::Hazard(hazard) => self.report(hazard, false),
                     Way::Deadlock(hazard) => {
-                        self.gains.report(hazard);
+                        self.report(hazard, false);
                         self.gains.stuck.push(self.next.clone());
                     }
                     Way::Nowhere => {}
                     Way::On(slot) => {
                         *led_on = true;
                         std::mem::swap(&mut self.here, &mut self.next);
-                        if self.run(slot)? {
-                            found(&self.here);
+                        if self.run(slot, known)? {
+                            found(&self.here, &self.way);
                         }
                     }
                 }
@@ -155,26 +192,38 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     }
 
     /// Goes on from `here` as long as one step is enough. True if it ends in a state to store.
-    pub(super) fn run(&mut self, last: usize) -> Result<bool, Unknown> {
+    pub(super) fn run(&mut self, last: usize, known: &impl Fn(&[u8]) -> bool) -> Result<bool, Unknown> {
         let expander = self.chooser.expander;
         let mut last = last;
         let (mut steps, mut marked_at) = (0usize, 0usize);
         self.mark.copy_from_slice(&self.here);
         loop {
             self.gains.most_spawned = self.gains.most_spawned.max(expander.spawned(&self.here));
-            let chosen = self.chooser.choose(&self.here, last);
-            if chosen == 0 {
-                self.at_rest();
-                return Ok(false);
-            }
-            let slot = chosen.trailing_zeros() as usize;
+            let slot = match self.chooser.look(&mut self.room, &self.here, last) {
+                Look::Nobody => {
+                    self.at_rest();
+                    return Ok(false);
+                }
+                Look::One(slot) => slot,
+                Look::Unclear if known(&self.here) => return Ok(true),
+                Look::Unclear => {
+                    let chosen = self.chooser.choose_closely(&mut self.room, &self.here);
+                    if chosen.count_ones() > 1 {
+                        return Ok(true);
+                    }
+                    chosen.trailing_zeros() as usize
+                }
+            };
             let outcomes = expander.nodes[expander.shape.node(&self.here, slot) as usize].outcomes;
-            if chosen.count_ones() > 1 || outcomes > 1 {
+            if outcomes > 1 {
                 return Ok(true);
             }
             match self.step(Choice { slot, outcome: 0 }, true)? {
                 // Not to be taken alone: reported when the state is expanded.
-                Way::Hazard(_) | Way::Deadlock(_) => return Ok(true),
+                Way::Hazard(_) | Way::Deadlock(_) => {
+                    self.way.pop();
+                    return Ok(true);
+                }
                 Way::Nowhere => return Ok(false),
                 Way::On(slot) => last = slot,
             }
@@ -196,6 +245,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     /// One step from `here` to `next`. `alone` is a step that commutes with all that others can do.
     fn step(&mut self, choice: Choice, alone: bool) -> Result<Way, Unknown> {
         let expander = self.chooser.expander;
+        self.way.push(choice);
         match expander.try_step(&mut self.scratch, &self.here, choice, &mut self.next) {
             Err(Halt::Unknown(unknown)) => Err(unknown),
             Err(Halt::NoMove(NoMove::Hazard(hazard))) => Ok(Way::Hazard(hazard)),
@@ -214,7 +264,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     }
                 }
                 if let Some(hazard) = warning {
-                    self.gains.report(hazard);
+                    self.report(hazard, false);
                 }
                 Ok(Way::On(after.unwrap_or(choice.slot)))
             }
@@ -241,7 +291,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         let plain = expander.unpack(&self.here);
         if expander.system.quiescent(&plain) {
             for hazard in expander.program.at_quiescence(plain.memory()) {
-                self.gains.report(hazard);
+                self.report(hazard, true);
             }
         }
     }

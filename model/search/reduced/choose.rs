@@ -14,20 +14,63 @@ use crate::search::system::EMPTY;
 /// More slots than this are no bits of a word.
 pub(super) const SLOTS: usize = u64::BITS as usize;
 
+/// What is asked of a slot more than once.
+#[derive(Clone, Copy)]
+struct Known {
+    slots: u64,
+    sets: [u64; SLOTS],
+}
+
+impl Known {
+    const NOTHING: Known = Known { slots: 0, sets: [0; SLOTS] };
+
+    #[inline]
+    fn get(&mut self, slot: usize, find: impl FnOnce() -> u64) -> u64 {
+        if self.slots >> slot & 1 == 0 {
+            self.slots |= 1 << slot;
+            self.sets[slot] = find();
+        }
+        self.sets[slot]
+    }
+}
+
 /// The slots of a state as sets.
 struct Tasks<'s> {
     state: &'s [u8],
-    nodes: [u32; SLOTS],
+    nodes: &'s [u32; SLOTS],
     /// Those that have not ended.
     live: u64,
+}
+
+/// Room for a choice.
+pub(super) struct Room {
+    nodes: [u32; SLOTS],
+    clashers: Known,
+    enablers: Known,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Room { nodes: [EMPTY; SLOTS], clashers: Known::NOTHING, enablers: Known::NOTHING }
+    }
+}
+
+/// What the first look at a state comes to.
+pub(super) enum Look {
+    /// Nobody can go on.
+    Nobody,
+    /// The step of this task is enough.
+    One(usize),
+    /// A closer look is needed.
+    Unclear,
 }
 
 /// Which slots wait for which to end.
 pub(super) struct Order {
     /// The tasks that must end before a task starts.
     direct: Vec<u64>,
-    /// The same, and those that must end before these start, and so on.
-    all: Vec<u64>,
+    /// For each slot those that cannot start before it has ended.
+    later: Vec<u64>,
 }
 
 impl Order {
@@ -40,7 +83,12 @@ impl Order {
             let further = |before: &u64| members(*before).fold(*before, |more, slot| more | all[slot]);
             let next: Vec<u64> = all.iter().map(further).collect();
             if next == all {
-                return Order { direct, all };
+                let waits = |slot: usize| {
+                    let waiting = (0..all.len()).filter(|other| all[*other] >> slot & 1 != 0);
+                    waiting.fold(0, |set, other| set | 1 << other)
+                };
+                let later = (0..all.len()).map(waits).collect();
+                return Order { direct, later };
             }
             all = next;
         }
@@ -65,40 +113,74 @@ pub(super) struct Chooser<'a, 'p, P: Program> {
 }
 
 impl<P: Program> Chooser<'_, '_, P> {
-    /// The enabled tasks whose steps are enough; none if no step is enabled. `first` is tried first.
-    pub(super) fn choose(&self, state: &[u8], first: usize) -> u64 {
-        let tasks = self.tasks(state);
-        if tasks.live >> first & 1 != 0 && self.is_enabled(&tasks, first) && self.clashers(&tasks, first) == 0 {
-            return 1 << first;
+    /// Whether one task's step is enough, as far as that is seen at once. `first` is tried first.
+    pub(super) fn look(&self, room: &mut Room, state: &[u8], first: usize) -> Look {
+        let Room { nodes, clashers, .. } = room;
+        let tasks = self.tasks(nodes, state);
+        clashers.slots = 0;
+        if tasks.live >> first & 1 != 0
+            && self.is_enabled(&tasks, first)
+            && clashers.get(first, || self.clashers(&tasks, first)) == 0
+        {
+            return Look::One(first);
         }
-        let mut enabled = 0;
-        for slot in members(tasks.live) {
+        let mut somebody = false;
+        for slot in members(tasks.live & !(1 << first)) {
             if self.is_enabled(&tasks, slot) {
-                enabled |= 1 << slot;
-                if self.clashers(&tasks, slot) == 0 {
-                    return 1 << slot;
+                somebody = true;
+                if clashers.get(slot, || self.clashers(&tasks, slot)) == 0 {
+                    return Look::One(slot);
                 }
             }
         }
-        self.smallest(&tasks, enabled)
+        if somebody || clashers.slots != 0 { Look::Unclear } else { Look::Nobody }
+    }
+
+    /// The enabled tasks whose steps are enough; none if no step is enabled.
+    pub(super) fn choose(&self, room: &mut Room, state: &[u8], first: usize) -> u64 {
+        match self.look(room, state, first) {
+            Look::Nobody => 0,
+            Look::One(slot) => 1 << slot,
+            Look::Unclear => self.choose_closely(room, state),
+        }
+    }
+
+    /// The same, right after a look that left it unclear.
+    pub(super) fn choose_closely(&self, room: &mut Room, state: &[u8]) -> u64 {
+        let Room { nodes, clashers, enablers } = room;
+        let tasks = self.tasks(nodes, state);
+        enablers.slots = 0;
+        let able = members(tasks.live).filter(|slot| self.is_enabled(&tasks, *slot));
+        let enabled = able.fold(0, |all, slot| all | 1 << slot);
+        let mut best = enabled;
+        for seed in members(enabled) {
+            let set = self.close(&tasks, enabled, seed, best, clashers, enablers);
+            if set.count_ones() < best.count_ones() {
+                best = set;
+                if best.count_ones() == 1 {
+                    break;
+                }
+            }
+        }
+        best
     }
 
     /// All enabled tasks.
-    pub(super) fn enabled(&self, state: &[u8]) -> u64 {
-        let tasks = self.tasks(state);
+    pub(super) fn enabled(&self, room: &mut Room, state: &[u8]) -> u64 {
+        let tasks = self.tasks(&mut room.nodes, state);
         members(tasks.live).filter(|slot| self.is_enabled(&tasks, *slot)).fold(0, |all, slot| all | 1 << slot)
     }
 
-    fn tasks<'s>(&self, state: &'s [u8]) -> Tasks<'s> {
-        let mut tasks = Tasks { state, nodes: [EMPTY; SLOTS], live: 0 };
-        for slot in 0..self.expander.shape.slots {
+    fn tasks<'s>(&self, nodes: &'s mut [u32; SLOTS], state: &'s [u8]) -> Tasks<'s> {
+        let mut live = 0;
+        for (slot, place) in nodes.iter_mut().enumerate().take(self.expander.shape.slots) {
             let node = self.expander.shape.node(state, slot);
-            tasks.nodes[slot] = node;
+            *place = node;
             if node != EMPTY && self.expander.nodes[node as usize].op.is_some() {
-                tasks.live |= 1 << slot;
+                live |= 1 << slot;
             }
         }
-        tasks
+        Tasks { state, nodes, live }
     }
 
     fn started(&self, tasks: &Tasks<'_>, slot: usize) -> bool {
@@ -146,8 +228,7 @@ impl<P: Program> Chooser<'_, '_, P> {
 
     /// Who else may do anything before this one has ended.
     fn others(&self, tasks: &Tasks<'_>, slot: usize) -> u64 {
-        let rest = tasks.live & !(1 << slot);
-        members(rest).filter(|other| self.order.all[*other] >> slot & 1 == 0).fold(0, |all, slot| all | 1 << slot)
+        tasks.live & !(1 << slot) & !self.order.later[slot]
     }
 
     fn seen(&self, tasks: &Tasks<'_>, slot: usize, view: View, others: u64) -> u64 {
@@ -166,7 +247,8 @@ impl<P: Program> Chooser<'_, '_, P> {
             let lowered = |other: &usize| self.tables.drops(tasks.nodes[*other] as usize, place);
             let most: usize = members(others).map(|other| usize::from(lowered(&other))).sum();
             if self.count(tasks, place) <= most + usize::from(need.slack) {
-                seen |= members(others).filter(|other| lowered(other) > 0).fold(0, |all, slot| all | 1 << slot);
+                seen |=
+                    members(others).filter(|other| lowered(other) > 0).fold(0, |all, slot| all | 1 << slot);
             }
         }
         seen
@@ -184,57 +266,51 @@ impl<P: Program> Chooser<'_, '_, P> {
         }
     }
 
-    /// The smallest persistent set that begins with one of these tasks: of the equally small ones that
-    /// of the first task.
-    fn smallest(&self, tasks: &Tasks<'_>, enabled: u64) -> u64 {
-        let mut best = enabled;
-        for seed in members(enabled) {
-            let set = self.close(tasks, enabled, 1 << seed) & enabled;
-            if set.count_ones() < best.count_ones() {
-                best = set;
-                if best.count_ones() == 1 {
-                    break;
-                }
-            }
-        }
-        best
-    }
-
-    fn close(&self, tasks: &Tasks<'_>, enabled: u64, seed: u64) -> u64 {
-        let mut set = seed;
-        loop {
-            let movers = self.movers(tasks, enabled, set);
+    /// The enabled tasks of the smallest persistent set with this one, if they are fewer than the best.
+    fn close(
+        &self,
+        tasks: &Tasks<'_>,
+        enabled: u64,
+        seed: usize,
+        best: u64,
+        clashers: &mut Known,
+        enablers: &mut Known,
+    ) -> u64 {
+        let mut set = 1 << seed;
+        while (set & enabled).count_ones() < best.count_ones() {
+            let movers = self.movers(tasks, enabled, set, enablers);
             let mut more = 0;
             for slot in members(set) {
-                more |= movers
-                    & if enabled >> slot & 1 != 0 {
-                        self.clashers(tasks, slot)
-                    } else if self.started(tasks, slot) {
-                        self.enablers(tasks, slot)
-                    } else {
-                        self.order.direct[slot]
-                    };
+                more |= if enabled >> slot & 1 != 0 {
+                    clashers.get(slot, || self.clashers(tasks, slot))
+                } else if self.started(tasks, slot) {
+                    enablers.get(slot, || self.enablers(tasks, slot))
+                } else {
+                    self.order.direct[slot]
+                };
             }
+            more &= movers;
             if more == 0 {
-                return set;
+                return set & enabled;
             }
             set |= more;
         }
+        enabled
     }
 
     /// The tasks that may move while a set stands still.
-    fn movers(&self, tasks: &Tasks<'_>, enabled: u64, set: u64) -> u64 {
+    fn movers(&self, tasks: &Tasks<'_>, enabled: u64, set: u64, enablers: &mut Known) -> u64 {
         let mut movers = enabled & !set;
         loop {
-            let may_join = |slot: &usize| {
-                if self.started(tasks, *slot) {
-                    self.enablers(tasks, *slot) & movers != 0
+            let mut joining = 0;
+            for slot in members(tasks.live & !movers & !set & !enabled) {
+                let joins = if self.started(tasks, slot) {
+                    enablers.get(slot, || self.enablers(tasks, slot)) & movers != 0
                 } else {
-                    self.order.direct[*slot] & tasks.live & !movers == 0
-                }
-            };
-            let rest = tasks.live & !movers & !set & !enabled;
-            let joining = members(rest).filter(may_join).fold(0, |all, slot| all | 1 << slot);
+                    self.order.direct[slot] & tasks.live & !movers == 0
+                };
+                joining |= u64::from(joins) << slot;
+            }
             if joining == 0 {
                 return movers;
             }

@@ -12,14 +12,15 @@
 mod chain;
 mod choose;
 mod tables;
+mod witness;
 
 use std::time::Instant;
 
 use self::chain::{Gains, Walker};
 use self::choose::{Chooser, Order, SLOTS};
 use self::tables::Tables;
-use super::exhaustive::store::Store;
 use super::exhaustive::stops;
+use super::exhaustive::store::Store;
 use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use crate::machine::hazard::{About, Hazard};
@@ -28,11 +29,12 @@ use crate::machine::run::deadlock;
 use indexmap::{IndexMap, IndexSet};
 
 /// What the search came to.
-pub struct Reduced {
+pub struct Reduced<'p, P: Program> {
     /// States stored, steps taken and so on; no runs.
     pub outcome: Outcome,
     /// The hazards, and the objects of each.
     pub hazards: IndexMap<&'static str, IndexSet<About>>,
+    search: Search<'p, P>,
 }
 
 /// More automaton nodes turned up than two bytes can number.
@@ -40,12 +42,12 @@ struct TooNarrow;
 
 /// Searches for all hazards of the program from this memory. `None` if only a search of all states can
 /// tell.
-pub fn search<P: Program>(
-    program: &P,
+pub fn search<'p, P: Program>(
+    program: &'p P,
     memory: &[u8],
     limits: Limits,
     mut progress: impl FnMut(Progress),
-) -> Option<Reduced> {
+) -> Option<Reduced<'p, P>> {
     if limits.data_races || program.slots().len() > SLOTS {
         return None;
     }
@@ -92,7 +94,7 @@ impl<'p, P: Program> Search<'p, P> {
         limits: &Limits,
         begun: Instant,
         progress: &mut impl FnMut(Progress),
-    ) -> Result<Option<Reduced>, TooNarrow> {
+    ) -> Result<Option<Reduced<'p, P>>, TooNarrow> {
         let plain = self.expander.unpack(&self.initial);
         let waiters = self.expander.system.deadlocked(&plain);
         if !waiters.is_empty() {
@@ -101,7 +103,9 @@ impl<'p, P: Program> Search<'p, P> {
         }
         let mut round = self.begin()?;
         loop {
-            if round.gains.unfit.is_some() || round.beyond.as_ref().is_some_and(|gains| !round.gains.cover(gains)) {
+            if round.gains.unfit.is_some()
+                || round.beyond.as_ref().is_some_and(|gains| !round.gains.cover(gains))
+            {
                 return Ok(None);
             }
             if self.is_outdated(&round) {
@@ -141,7 +145,7 @@ impl<'p, P: Program> Search<'p, P> {
         Ok(Some(self.end(round, None)))
     }
 
-    fn only(&self, hazard: Hazard) -> Reduced {
+    fn only(self, hazard: Hazard) -> Reduced<'p, P> {
         let mut gains = Gains::default();
         gains.report(hazard);
         let mut store = Store::new(self.expander.shape.stride());
@@ -149,7 +153,7 @@ impl<'p, P: Program> Search<'p, P> {
         self.end(Round { store, expanded: 0, gains, beyond: None, edges: None, news: None }, None)
     }
 
-    fn end(&self, round: Round, cut: Option<Cut>) -> Reduced {
+    fn end(self, round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
         let outcome = Outcome {
             states: round.store.len(),
             transitions: round.gains.transitions,
@@ -160,15 +164,21 @@ impl<'p, P: Program> Search<'p, P> {
             nodes: self.expander.nodes.len(),
             bytes: round.bytes(),
         };
-        Reduced { outcome, hazards: round.gains.hazards }
+        Reduced { outcome, hazards: round.gains.hazards, search: self }
     }
 
     /// Begins again, with the tables as they are.
     fn begin(&mut self) -> Result<Round, TooNarrow> {
         let edges = self.expander.may_come_back().then(Vec::new);
         let stride = self.expander.shape.stride();
-        let mut round =
-            Round { store: Store::new(stride), expanded: 0, gains: Gains::default(), beyond: None, edges, news: None };
+        let mut round = Round {
+            store: Store::new(stride),
+            expanded: 0,
+            gains: Gains::default(),
+            beyond: None,
+            edges,
+            news: None,
+        };
         let initial = self.initial.clone();
         // The way from the initial state begins with no step.
         self.walk_from(&mut round, &initial)?;
@@ -191,7 +201,7 @@ impl<'p, P: Program> Search<'p, P> {
             let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
             let mut walker = Walker::new(&chooser, round.beyond.is_some());
             walker.start(state);
-            match walker.run(0) {
+            match walker.run(0, &|_| false) {
                 Ok(store) => {
                     let state = walker.state();
                     let hash = Store::hash(state);
@@ -232,8 +242,10 @@ impl<'p, P: Program> Search<'p, P> {
             let mut stopped = None;
             while round.expanded < until {
                 found.clear();
+                let store = &round.store;
+                let known = |state: &[u8]| store.find(state).is_some();
                 let state = round.store.at(round.expanded).to_vec();
-                if let Err(unknown) = walker.expand(&state, |state| found.push(state.to_vec())) {
+                if let Err(unknown) = walker.expand(&state, &known, |state, _| found.push(state.to_vec())) {
                     stopped = Some(unknown);
                     break;
                 }

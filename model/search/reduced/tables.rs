@@ -10,13 +10,13 @@
 
 use std::sync::OnceLock;
 
-use indexmap::IndexMap;
 use crate::machine::commute::{Touch, Touches, raised};
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Op};
 use crate::machine::program::Program;
 use crate::search::packed::expand::Expander;
 use crate::search::system::EMPTY;
+use indexmap::IndexMap;
 
 /// What is asked of a node's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +149,8 @@ impl Tables {
             tables.step(expander, node.op.as_ref());
         }
         for (at, node) in expander.nodes.iter().enumerate() {
-            let next = node.edges.iter().map(|(_, to)| *to).chain((node.spawns != EMPTY).then_some(node.spawns));
+            let next =
+                node.edges.iter().map(|(_, to)| *to).chain((node.spawns != EMPTY).then_some(node.spawns));
             next.for_each(|to| tables.before[to as usize].push(at as u32));
         }
         tables.hold(expander);
@@ -230,7 +231,8 @@ impl Tables {
                     let mut sinks = match cell {
                         None => workers(op),
                         Some(cell) => {
-                            let times = |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
+                            let times =
+                                |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
                             times(&self.touches[at].lowers) as i16 - times(&raised) as i16
                         }
                     };
