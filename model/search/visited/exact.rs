@@ -53,14 +53,27 @@ impl Shard for Exact {
 
     fn warm(&mut self, batch: &Batch, places: &[u32]) {
         self.reserve(places.len());
-        let mut guesses = [None; GROUP];
+        // Loops as short as can be: the processor runs ahead to the next reads while it waits.
+        let mut hashes = [0; GROUP];
+        let hashes = &mut hashes[..places.len()];
         let mut read = 0;
-        for (guess, place) in guesses.iter_mut().zip(places) {
+        for (hash, place) in hashes.iter_mut().zip(places) {
+            *hash = batch.hash_at(*place as usize);
             read ^= ends(batch.at(*place as usize));
-            *guess = self.table.guess(batch.hash_at(*place as usize));
         }
-        for number in guesses.into_iter().flatten() {
-            read ^= ends(self.arena.at(number));
+        for hash in hashes.iter() {
+            read ^= self.table.touch(*hash) as u8;
+        }
+        let mut numbers = [0; GROUP];
+        let mut guesses = 0;
+        for hash in hashes {
+            if let Some(number) = self.table.guess(*hash) {
+                numbers[guesses] = number;
+                guesses += 1;
+            }
+        }
+        for number in &numbers[..guesses] {
+            read ^= ends(self.arena.at(*number));
         }
         std::hint::black_box(read);
     }

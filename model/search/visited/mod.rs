@@ -6,23 +6,28 @@
 
 mod arena;
 pub(in crate::search) mod batch;
+pub(in crate::search) mod checkpoint;
 mod compact;
 mod exact;
+mod frames;
 pub(in crate::search) mod frontier;
+mod insert;
 pub(in crate::search) mod packing;
 mod route;
+mod run;
+mod spill;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::io;
+use std::path::PathBuf;
 
-use rayon::prelude::*;
-
-use batch::Batch;
+use batch::{Batch, hash};
 use compact::Compact;
 use exact::Exact;
-use route::{Chosen, Route, gather};
+use insert::{behind, insert};
+use spill::Spill;
 
 /// The first bits of a hash say which shard.
 const SHARD_BITS: u32 = 6;
@@ -33,8 +38,8 @@ const SHARDS: usize = 1 << SHARD_BITS;
 /// States whose cache lines are fetched together before they are looked at.
 const GROUP: usize = 16;
 
-/// Fewer states than these are not worth a second thread.
-const FEW: usize = 2048;
+/// After so many restored states, what is in memory is compared with its limit.
+const RESTORED: usize = 1 << 12;
 
 /// The shard of a hash.
 #[inline]
@@ -87,6 +92,25 @@ pub(in crate::search) enum Kind {
     /// A hash of 64 bits instead of each, about 10 bytes a state: two states may be taken for one, see
     /// [`Visited::omission_probability`].
     Compact,
+    /// All bytes of each, in sorted files once those in memory hold more than a limit.
+    ///
+    /// What is not in memory is looked for in the files, whose pages are read in their order: few large
+    /// batches are much faster than many small ones.
+    Spill {
+        /// Where the files are made, in a directory of their own. It is removed with the set.
+        dir: PathBuf,
+        /// The bytes of memory that states and tables may hold after an insertion.
+        memory_limit: usize,
+    },
+}
+
+/// What a set has of each state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Its bytes.
+    States = 1,
+    /// Its hash.
+    Hashes = 2,
 }
 
 /// The shards of a set.
@@ -101,17 +125,27 @@ enum Shards {
 pub(in crate::search) struct Visited {
     stride: usize,
     shards: Shards,
+    /// What has been written to disk, of an exact set.
+    spill: Option<Spill>,
     len: usize,
 }
 
 impl Visited {
     /// An empty set of states of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the directory to spill to cannot be made.
     pub(in crate::search) fn new(stride: usize, kind: &Kind) -> io::Result<Self> {
         let shards = match kind {
-            Kind::Exact => Shards::Exact((0..SHARDS).map(|_| Exact::new(stride)).collect()),
-            Kind::Compact => Shards::Compact((0..SHARDS).map(|_| Compact::new(stride)).collect()),
+            Kind::Exact | Kind::Spill { .. } => Shards::Exact(empty(stride)),
+            Kind::Compact => Shards::Compact(empty(stride)),
         };
-        Ok(Visited { stride, shards, len: 0 })
+        let spill = match kind {
+            Kind::Spill { dir, memory_limit } => Some(Spill::new(stride, dir, *memory_limit)?),
+            Kind::Exact | Kind::Compact => None,
+        };
+        Ok(Visited { stride, shards, spill, len: 0 })
     }
 
     /// Adds all states of some batches. Says for each batch the places of those that were new,
@@ -119,18 +153,40 @@ impl Visited {
     ///
     /// The result does not depend on the number of threads of the rayon pool in which this is called.
     ///
+    /// # Errors
+    ///
+    /// Those of reading and writing what is on disk, with the file. The set is of no more use then.
+    ///
     /// # Panics
     ///
     /// If the states do not have the set's number of bytes.
     pub(in crate::search) fn insert(&mut self, batches: &[Batch]) -> io::Result<Vec<Vec<u32>>> {
         let right = batches.iter().all(|batch| batch.stride() == self.stride);
         assert!(right, "internal: states of another length");
-        let new = match &mut self.shards {
-            Shards::Exact(shards) => insert(shards, batches),
-            Shards::Compact(shards) => insert(shards, batches),
+        let new = match (&mut self.shards, &self.spill) {
+            (Shards::Exact(shards), Some(spill)) if !spill.is_empty() => behind(shards, spill, batches)?,
+            (Shards::Exact(shards), _) => insert(shards, batches),
+            (Shards::Compact(shards), _) => insert(shards, batches),
         };
         self.len += new.iter().map(Vec::len).sum::<usize>();
+        self.spill_if_full()?;
         Ok(new)
+    }
+
+    /// Writes what is in memory to disk if it is too much.
+    fn spill_if_full(&mut self) -> io::Result<()> {
+        if let (Shards::Exact(shards), Some(spill)) = (&mut self.shards, &mut self.spill)
+            && shards.iter().map(Shard::bytes).sum::<usize>() > spill.memory_limit()
+        {
+            spill.write(shards)?;
+            *shards = empty(self.stride);
+        }
+        Ok(())
+    }
+
+    /// The bytes of a state.
+    pub(in crate::search) fn stride(&self) -> usize {
+        self.stride
     }
 
     /// How many states there are.
@@ -145,10 +201,16 @@ impl Visited {
 
     /// The bytes of memory that it holds, with what its tables and blocks have reserved.
     pub(in crate::search) fn bytes(&self) -> usize {
-        match &self.shards {
+        let shards: usize = match &self.shards {
             Shards::Exact(shards) => shards.iter().map(Shard::bytes).sum(),
             Shards::Compact(shards) => shards.iter().map(Shard::bytes).sum(),
-        }
+        };
+        shards + self.spill.as_ref().map_or(0, Spill::bytes)
+    }
+
+    /// The bytes on disk.
+    pub(in crate::search) fn on_disk(&self) -> u64 {
+        self.spill.as_ref().map_or(0, Spill::on_disk)
     }
 
     /// A bound on the probability that any state was taken for another one and so left out: 0 for a set
@@ -170,31 +232,61 @@ impl Visited {
             }
         }
     }
-}
 
-/// Adds all states of some batches; for each batch the places of those that were new.
-fn insert<S: Shard>(shards: &mut [S], batches: &[Batch]) -> Vec<Vec<u32>> {
-    if batches.iter().map(Batch::len).sum::<usize>() < FEW {
-        return batches.iter().map(|batch| insert_few(shards, batch)).collect();
-    }
-    let routes: Vec<Route> = batches.par_iter().map(Route::of).collect();
-    let insert = |(shard, states): (usize, &mut S)| {
-        let mut new = Chosen::default();
-        for (batch, route) in batches.iter().zip(&routes) {
-            states.insert_all(batch, route.places(shard), &mut new.places);
-            new.end_batch();
+    /// What it has of each state.
+    fn form(&self) -> Form {
+        match self.shards {
+            Shards::Exact(_) => Form::States,
+            Shards::Compact(_) => Form::Hashes,
         }
-        new
-    };
-    let new: Vec<Chosen> = shards.par_iter_mut().enumerate().map(insert).collect();
-    batches.par_iter().enumerate().map(|(at, batch)| gather(&new, at, batch.len())).collect()
+    }
+
+    /// The bytes of what it has of each state.
+    fn record(&self) -> usize {
+        match self.form() {
+            Form::States => self.stride,
+            Form::Hashes => size_of::<u64>(),
+        }
+    }
+
+    /// Gives what it has of each state to a function, in no certain order.
+    fn each_record(&self, mut f: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        match &self.shards {
+            Shards::Exact(shards) => shards.iter().flat_map(Exact::iter).try_for_each(&mut f)?,
+            Shards::Compact(shards) => {
+                shards.iter().flat_map(Compact::iter).try_for_each(|hash| f(&hash.to_le_bytes()))?;
+            }
+        }
+        for run in self.spill.iter().flat_map(Spill::runs) {
+            let mut cursor = run.cursor()?;
+            while let Some(state) = cursor.next()? {
+                f(state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what [`Visited::each_record`] gave; whether it was new, as far as memory tells.
+    fn restore(&mut self, record: &[u8]) -> io::Result<bool> {
+        let new = match &mut self.shards {
+            Shards::Exact(shards) => {
+                let hash = hash(record);
+                shards[shard_of(hash)].insert(record, hash)
+            }
+            Shards::Compact(shards) => {
+                let hash = u64::from_le_bytes(record.try_into().expect("internal: eight bytes of a hash"));
+                shards[shard_of(hash)].insert_hash(hash)
+            }
+        };
+        self.len += usize::from(new);
+        if self.len.is_multiple_of(RESTORED) {
+            self.spill_if_full()?;
+        }
+        Ok(new)
+    }
 }
 
-/// The same for one batch, on this thread.
-fn insert_few<S: Shard>(shards: &mut [S], batch: &Batch) -> Vec<u32> {
-    let new = |place: &u32| {
-        let (state, hash) = (batch.at(*place as usize), batch.hash_at(*place as usize));
-        shards[shard_of(hash)].insert(state, hash)
-    };
-    (0..batch.len() as u32).filter(new).collect()
+/// A set without states.
+fn empty<S: Shard>(stride: usize) -> Vec<S> {
+    (0..SHARDS).map(|_| S::new(stride)).collect()
 }

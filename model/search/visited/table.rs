@@ -99,6 +99,12 @@ impl Table {
         }
     }
 
+    /// Reads where [`Table::find`] will read.
+    #[inline]
+    pub(super) fn touch(&self, hash: u64) -> u32 {
+        self.buckets[self.home(hash)].0[0]
+    }
+
     /// A number that [`Table::find`] will probably ask about. The table must have room.
     #[inline]
     pub(super) fn guess(&self, hash: u64) -> Option<u32> {

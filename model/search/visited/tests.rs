@@ -1,5 +1,8 @@
 //! The set and the queue against plain ones.
 
+mod checkpoint;
+mod spill;
+
 use indexmap::IndexSet;
 use proptest::prelude::*;
 
@@ -35,7 +38,9 @@ fn threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
 
 /// Feeds the batches of each round to a set of each kind and to a plain one.
 fn agree(stride: usize, rounds: &[Vec<Batch>]) {
-    for kind in [Kind::Exact, Kind::Compact] {
+    let dir = tempfile::tempdir().expect("a directory");
+    let spill = |memory_limit| Kind::Spill { dir: dir.path().to_owned(), memory_limit };
+    for kind in [Kind::Exact, Kind::Compact, spill(0), spill(50_000), spill(usize::MAX)] {
         for count in [1, 2] {
             let mut known = IndexSet::new();
             let mut visited = Visited::new(stride, &kind).expect("a set");
@@ -46,6 +51,8 @@ fn agree(stride: usize, rounds: &[Vec<Batch>]) {
             }
         }
     }
+    let left = std::fs::read_dir(dir.path()).expect("the directory").count();
+    assert_eq!(left, 0, "files on disk go with their set");
 }
 
 proptest! {
@@ -128,17 +135,24 @@ proptest! {
         steps in prop::collection::vec((0_usize..40, 0_usize..40), 1..40),
     ) {
         let mut plain = std::collections::VecDeque::new();
+        let dir = tempfile::tempdir().expect("a directory");
         let mut frontier = Frontier::in_blocks(stride, 7);
+        let mut spilled = Frontier::in_blocks(stride, 7).spill_to(dir.path(), 10 * stride).expect("a queue");
         for (step, (pushed, taken)) in steps.into_iter().enumerate() {
             for at in 0..pushed {
                 let state = state(stride, (step * 100 + at) as u64);
                 frontier.push(&state).expect("pushes");
+                spilled.push(&state).expect("pushes");
                 plain.push_back(state);
             }
             let expected: Vec<u8> = plain.drain(..taken.min(plain.len())).flatten().collect();
-            prop_assert_eq!(frontier.take(taken).expect("takes"), expected);
+            prop_assert_eq!(&frontier.take(taken).expect("takes"), &expected);
+            prop_assert_eq!(&spilled.take(taken).expect("takes"), &expected);
             prop_assert_eq!(frontier.len(), plain.len());
             prop_assert!(frontier.bytes() <= (plain.len() + 21) * stride);
+            prop_assert!(spilled.bytes() <= (10 + 21) * stride);
+            let files = std::fs::read_dir(dir.path().read_dir()?.next().expect("its own")?.path())?.count();
+            prop_assert_eq!(spilled.on_disk(), (files * 7 * stride) as u64);
         }
     }
 }
