@@ -1,7 +1,7 @@
 //! One shard of a set that knows its states by their hashes alone.
 
 use super::batch::Batch;
-use super::{GROUP, Shard};
+use super::shard::{GROUP, Shard, scale};
 
 /// No hash. The state whose hash it would be is kept under [`INSTEAD`].
 const EMPTY: u64 = 0;
@@ -56,7 +56,7 @@ impl Compact {
 /// Puts a hash where it is looked for; whether it was not there.
 #[inline]
 fn put(buckets: &mut [Bucket], hash: u64) -> bool {
-    let mut at = super::scale(hash, buckets.len());
+    let mut at = scale(hash, buckets.len());
     loop {
         let bucket = &mut buckets[at].0;
         let mut same = false;
@@ -91,7 +91,7 @@ impl Shard for Compact {
         self.reserve(places.len());
         let mut read = 0;
         for place in places {
-            read ^= self.buckets[super::scale(batch.hash_at(*place as usize), self.buckets.len())].0[0];
+            read ^= self.buckets[scale(batch.hash_at(*place as usize), self.buckets.len())].0[0];
         }
         std::hint::black_box(read);
     }

@@ -2,8 +2,8 @@
 
 use super::arena::Arena;
 use super::batch::{Batch, hash};
+use super::shard::{GROUP, Shard};
 use super::table::Table;
-use super::{GROUP, Shard};
 
 /// The states of a shard and where to find them.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 use super::batch::Batch;
 use super::exact::Exact;
 use super::route::{Chosen, Route, gather};
+use super::shard::{Shard, shard_of};
 use super::spill::Spill;
-use super::{Shard, shard_of};
 
 /// Fewer states than these are not worth a second thread.
 const FEW: usize = 2048;

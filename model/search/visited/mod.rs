@@ -15,6 +15,7 @@ mod insert;
 pub(in crate::search) mod packing;
 mod route;
 mod run;
+mod shard;
 mod spill;
 mod table;
 #[cfg(test)]
@@ -27,62 +28,11 @@ use batch::{Batch, hash};
 use compact::Compact;
 use exact::Exact;
 use insert::{behind, insert};
+use shard::{SHARDS, Shard, shard_of};
 use spill::Spill;
-
-/// The first bits of a hash say which shard.
-const SHARD_BITS: u32 = 6;
-
-/// Parts of a set.
-const SHARDS: usize = 1 << SHARD_BITS;
-
-/// States whose cache lines are fetched together before they are looked at.
-const GROUP: usize = 16;
 
 /// After so many restored states, what is in memory is compared with its limit.
 const RESTORED: usize = 1 << 12;
-
-/// The shard of a hash.
-#[inline]
-fn shard_of(hash: u64) -> usize {
-    (hash >> (u64::BITS - SHARD_BITS)) as usize
-}
-
-/// A place below a limit for a hash within its shard; a larger hash has no smaller place.
-#[inline]
-fn scale(hash: u64, limit: usize) -> usize {
-    ((u128::from(hash << SHARD_BITS) * limit as u128) >> u64::BITS) as usize
-}
-
-/// One part of a set: the states whose hashes begin with its number.
-trait Shard: Send + Sync {
-    /// An empty one for states of so many bytes.
-    fn new(stride: usize) -> Self;
-
-    /// Adds a state; whether it was new.
-    fn insert(&mut self, state: &[u8], hash: u64) -> bool;
-
-    /// Reads what inserting these, at most [`GROUP`], will read: the processor fetches all of it at
-    /// once. Changes no result.
-    fn warm(&mut self, batch: &Batch, places: &[u32]);
-
-    /// How many states there are.
-    fn len(&self) -> usize;
-
-    /// The bytes of memory that it holds.
-    fn bytes(&self) -> usize;
-
-    /// Adds states in their order and chooses those that were new.
-    fn insert_all(&mut self, batch: &Batch, places: &[u32], new: &mut Vec<u32>) {
-        for group in places.chunks(GROUP) {
-            self.warm(batch, group);
-            for place in group {
-                if self.insert(batch.at(*place as usize), batch.hash_at(*place as usize)) {
-                    new.push(*place);
-                }
-            }
-        }
-    }
-}
 
 /// How a set keeps its states.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,11 +167,10 @@ impl Visited {
     /// that keeps its states.
     ///
     /// Of `n` states two have the same hash with a probability of at most the number of pairs divided by
-    /// that of hashes, `n * (n - 1) / 2^65` (the birthday bound). It assumes that hashes of different
-    /// states agree as seldom as random numbers do; the hash is fixed, so the same search always leaves
-    /// out the same states. And `n` is how many states there are really: that of the set is the same
-    /// unless some were left out, so read it as "had there been two states with one hash, then by a
-    /// coincidence of this probability".
+    /// that of hashes, `n * (n - 1) / 2^65` (the birthday bound). Two things are assumed. Hashes of
+    /// different states agree as seldom as random numbers do, although the hash is fixed: running again
+    /// leaves out the same states again. And `n`, which should count the states that there are, counts
+    /// those that were found: the bound is that for a system of as many states.
     pub(in crate::search) fn omission_probability(&self) -> f64 {
         match self.shards {
             Shards::Exact(_) => 0.0,

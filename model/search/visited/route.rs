@@ -1,7 +1,7 @@
 //! Which states of a batch go to which shard, and back again.
 
 use super::batch::Batch;
-use super::{SHARDS, shard_of};
+use super::shard::{SHARDS, shard_of};
 
 /// The places of a batch, shard after shard, ascending in each.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! that numbers do not need, a piece of the hash, so that the state itself is seldom read in vain.
 //! Nothing is ever taken out: a bucket fills from the left and never has a hole.
 
+use super::shard::scale;
+
 /// No entry.
 const EMPTY: u32 = u32::MAX;
 
@@ -129,7 +131,7 @@ impl Table {
     /// The bucket where a search begins.
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        super::scale(hash, self.buckets.len())
+        scale(hash, self.buckets.len())
     }
 
     #[inline]
