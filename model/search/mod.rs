@@ -13,3 +13,5 @@ pub mod shortest;
 pub mod system;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code, reason = "the reduced search will use it")]
+pub(in crate::search) mod visited;
