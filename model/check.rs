@@ -17,6 +17,7 @@ use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
 use crate::search::answer;
+use crate::search::reduced::resources::Resources;
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, Ending, Story, Turn};
 use crate::witness;
@@ -57,6 +58,8 @@ pub struct Options {
     pub engine: Engine,
     /// When to stop early.
     pub limits: Limits,
+    /// What the default search may use.
+    pub resources: Resources,
     /// How loom and shuttle explore.
     pub native: engines::Options,
     /// The program that runs loom and shuttle in a process of its own; `None`: they run in this one.
@@ -271,7 +274,7 @@ impl Scenario {
         &self,
         revision: &str,
         options: &Options,
-        progress: impl FnMut(Progress),
+        progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let program = self.program(revision)?;
         self.check_program(&program, revision, options, progress)
@@ -287,7 +290,7 @@ impl Scenario {
         program: &DriverCore,
         revision: &str,
         options: &Options,
-        progress: impl FnMut(Progress),
+        progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let mut report = Report {
             scenario: self.file.path.clone(),
@@ -320,7 +323,8 @@ impl Scenario {
                 let outcome = if options.engine == Engine::Reference {
                     reference::search(program, &memory, limits, progress)
                 } else {
-                    answer::search(program, &memory, limits, progress)
+                    answer::search(program, &memory, limits, &options.resources, progress)
+                        .map_err(|failed| InputError::of_file(&self.file.path, failed.to_string()))?
                 };
                 self.fill(&mut report, program, &outcome);
             }
@@ -377,7 +381,10 @@ impl Scenario {
             _ => {
                 let cut = outcome.cut.map_or(String::new(), |cut| self.cut(cut));
                 let word = if report.verdict == Verdict::Violated { "violated" } else { "inconclusive" };
-                format!("{word}: {cut}; up to {} steps", outcome.depth)
+                match outcome.depth {
+                    0 => format!("{word}: {cut}; some interleavings"),
+                    depth => format!("{word}: {cut}; up to {depth} steps"),
+                }
             }
         };
         let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -396,6 +403,9 @@ impl Scenario {
             [AsyncOutcome::Inline] => parts.push("async_schedule always runs inline".to_owned()),
             _ => {}
         }
+        if outcome.omission_probability > 0.0 {
+            parts.push(format!("a state missed with a probability below {:.1e}", outcome.omission_probability));
+        }
         if !self.file.rules.is_empty() {
             let rules: Vec<String> = self
                 .file
@@ -407,6 +417,11 @@ impl Scenario {
                 })
                 .collect();
             parts.push(format!("with {}", rules.join(", ")));
+        }
+        let longer = outcome.found.iter().filter(|found| found.may_be_longer).map(|found| found.id);
+        let longer: Vec<&str> = longer.collect();
+        if !longer.is_empty() {
+            parts.push(format!("a shorter run may show {}", longer.join(", ")));
         }
         parts.join(", ")
     }

@@ -10,6 +10,7 @@ use raddle::engines::{self, Scheduler};
 use raddle::forms::Form;
 use raddle::render::wrapped;
 use raddle::scenario::scenario_files;
+use raddle::search::reduced::resources::Resources;
 use raddle::search::reference::{Limits, Progress};
 use raddle::uses::samples;
 use raddle::why::{Preventer, preventers};
@@ -19,6 +20,7 @@ use super::agree::this_program;
 use super::dump::dump;
 use super::interrupt;
 use super::out::{Out, complain};
+use super::saving;
 use super::stats::Stats;
 use super::{CheckArgs, EngineArg, Format, INPUT_ERROR, StatsFormat};
 
@@ -87,8 +89,17 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         all_orders: args.no_reduction,
         ..Limits::default()
     };
-    let options =
-        Options { revisions: args.revisions.clone(), engine, limits, native, process: this_program() };
+    if !saving::is_possible(args) {
+        return INPUT_ERROR;
+    }
+    let resources = Resources {
+        threads: args.threads.unwrap_or(0),
+        compact: args.compact,
+        spill: args.spill.clone(),
+        saving: None,
+    };
+    let revisions = args.revisions.clone();
+    let options = Options { revisions, engine, limits, resources, native, process: this_program() };
     let mut exit = Exit::default();
     let mut shown = Shown::default();
     if args.threads == Some(0) {
@@ -172,9 +183,16 @@ fn check_file(
             exit.inconclusive = true;
             return;
         }
+        let mut options = options.clone();
+        options.resources.saving = saving::saving(args, &scenario, revision);
+        if options.resources.saving.is_some() && shown.rows > 0 {
+            complain("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
+            exit.input_error = true;
+            return;
+        }
         let bar = progress_bar(&format!("{} {revision}", file.display()));
         let begun = Instant::now();
-        let result = scenario.check_on(revision, options, |progress| show(&bar, &progress));
+        let result = scenario.check_on(revision, &options, |progress| show(&bar, &progress));
         bar.finish_and_clear();
         let report = match result {
             Ok(report) => report,

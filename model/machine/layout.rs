@@ -2,6 +2,8 @@
 //!
 //! A layout is made once, when a scenario is loaded; from then on a state's memory is plain bytes.
 
+use serde::{Deserialize, Serialize};
+
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
@@ -13,7 +15,7 @@ use super::value::{Object, Obs, Sort};
 pub struct Field(pub u8);
 
 /// A cell by number: what an [`Op`](super::op::Op) speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CellId(pub u16);
 
 /// A cell by name, as model code speaks of it, with the type of what it holds.

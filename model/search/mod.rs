@@ -13,5 +13,4 @@ pub mod shortest;
 pub mod system;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code, reason = "the reduced search will use it")]
 pub(in crate::search) mod visited;

@@ -4,6 +4,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::reference::{Cut, Found, Limits, Outcome, search};
 use super::system::System;
+use super::reduced::resources::Resources;
 use super::{exhaustive, reduced};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::automaton::tests::repeatable;

@@ -33,6 +33,7 @@ impl Batch {
     /// # Panics
     ///
     /// If it does not have the batch's number of bytes.
+    #[cfg(test)]
     #[inline]
     pub(in crate::search) fn push(&mut self, state: &[u8]) {
         assert_eq!(state.len(), self.stride, "internal: a state of another length");
@@ -65,6 +66,7 @@ impl Batch {
     }
 
     /// Whether there are none.
+    #[cfg(test)]
     pub(in crate::search) fn is_empty(&self) -> bool {
         self.hashes.is_empty()
     }
@@ -86,13 +88,21 @@ impl Batch {
         &self.hashes
     }
 
+    /// Keeps so many of the first states.
+    pub(in crate::search) fn truncate(&mut self, len: usize) {
+        self.bytes.truncate(len * self.stride);
+        self.hashes.truncate(len);
+    }
+
     /// Empties it and keeps its memory.
+    #[cfg(test)]
     pub(in crate::search) fn clear(&mut self) {
         self.bytes.clear();
         self.hashes.clear();
     }
 
     /// The bytes of memory that it holds.
+    #[cfg(test)]
     pub(in crate::search) fn bytes(&self) -> usize {
         self.bytes.capacity() + self.hashes.capacity() * size_of::<u64>()
     }

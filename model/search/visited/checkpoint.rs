@@ -39,6 +39,9 @@ pub(in crate::search) enum Refused {
     /// It is whole, and of no use here.
     #[error("it is of another search: {0}")]
     OtherSearch(&'static str),
+    /// The same.
+    #[error("it is of another search: its states have another length")]
+    OtherLength,
     /// It is not what was written.
     #[error("it is damaged: {0}")]
     Damaged(&'static str),
@@ -188,7 +191,7 @@ fn read_visited(from: &mut FrameReader<impl Read>, visited: &mut Visited) -> Res
         return Err(Refused::OtherSearch("one of the two keeps only hashes of states"));
     }
     if from.read_number()? != visited.stride() as u64 {
-        return Err(Refused::OtherSearch("its states have another length"));
+        return Err(Refused::OtherLength);
     }
     let mut record = vec![0; visited.record()];
     for _ in 0..from.read_number()? {
@@ -202,7 +205,7 @@ fn read_visited(from: &mut FrameReader<impl Read>, visited: &mut Visited) -> Res
 
 fn read_frontier(from: &mut FrameReader<impl Read>, frontier: &mut Frontier) -> Result<(), Refused> {
     if from.read_number()? != frontier.stride() as u64 {
-        return Err(Refused::OtherSearch("its waiting states have another length"));
+        return Err(Refused::OtherLength);
     }
     let mut state = vec![0; frontier.stride()];
     for _ in 0..from.read_number()? {

@@ -24,6 +24,12 @@ impl Exact {
         self.arena.iter()
     }
 
+    /// Whether a state is there.
+    #[inline]
+    pub(super) fn has(&self, state: &[u8], hash: u64) -> bool {
+        self.arena.len() > 0 && self.table.find(hash, |number| self.arena.at(number) == state).is_ok()
+    }
+
     /// Makes room in the table for so many more.
     fn reserve(&mut self, more: usize) {
         while self.arena.len() + more > self.table.room() {

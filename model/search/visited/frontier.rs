@@ -93,6 +93,7 @@ impl Frontier {
     }
 
     /// The bytes on disk.
+    #[cfg(test)]
     pub(in crate::search) fn on_disk(&self) -> u64 {
         let files = self.blocks.iter().filter(|block| matches!(block, Block::File(_))).count();
         (files * self.block * self.stride) as u64

@@ -123,6 +123,16 @@ impl Visited {
         Ok(new)
     }
 
+    /// Whether a state is there, as far as memory tells: what is on disk is not looked at.
+    #[inline]
+    pub(in crate::search) fn has_at_hand(&self, state: &[u8]) -> bool {
+        let hash = hash(state);
+        match &self.shards {
+            Shards::Exact(shards) => shards[shard_of(hash)].has(state, hash),
+            Shards::Compact(shards) => shards[shard_of(hash)].has(hash),
+        }
+    }
+
     /// Writes what is in memory to disk if it is too much.
     fn spill_if_full(&mut self) -> io::Result<()> {
         if let (Shards::Exact(shards), Some(spill)) = (&mut self.shards, &mut self.spill)
@@ -159,6 +169,7 @@ impl Visited {
     }
 
     /// The bytes on disk.
+    #[cfg(test)]
     pub(in crate::search) fn on_disk(&self) -> u64 {
         self.spill.as_ref().map_or(0, Spill::on_disk)
     }

@@ -70,6 +70,7 @@ impl Packing {
     }
 
     /// The bytes of a state.
+    #[cfg(test)]
     pub(in crate::search) fn length(&self) -> usize {
         self.length
     }

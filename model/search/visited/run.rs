@@ -49,6 +49,7 @@ impl Run {
     }
 
     /// The bytes of the file.
+    #[cfg(test)]
     pub(super) fn on_disk(&self) -> u64 {
         self.len * self.stride as u64
     }

@@ -57,6 +57,7 @@ impl Spill {
     }
 
     /// The bytes of its files.
+    #[cfg(test)]
     pub(super) fn on_disk(&self) -> u64 {
         self.runs().map(Run::on_disk).sum()
     }
