@@ -404,7 +404,10 @@ impl Scenario {
             _ => {}
         }
         if outcome.omission_probability > 0.0 {
-            parts.push(format!("a state missed with a probability below {:.1e}", outcome.omission_probability));
+            parts.push(format!(
+                "a state missed with a probability below {:.1e}",
+                outcome.omission_probability
+            ));
         }
         if !self.file.rules.is_empty() {
             let rules: Vec<String> = self

@@ -27,7 +27,8 @@ pub fn is_possible(args: &CheckArgs) -> bool {
 /// How the search of a row is saved, if it is.
 pub fn saving(args: &CheckArgs, scenario: &Scenario, revision: &str) -> Option<Saving> {
     let file = args.checkpoint.as_ref().or(args.resume.as_ref())?.clone();
-    let searched = format!("{}\n{revision}\n{}\n{}", env!("CARGO_PKG_VERSION"), args.compact, scenario.text());
+    let searched =
+        format!("{}\n{revision}\n{}\n{}", env!("CARGO_PKG_VERSION"), args.compact, scenario.text());
     let every = args.checkpoint_every.unwrap_or(Duration::from_secs(60));
     let from = args.resume.clone();
     Some(Saving { file, from, every, fingerprint: Saving::fingerprint_of(&searched) })

@@ -6,6 +6,8 @@ mod brute;
 pub mod exhaustive;
 pub mod explore;
 pub mod livelock;
+#[cfg(test)]
+mod orders;
 mod packed;
 pub mod reduced;
 pub mod reference;

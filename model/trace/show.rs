@@ -360,6 +360,7 @@ impl<'p, P: Program> Teller<'p, P> {
             Action::Retire(of) => format!("{} is unregistered", object(of)),
             Action::Revive(of) => format!("use {}", object(of)),
             Action::Lock(cell) => format!("lock {}", name(cell)),
+            Action::TryLock(cell) => format!("try to lock {}", name(cell)),
             Action::Unlock(cell) => format!("unlock {}", name(cell)),
             Action::Get(cell) => format!("get {}", name(cell)),
             Action::Put(cell) => format!("put {}", name(cell)),

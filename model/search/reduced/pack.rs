@@ -75,11 +75,8 @@ fn bits_of<P: Program>(expander: &Expander<'_, P>, info: &CellInfo) -> Vec<u32> 
             let values = objects.filter_map(|object| Some(number(place(object.sort)?, object.index)));
             vec![most(values.max().unwrap_or(0)); all]
         }
-        Kind::Int
-        | Kind::Count
-        | Kind::List(..)
-        | Kind::Klist(..)
-        | Kind::Async(_)
-        | Kind::Generation(_) => vec![8; all],
+        Kind::Int | Kind::Count | Kind::List(..) | Kind::Klist(..) | Kind::Async(_) | Kind::Generation(_) => {
+            vec![8; all]
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::machine::commute::{Touch, Touches, raised};
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Op};
 use crate::machine::program::Program;
+use crate::machine::value::Obs;
 use crate::search::packed::expand::Expander;
 use crate::search::system::EMPTY;
 use indexmap::IndexMap;
@@ -200,9 +201,14 @@ impl Tables {
                     _ => {}
                 }
             }
-            for (_, to) in &expander.nodes[at].edges {
+            let tried = expander.nodes[at].op.as_ref().and_then(|op| match op.actions.last() {
+                Some(Action::TryLock(lock)) => Some(self.bit(*lock)),
+                _ => None,
+            });
+            for (observed, to) in &expander.nodes[at].edges {
                 let before = self.held[*to as usize];
-                self.held[*to as usize] &= held;
+                let taken = tried.filter(|_| *observed == Obs::Bool(true));
+                self.held[*to as usize] &= held | taken.unwrap_or(0);
                 if self.held[*to as usize] != before {
                     todo.push(*to as usize);
                 }
@@ -223,7 +229,7 @@ impl Tables {
             let node = &expander.nodes[at];
             let Some(op) = &node.op else { continue };
             most.fill(i16::MIN);
-            let nowhere = [(crate::machine::value::Obs::Unit, EMPTY)];
+            let nowhere = [(Obs::Unit, EMPTY)];
             let edges = if node.edges.is_empty() { &nowhere[..] } else { &node.edges };
             for (observed, to) in edges {
                 let raised = raised(expander.layout, op, *observed);

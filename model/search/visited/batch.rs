@@ -65,12 +65,6 @@ impl Batch {
         self.hashes.len()
     }
 
-    /// Whether there are none.
-    #[cfg(test)]
-    pub(in crate::search) fn is_empty(&self) -> bool {
-        self.hashes.is_empty()
-    }
-
     /// The state at a place.
     #[inline]
     pub(in crate::search) fn at(&self, place: usize) -> &[u8] {
@@ -92,18 +86,5 @@ impl Batch {
     pub(in crate::search) fn truncate(&mut self, len: usize) {
         self.bytes.truncate(len * self.stride);
         self.hashes.truncate(len);
-    }
-
-    /// Empties it and keeps its memory.
-    #[cfg(test)]
-    pub(in crate::search) fn clear(&mut self) {
-        self.bytes.clear();
-        self.hashes.clear();
-    }
-
-    /// The bytes of memory that it holds.
-    #[cfg(test)]
-    pub(in crate::search) fn bytes(&self) -> usize {
-        self.bytes.capacity() + self.hashes.capacity() * size_of::<u64>()
     }
 }

@@ -113,10 +113,6 @@ impl Shard for Compact {
         std::hint::black_box(read);
     }
 
-    fn len(&self) -> usize {
-        self.len
-    }
-
     fn bytes(&self) -> usize {
         self.buckets.capacity() * size_of::<Bucket>()
     }

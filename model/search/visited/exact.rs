@@ -84,10 +84,6 @@ impl Shard for Exact {
         std::hint::black_box(read);
     }
 
-    fn len(&self) -> usize {
-        self.arena.len()
-    }
-
     fn bytes(&self) -> usize {
         self.arena.bytes() + self.table.bytes()
     }

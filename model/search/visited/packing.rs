@@ -69,12 +69,6 @@ impl Packing {
         self.stride
     }
 
-    /// The bytes of a state.
-    #[cfg(test)]
-    pub(in crate::search) fn length(&self) -> usize {
-        self.length
-    }
-
     /// Appends a state, packed.
     #[inline]
     pub(in crate::search) fn pack(&self, state: &[u8], out: &mut Vec<u8>) {

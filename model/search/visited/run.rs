@@ -38,11 +38,6 @@ impl Drop for Run {
 }
 
 impl Run {
-    /// How many states it has.
-    pub(super) fn len(&self) -> u64 {
-        self.len
-    }
-
     /// The bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
         self.firsts.capacity() * size_of::<u64>()

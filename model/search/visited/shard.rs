@@ -35,9 +35,6 @@ pub(super) trait Shard: Send + Sync {
     /// once. Changes no result.
     fn warm(&mut self, batch: &Batch, places: &[u32]);
 
-    /// How many states there are.
-    fn len(&self) -> usize;
-
     /// The bytes of memory that it holds.
     fn bytes(&self) -> usize;
 

@@ -91,7 +91,7 @@ fn every_cut_and_every_flipped_bit_is_refused() {
                     Refused::NotACheckpoint => at < 8,
                     Refused::OtherVersion { .. } => (8..12).contains(&at),
                     Refused::Damaged(_) => at >= 12,
-                    Refused::Io(_) | Refused::OtherSearch(_) => false,
+                    Refused::Io(_) | Refused::OtherSearch(_) | Refused::OtherLength => false,
                 };
                 assert!(right, "bit {bit} of byte {at}");
             }
