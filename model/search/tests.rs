@@ -641,7 +641,6 @@ fn a_search_stops_at_its_limits() {
 fn a_trace_may_end_before_a_task_starts() {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
-    layout.cell(INSIDE, "thing0.mutex", Kind::Lock);
     layout.cell(A, "a", Kind::Lock);
     let body = |cpu: &Cpu<'_>, _: &Entry| cpu.unlock(A);
     let program = Functions::new(layout, body).task("first", entry(0)).task_after("second", entry(1), &[0]);

@@ -80,6 +80,9 @@ pub fn search<'p, P: Program>(
     })
 }
 
+/// Steps after which it does not matter any more to have begun in vain.
+const SOON: usize = 10_000;
+
 /// Why a search ends without a result.
 enum Stop {
     /// More automaton nodes turned up than their packed numbers have room for.
@@ -137,7 +140,9 @@ impl<'p, P: Program> Searched<'p, P> {
             if self.is_outdated(&round) {
                 let holds = self.look_again();
                 round.news = None;
-                if !holds || (round.edges.is_none() && self.expander.may_come_back()) {
+                // What was explored with less known was explored in too many orders.
+                let early = round.gains.transitions < SOON;
+                if !holds || early || (round.edges.is_none() && self.expander.may_come_back()) {
                     round = self.begin(limits, resources)?;
                 }
                 continue;
@@ -265,7 +270,6 @@ impl<'p, P: Program> Searched<'p, P> {
 
     /// Whether so much is new that the tables should be looked at again.
     fn is_outdated(&self, round: &Round) -> bool {
-        const SOON: usize = 10_000;
         let Some(news) = round.news else { return false };
         round.frontier.is_empty()
             || self.expander.nodes.len() > self.tables.known * 5 / 4 + 16

@@ -143,7 +143,7 @@ fn another_search_is_refused() {
     );
     assert_eq!(
         refused(&FINGERPRINT, set(12, &Kind::Exact), Frontier::new(13)),
-        "it is of another search: its waiting states have another length"
+        "it is of another search: its states have another length"
     );
 }
 
