@@ -307,7 +307,7 @@ impl Scenario {
         match set_up(program, |_, _, _, _| {}) {
             Ok(_) if matches!(options.engine, Engine::Loom | Engine::Shuttle) => {
                 match witness::explore(self, program, revision, options) {
-                    Ok(result) => fill_native(&mut report, program, options, &result),
+                    Ok(result) => fill_native(&mut report, program, &self.restrictions(), options, &result),
                     Err(why) => {
                         report.cut = true;
                         report.guarantee = format!("inconclusive: {why}");
@@ -386,8 +386,15 @@ impl Scenario {
         let mut parts = vec![
             format!("{verdict} of {tasks} task{} and up to {entries} async {entry_word}", plural(tasks)),
             format!("{} state{}", thousands(outcome.states), plural(outcome.states)),
-            "sequential consistency".to_owned(),
         ];
+        parts.extend(self.restrictions());
+        parts.join(", ")
+    }
+
+    /// What any verdict on this scenario leaves out.
+    pub(crate) fn restrictions(&self) -> Vec<String> {
+        let world = &self.file.world;
+        let mut parts = vec!["sequential consistency".to_owned()];
         let contract = if world.environment.contract_kept { "kept" } else { "violated" };
         parts.push(format!("contract {contract}"));
         parts.push("set-up fixed".to_owned());
@@ -408,7 +415,7 @@ impl Scenario {
                 .collect();
             parts.push(format!("with {}", rules.join(", ")));
         }
-        parts.join(", ")
+        parts
     }
 
     fn cut(&self, cut: Cut) -> String {
@@ -434,13 +441,19 @@ fn set_up_memory(program: &DriverCore) -> Vec<u8> {
     memory
 }
 
-fn fill_native(report: &mut Report, program: &DriverCore, options: &Options, result: &engines::Result) {
+fn fill_native(
+    report: &mut Report,
+    program: &DriverCore,
+    restrictions: &[String],
+    options: &Options,
+    result: &engines::Result,
+) {
     let violation = |shown: &Shown| {
         let ending = if shown.at_rest { Ending::AtRest(&shown.id) } else { Ending::Step };
         told(program, &shown.id, shown.schedule.clone(), ending, 0)
     };
     report.violations = result.shown.iter().map(violation).collect();
-    (report.guarantee, report.verdict, report.cut) = witness::guarantee(options, result);
+    (report.guarantee, report.verdict, report.cut) = witness::guarantee(restrictions, options, result);
     report.sampled = options.engine == Engine::Shuttle || options.native.preemptions.is_some();
 }
 

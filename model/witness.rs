@@ -120,7 +120,11 @@ pub fn serve(request: &str) -> String {
 }
 
 /// What loom or shuttle covered, in one sentence; whether that is everything; whether it was cut.
-pub(crate) fn guarantee(options: &Options, result: &engines::Result) -> (String, Verdict, bool) {
+pub(crate) fn guarantee(
+    restrictions: &[String],
+    options: &Options,
+    result: &engines::Result,
+) -> (String, Verdict, bool) {
     let native = &options.native;
     let found = !result.shown.is_empty();
     let executions = thousands(result.executions);
@@ -137,7 +141,7 @@ pub(crate) fn guarantee(options: &Options, result: &engines::Result) -> (String,
         Verdict::Verified => "verified",
         Verdict::Inconclusive => "inconclusive",
     };
-    let covers = "sequential consistency, set-up fixed, livelocks and data races not looked for";
+    let covers = format!("{}, livelocks and data races not looked for", restrictions.join(", "));
     if options.engine == Engine::Shuttle {
         let how = match native.scheduler {
             Scheduler::Pct => format!("pct depth {}, seed {}", native.depth, native.seed),

@@ -380,3 +380,84 @@ fn stats_are_one_line_on_standard_error() {
     let output = raddle(&["check", "case.toml", "--timeout", "1", "--engine", "reference"], dir.path());
     assert_eq!(code(&output), 2, "it has no limit on time");
 }
+
+const RACE: &str = r#"
+title = "a device is used while its creator drops it"
+revisions = ["v5.1"]
+[device.pmem0]
+[task.user]
+run = ["use(pmem0)"]
+[task.owner]
+run = ["put_device(pmem0)"]
+[expect]
+"v5.1" = ["use-after-free"]
+"#;
+
+#[test]
+fn loom_and_shuttle_say_what_they_covered() {
+    let (dir, _) = with(RACE);
+    let check = |more: &[&str]| {
+        let args = [&["check", "case.toml", "--engine"], more].concat();
+        let output = raddle(&args, dir.path());
+        (code(&output), stdout(&output))
+    };
+    for (engine, covers) in [
+        (&["loom"][..], "exhaustive, "),
+        (&["loom", "--preemptions", "2"], "bounded by 2 preemptions"),
+        (&["shuttle"], "10,000 schedules (pct depth 3, seed 1)"),
+        (
+            &["shuttle", "--scheduler", "urw", "--iterations", "50", "--seed", "7"],
+            "50 schedules (urw, seed 7)",
+        ),
+        (&["shuttle", "--scheduler", "dfs"], "schedules (dfs)"),
+    ] {
+        let (code, text) = check(engine);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("violated: use-after-free"), "{text}");
+        assert!(text.replace("\n  ", " ").contains(covers), "{engine:?}: {text}");
+    }
+    let (code, text) = check(&["loom", "--iterations", "1"]);
+    assert!(text.contains("cut off"), "{text}");
+    assert!(code == 0 || code == 3, "{text}");
+}
+
+#[test]
+fn a_sampling_engine_never_says_verified() {
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--engine", "shuttle", "--format", "json"], dir.path());
+    let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+    assert_eq!(row["verdict"], "inconclusive");
+    assert_eq!(row["as_expected"], true);
+    assert_eq!(code(&output), 0, "a sampling row that is as expected is no reason for exit 3");
+}
+
+#[test]
+fn a_trace_of_any_engine_replays_everywhere() {
+    let (dir, _) = with(RACE);
+    for engine in ["exhaustive", "loom", "shuttle"] {
+        raddle(&["check", "case.toml", "--engine", engine, "--dump", engine], dir.path());
+        let trace = format!("{engine}/case.v5.1.use-after-free.json");
+        for args in [&["replay", &trace][..], &["replay", &trace, "--engine", "shuttle"]] {
+            let output = raddle(args, dir.path());
+            assert_eq!(code(&output), 0, "{args:?}: {}", stderr(&output));
+            assert!(stdout(&output).contains("shows use-after-free"), "{}", stdout(&output));
+        }
+    }
+}
+
+#[test]
+fn engines_agree() {
+    let (dir, path) = with(RACE);
+    let output = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    assert!(text.contains("case.toml on v5.1: the engines agree"), "{text}");
+    assert_eq!(text.matches("use-after-free").count(), 7, "{text}");
+    let cut = raddle(&["agree", "case.toml", "--max-states", "2"], dir.path());
+    assert_eq!(code(&cut), 3, "{}", stdout(&cut));
+    let five: String = ('a'..='c').map(|name| format!("[task.{name}]\nrun = [\"use(pmem0)\"]\n")).collect();
+    fs::write(&path, RACE.replace("[expect]", &format!("{five}[expect]"))).expect("it can be written");
+    let many = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
+    assert_eq!(code(&many), 0);
+    assert!(stdout(&many).contains("not compared: loom takes 4 tasks"), "{}", stdout(&many));
+}

@@ -114,7 +114,7 @@ impl Default for Options {
             depth: 3,
             preemptions: None,
             time: None,
-            step_limit: 5_000,
+            step_limit: 1_000,
             terminal_limit: 10_000,
         }
     }
