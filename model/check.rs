@@ -449,12 +449,17 @@ fn fill_native(
     result: &engines::Result,
 ) {
     let violation = |shown: &Shown| {
-        let ending = if shown.at_rest { Ending::AtRest(&shown.id) } else { Ending::Step };
+        let ending = match shown.cycle {
+            Some(begins) => Ending::Cycle(begins),
+            None if shown.at_rest => Ending::AtRest(&shown.id),
+            None => Ending::Step,
+        };
         told(program, &shown.id, shown.schedule.clone(), ending, 0)
     };
     report.violations = result.shown.iter().map(violation).collect();
     (report.guarantee, report.verdict, report.cut) = witness::guarantee(restrictions, options, result);
-    report.sampled = options.engine == Engine::Shuttle || options.native.preemptions.is_some();
+    let native = &options.native;
+    report.sampled = options.engine == Engine::Shuttle || native.preemptions.is_some() || native.weak_memory;
 }
 
 fn violation(program: &DriverCore, found: &Found) -> Violation {

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use raddle::check::{Engine, Options, Report, Scenario, Verdict};
+use raddle::engines::Scheduler;
 use tempfile::TempDir;
 
 fn raddle(args: &[&str], dir: &Path) -> Output {
@@ -459,5 +461,97 @@ fn engines_agree() {
     fs::write(&path, RACE.replace("[expect]", &format!("{five}[expect]"))).expect("it can be written");
     let many = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
     assert_eq!(code(&many), 0);
-    assert!(stdout(&many).contains("not compared: loom takes 4 tasks"), "{}", stdout(&many));
+    assert!(stdout(&many).contains("not compared: loom has 4 threads"), "{}", stdout(&many));
+}
+
+/// What needs the library and the program: an engine's process as it is, and as it should not be.
+fn under_shuttle(process: &str, overrides: &[(&str, &str)]) -> Report {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenario = Scenario::load(&root.join("scenarios/bart/unregister-pending.toml"));
+    let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let mut options =
+        Options { engine: Engine::Shuttle, process: Some(process.into()), ..Options::default() };
+    options.native.scheduler = Scheduler::Random;
+    options.native.iterations = 500;
+    let program = scenario.program_with("v5.1", overrides).unwrap_or_else(|error| panic!("{error}"));
+    scenario.check_program(&program, "v5.1", &options, |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn an_engine_in_its_own_process_knows_of_overridden_rules() {
+    let program = env!("CARGO_BIN_EXE_raddle");
+    assert_eq!(under_shuttle(program, &[]).hazards(), Vec::<String>::new());
+    let report = under_shuttle(program, &[("detach-waits-for-async", "false")]);
+    assert_eq!(report.hazards(), ["stale-driver-pointer"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_aborts_makes_the_row_inconclusive() {
+    let report = under_shuttle("/bin/false", &[]);
+    assert!(report.cut && report.verdict == Verdict::Inconclusive);
+    assert!(
+        report.guarantee.contains("the engine's process ended with exit status: 1"),
+        "{}",
+        report.guarantee
+    );
+}
+
+#[test]
+fn weak_memory_is_an_experiment_of_loom() {
+    let (dir, _) = with(RACE);
+    let output = raddle(&["check", "case.toml", "--weak-memory"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("--engine loom --weak-memory"), "{}", stderr(&output));
+    let help = stdout(&raddle(&["check", "--help"], dir.path()));
+    assert!(help.contains("An experiment, with loom only"), "{help}");
+    for (text, verdict) in [(RACE, "violated"), (GOOD, "inconclusive")] {
+        let (dir, _) = with(text);
+        let args = ["check", "case.toml", "--engine", "loom", "--weak-memory", "--format", "json"];
+        let output = raddle(&args, dir.path());
+        let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+        assert_eq!(row["verdict"], verdict);
+        assert_eq!((&row["as_expected"], code(&output)), (&true.into(), 0));
+        let guarantee = row["guarantee"].as_str().expect("a sentence");
+        assert!(guarantee.starts_with("experiment: "), "{guarantee}");
+        assert!(guarantee.contains("loom may miss and may invent outcomes"), "{guarantee}");
+        assert!(!guarantee.contains("sequential consistency"), "{guarantee}");
+    }
+}
+
+#[test]
+fn every_engine_names_the_locks_of_a_deadlock_with_holders_and_waiters() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("scenarios/torokhov/release-waits-under-lock.toml");
+    let (dir, _) = with(&fs::read_to_string(path).expect("it is there"));
+    let tell = |engine: &str| {
+        let args = ["check", "case.toml", "--engine", engine, "--revision", "v4.2", "--dump", engine];
+        let output = raddle(&args, dir.path());
+        assert_eq!(code(&output), 0, "{engine}: {}", stdout(&output));
+        let path = dir.path().join(engine).join("case.v4.2.deadlock.json");
+        let trace: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(path).expect("it was dumped")).expect("it is JSON");
+        let actor = |index: &serde_json::Value| {
+            let index = index.as_u64().expect("an index") as usize;
+            trace["story"]["actors"][index]["name"].as_str().expect("a name").to_owned()
+        };
+        let list = |key: &str| trace["story"][key].as_array().expect("a list").clone();
+        let members: Vec<_> = list("waiting").into_iter().filter(|one| one["deadlocked"] == true).collect();
+        let is_member = |held: &&serde_json::Value| members.iter().any(|one| one["actor"] == held["actor"]);
+        let mut told: Vec<String> = (list("held").iter().filter(is_member))
+            .map(|held| format!("{} holds {}", actor(&held["actor"]), held["lock"]))
+            .chain(members.iter().map(|waiting| {
+                let by: Vec<String> = waiting["by"].as_array().expect("a list").iter().map(actor).collect();
+                format!("{} waits on {} by {by:?}", actor(&waiting["actor"]), waiting["on"])
+            }))
+            .collect();
+        told.sort_unstable();
+        told
+    };
+    let reference = tell("reference");
+    assert!(reference.iter().any(|line| line.contains(" holds ")), "{reference:?}");
+    assert!(reference.iter().any(|line| line.contains(" waits on ")), "{reference:?}");
+    for engine in ["exhaustive", "loom", "shuttle"] {
+        assert_eq!(tell(engine), reference, "{engine}");
+    }
 }
