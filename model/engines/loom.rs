@@ -320,6 +320,12 @@ impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
         if let Some((_, cell)) = weak {
             needed.retain(|token| *token != cell);
         }
+        // A worker that has had nothing to do since its last step waits without looking for work: that
+        // would be a step of its own, of which loom tries all orders. (A task that waits for a lock must
+        // look: only so does loom see that it could have been first.)
+        if op.idles() && !shared.was_ready(slot) {
+            tokens.park(slot);
+        }
         loop {
             let guards = tokens.take(&needed);
             let read = weak.and_then(|(atomics, cell)| atomics.load(cell));

@@ -48,6 +48,24 @@ struct Slot {
     choices: usize,
     /// Its thread has not begun to run it.
     fresh: bool,
+    /// How many steps had been taken when it took its last one.
+    moved_at: usize,
+    /// It could have taken its next step at some time since its last one.
+    was_ready: bool,
+}
+
+impl Slot {
+    fn empty() -> Self {
+        Slot {
+            phase: Phase::Empty,
+            entry: None,
+            frames: Vec::new(),
+            choices: 0,
+            fresh: false,
+            moved_at: 0,
+            was_ready: false,
+        }
+    }
 }
 
 /// A choice that a task makes.
@@ -181,9 +199,7 @@ impl<P: Native> Shared<P> {
         run.slots = (self.program.slots().iter())
             .map(|decl| match &decl.kind {
                 SlotKind::Task { entry, .. } | SlotKind::Item { entry, .. } => self.starting(entry, 0),
-                SlotKind::Worker => {
-                    Slot { phase: Phase::Empty, entry: None, frames: Vec::new(), choices: 0, fresh: false }
-                }
+                SlotKind::Worker => Slot::empty(),
             })
             .collect();
         lock(&self.kept).result.executions += 1;
@@ -196,7 +212,15 @@ impl<P: Native> Shared<P> {
             Next::Step(op, _) => Phase::Ready(op),
             Next::Done => Phase::Ended,
         };
-        Slot { phase, entry: Some(entry.clone()), frames: vec![Vec::new()], choices, fresh: true }
+        Slot {
+            phase,
+            entry: Some(entry.clone()),
+            frames: vec![Vec::new()],
+            choices,
+            fresh: true,
+            was_ready: true,
+            ..Slot::empty()
+        }
     }
 
     /// What the task in a slot runs; `None` if there is none.
@@ -243,7 +267,17 @@ impl<P: Native> Shared<P> {
             assert!(*first == Phase::Ready(op.clone()), "internal: {op:?} is first, not {first:?}");
         }
         run.slots[slot].phase = Phase::Ready(op.clone());
+        if !first {
+            // What others did in the meantime has not been looked at.
+            let meantime = run.slots[slot].moved_at != run.steps.len();
+            run.slots[slot].was_ready = meantime || self.can_go_on(&run, slot);
+        }
         first
+    }
+
+    /// Whether a task could have taken the step that it has announced, now or before.
+    pub(super) fn was_ready(&self, slot: usize) -> bool {
+        lock(&self.run).slots[slot].was_ready
     }
 
     /// A task's function has returned.
@@ -339,6 +373,10 @@ impl<P: Native> Shared<P> {
             };
             run.slots[free] = self.starting(&entry, run.slots[free].choices);
             occupy(layout, &mut run.memory, free, applied.marked);
+        }
+        run.slots[slot].moved_at = run.steps.len();
+        for other in 0..run.slots.len() {
+            run.slots[other].was_ready |= self.can_go_on(run, other);
         }
         if run.steps.len() >= self.step_limit {
             self.judge(run);
