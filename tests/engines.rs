@@ -116,6 +116,25 @@ fn locks_in_two_orders() {
 }
 
 #[test]
+fn whoever_waits_for_a_lock_could_have_been_first() {
+    let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+        if task.function == 1 {
+            cpu.store(Y, 1)?;
+        }
+        cpu.lock(A)?;
+        let seen = cpu.load(X)?;
+        cpu.store(X, seen * 2 + task.function)?;
+        cpu.unlock(A)?;
+        cpu.lock(B)?;
+        let seen = cpu.load(X)?;
+        cpu.store(X, seen + 1)?;
+        cpu.unlock(B)
+    };
+    let (program, memory) = two(run);
+    assert_eq!(agree("first at a lock", program, &memory), Vec::<String>::new());
+}
+
+#[test]
 fn a_third_task_goes_wrong_whatever_the_others_wait_for() {
     let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
         match task.function {
