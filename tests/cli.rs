@@ -462,6 +462,13 @@ fn engines_agree() {
     let many = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
     assert_eq!(code(&many), 0);
     assert!(stdout(&many).contains("not compared: loom has 4 threads"), "{}", stdout(&many));
+    // More schedules than any machine tries in this time: what was found must be a subset, and is.
+    let long = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/bart/unregister-pending.toml");
+    let long = long.to_string_lossy();
+    let args = ["agree", &long, "--revision", "v5.1", "--engine-time", "0.5", "--iterations", "20"];
+    let partly = raddle(&args, dir.path());
+    assert_eq!(code(&partly), 0, "{}", stdout(&partly));
+    assert!(stdout(&partly).contains("partly compared: the time limit was hit"), "{}", stdout(&partly));
 }
 
 /// What needs the library and the program: an engine's process as it is, and as it should not be.
