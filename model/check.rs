@@ -16,7 +16,7 @@ use crate::machine::program::Program;
 use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
-use crate::search::exhaustive;
+use crate::search::answer;
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, Ending, Story, Turn};
 use crate::witness;
@@ -320,7 +320,7 @@ impl Scenario {
                 let outcome = if options.engine == Engine::Reference {
                     reference::search(program, &memory, limits, progress)
                 } else {
-                    exhaustive::search(program, &memory, limits, progress)
+                    answer::search(program, &memory, limits, progress)
                 };
                 self.fill(&mut report, program, &outcome);
             }

@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use raddle::check::{Engine, Options, Report, Scenario};
 use raddle::dumped::DumpedTrace;
 use raddle::scenario::scenario_files;
+use raddle::search::reference::Limits;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -41,24 +42,40 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
             let (found, expected) = (report.hazards(), report.expected);
             return Err(format!("{name} on {revision}: found {found:?}, expected {expected:?}").into());
         }
+        let all_orders =
+            Options { limits: Limits { all_orders: true, ..Limits::default() }, ..Options::default() };
         let reference = Options { engine: Engine::Reference, ..Options::default() };
-        for (options, what) in [(&options, "two runs"), (&reference, "the engines")] {
-            let again = scenario.check_on(revision, options, |_| {}).map_err(|error| error.to_string())?;
-            if show(&report) != show(&again) {
-                return Err(format!("{name} on {revision}: {what} differ").into());
+        let run = |options| scenario.check_on(revision, options, |_| {}).map_err(|error| error.to_string());
+        let (again, all, plain) = (run(&options)?, run(&all_orders)?, run(&reference)?);
+        let compare = |what, one: &Report, other: &Report, counts| {
+            let (one, other) = (show(one, counts), show(other, counts));
+            if one == other {
+                Ok(())
+            } else {
+                Err(format!("{name} on {revision}: {what} differ:\n{one}\n{other}"))
             }
-        }
+        };
+        compare("two runs", &report, &again, true)?;
+        compare("the engines", &all, &plain, true)?;
+        compare("the results with and without reduction", &report, &all, false)?;
         replays(&scenario, &report)?;
     }
     Ok(())
 }
 
-/// All that is printed of a report.
-fn show(report: &Report) -> String {
-    let mut shown = format!("{} {} {}", report.guarantee, report.states, report.transitions);
-    for violation in &report.violations {
-        shown.push_str(&raddle::check::text(report, violation, true));
+/// All that is printed of a report, or all but what it counted.
+fn show(report: &Report, counts: bool) -> String {
+    let mut shown = format!("{:?}", report.verdict);
+    let mut report = report.clone();
+    if counts {
+        shown.push_str(&format!("{} {}", report.states, report.transitions));
+    } else {
+        report.guarantee.clear();
     }
+    for violation in &report.violations {
+        shown.push_str(&raddle::check::text(&report, violation, true));
+    }
+    shown.push_str(&report.guarantee);
     shown
 }
 

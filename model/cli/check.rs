@@ -89,6 +89,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         memory_limit: args.max_memory,
         time_limit: args.timeout,
         interrupt: (engine == Engine::Exhaustive).then(interrupt::catch),
+        all_orders: args.no_reduction,
         ..Limits::default()
     };
     let options =

@@ -149,6 +149,9 @@ struct CheckArgs {
     /// How many threads search; the results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Explore all orders of steps, also of those that commute
+    #[arg(long)]
+    no_reduction: bool,
     /// How shuttle chooses schedules: random, pct, urw or dfs
     #[arg(long, value_name = "NAME", default_value = "pct", value_parser = scheduler)]
     scheduler: Scheduler,

@@ -64,6 +64,13 @@ impl Hazard {
         self.id == id::WARNING
     }
 
+    /// What counts as another hazard of the same id. A deadlock is one whoever waits in it: the longer a
+    /// run goes on, the more tasks come to wait.
+    #[must_use]
+    pub fn counts_as(&self) -> About {
+        if self.id == id::DEADLOCK { About::Program } else { self.about }
+    }
+
     pub(super) fn stale(layout: &Layout, object: Object, freed: bool) -> Self {
         let info = layout.object(object);
         let why = if freed { "has been freed" } else { "has been unregistered" };

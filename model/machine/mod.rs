@@ -4,6 +4,7 @@
 //! knows no subject: a [`Program`](program::Program) says which objects there are and what runs.
 
 pub mod blocked;
+pub mod commute;
 pub mod cpu;
 pub mod effect;
 pub mod hazard;

@@ -259,7 +259,7 @@ fn touch(layout: &Layout, cells: &mut Vec<(CellId, Access)>, cell: CellId, acces
 }
 
 impl Action {
-    fn footprint(&self, layout: &Layout, cells: &mut Vec<(CellId, Access)>) {
+    pub(super) fn footprint(&self, layout: &Layout, cells: &mut Vec<(CellId, Access)>) {
         use Access::{Read, Write};
         let mut add = |cell: CellId, access| touch(layout, cells, cell, access);
         match self {
@@ -360,7 +360,7 @@ fn nodes(layout: &Layout, cell: CellId, cells: &mut Vec<(CellId, Access)>) {
 }
 
 /// What allocating or freeing an object writes: its liveness and all of its cells.
-fn freed(layout: &Layout, object: Object, cells: &mut Vec<(CellId, Access)>) {
+pub(super) fn freed(layout: &Layout, object: Object, cells: &mut Vec<(CellId, Access)>) {
     let info = layout.object(object);
     cells.extend(info.liveness.map(|liveness| (liveness, Access::Write)));
     cells.extend(info.cells.iter().map(|cell| (*cell, Access::Write)));

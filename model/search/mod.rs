@@ -1,12 +1,17 @@
 //! Searches over all interleavings of a program.
 
+pub mod answer;
 #[cfg(test)]
 mod brute;
 pub mod exhaustive;
 pub mod explore;
 pub mod livelock;
+mod packed;
+pub mod reduced;
 pub mod reference;
 pub mod shortest;
 pub mod system;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code, reason = "the reduced search will use it")]
+pub(in crate::search) mod visited;

@@ -27,6 +27,8 @@ pub struct Limits {
     pub time_limit: Option<Duration>,
     /// Set when the search is to stop; the reference search does not look at it.
     pub interrupt: Option<&'static AtomicBool>,
+    /// Explore all orders of steps, also those that commute; the reference search always does.
+    pub all_orders: bool,
 }
 
 /// Why a search did not visit every reachable state.
@@ -70,6 +72,8 @@ pub struct Found {
     pub cycle: Option<usize>,
     /// How many other objects have the same hazard.
     pub others: usize,
+    /// Whether there may be a shorter run: the search for the shortest one was cut.
+    pub may_be_longer: bool,
 }
 
 /// What a search visited and found.
@@ -242,7 +246,7 @@ impl<P: Program> Reference<'_, P> {
     fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
-        seen.about.insert(hazard.about);
+        seen.about.insert(hazard.counts_as());
         // Steps are found before the states at rest of the same depth, which are one step nearer.
         if steps < seen.steps {
             seen.steps = steps;
@@ -262,7 +266,14 @@ impl<P: Program> Reference<'_, P> {
         for (id, seen) in seen {
             let (follower, at_rest) = shortest(&mut self.system, &self.states, &self.edges, &seen.sources);
             let others = seen.about.len() - 1;
-            found.push(Found { id, schedule: follower.schedule, at_rest, cycle: None, others });
+            found.push(Found {
+                id,
+                schedule: follower.schedule,
+                at_rest,
+                cycle: None,
+                others,
+                may_be_longer: false,
+            });
         }
         found.sort_unstable_by_key(|found| found.id);
         found
@@ -281,6 +292,13 @@ impl<P: Program> Reference<'_, P> {
         let begins = follower.schedule.len();
         cycle(&mut self.system, &self.states, &members, &mut follower);
         let schedule = follower.schedule;
-        Some(Found { id: id::LIVELOCK, schedule, at_rest: None, cycle: Some(begins), others: 0 })
+        Some(Found {
+            id: id::LIVELOCK,
+            schedule,
+            at_rest: None,
+            cycle: Some(begins),
+            others: 0,
+            may_be_longer: false,
+        })
     }
 }

@@ -147,12 +147,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    fn new<P: Program>(system: &System<'_, P>) -> Self {
+    pub(super) fn new<P: Program>(system: &System<'_, P>) -> Self {
         Follower { places: (0..system.program().slots().len()).collect(), schedule: Vec::new() }
     }
 
     /// A step that leads nowhere: it is the hazard.
-    fn last(&mut self, choice: Choice) {
+    pub(super) fn last(&mut self, choice: Choice) {
         self.schedule.push(Choice { slot: self.places[choice.slot], ..choice });
     }
 

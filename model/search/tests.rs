@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
-use super::exhaustive;
 use super::reference::{Cut, Found, Limits, Outcome, search};
 use super::system::System;
+use super::{exhaustive, reduced};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::automaton::tests::repeatable;
 use crate::machine::cpu::{Cpu, Step};
@@ -32,6 +32,17 @@ pub(super) fn agree<S: Subject>(program: &Functions<S>, outcome: &Outcome) {
     let mut packed = exhaustive::search(program, &program.memory(), Limits::default(), |_| {});
     packed.bytes = outcome.bytes;
     assert_eq!(format!("{packed:?}"), format!("{outcome:?}"));
+    let Some(reduced) = reduced::search(program, &program.memory(), Limits::default(), |_| {}) else {
+        return;
+    };
+    let mut hazards: Vec<(&str, usize)> =
+        reduced.hazards.iter().map(|(id, about)| (*id, about.len())).collect();
+    hazards.sort_unstable();
+    let expected: Vec<(&str, usize)> =
+        outcome.found.iter().map(|found| (found.id, found.others + 1)).collect();
+    assert_eq!(hazards, expected, "with and without reduction");
+    // After a deadlock only the reduced search goes on.
+    assert!(reduced.outcome.states <= outcome.states || reduced.hazards.contains_key(id::DEADLOCK));
 }
 
 /// Walks all states: no step writes outside its footprint, and all functions can be run again.

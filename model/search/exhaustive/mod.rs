@@ -1,24 +1,20 @@
 //! The search that is used by default: what the reference search does, on packed states.
 //!
-//! States are byte strings in an arena (`store`), steps are table lookups (`expand`), and no edges
+//! States are byte strings in an arena (`store`), steps are table lookups (`packed`), and no edges
 //! are stored: when a hazard was found, the layers up to it are expanded once more, backwards, to find
 //! the run that is shown (`traces`). States, steps, hazards and runs are those of the reference
 //! search, in the same order.
 
-mod cycles;
-mod expand;
-mod shape;
-mod store;
+pub(super) mod store;
 mod traces;
-mod waiting;
 
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use indexmap::{IndexMap, IndexSet};
 
-use self::expand::Expander;
 use self::store::Store;
+use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::shortest::Source;
 use super::system::{Choice, NoMove};
@@ -52,16 +48,37 @@ pub fn search<P: Program>(
     limits: Limits,
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
+    search_until(program, memory, limits, None, &mut progress)
+}
+
+/// The same, but only up to the depth at which these hazards have been found.
+pub fn runs<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    hazards: &[&'static str],
+    mut progress: impl FnMut(Progress),
+) -> Outcome {
+    search_until(program, memory, limits, Some(hazards), &mut progress)
+}
+
+fn search_until<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    wanted: Option<&[&'static str]>,
+    progress: &mut impl FnMut(Progress),
+) -> Outcome {
     let begun = Instant::now();
-    let narrow = Search::new(program, memory, false).run(limits, begun, &mut progress);
+    let narrow = Search::new(program, memory, false).run(limits, wanted, begun, progress);
     narrow.unwrap_or_else(|TooNarrow| {
-        let wide = Search::new(program, memory, true).run(limits, begun, &mut progress);
+        let wide = Search::new(program, memory, true).run(limits, wanted, begun, progress);
         wide.unwrap_or_else(|TooNarrow| unreachable!("internal: four bytes number all nodes"))
     })
 }
 
 /// Why a search is to stop now, if it is.
-fn stops(limits: &Limits, begun: Instant) -> Option<Cut> {
+pub(super) fn stops(limits: &Limits, begun: Instant) -> Option<Cut> {
     if limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
         return Some(Cut::Interrupt);
     }
@@ -90,6 +107,7 @@ impl<'p, P: Program> Search<'p, P> {
     fn run(
         mut self,
         limits: Limits,
+        wanted: Option<&[&'static str]>,
         begun: Instant,
         progress: &mut impl FnMut(Progress),
     ) -> Result<Outcome, TooNarrow> {
@@ -108,6 +126,11 @@ impl<'p, P: Program> Search<'p, P> {
             if index == self.layers[self.outcome.depth + 1] {
                 self.outcome.depth += 1;
                 self.layers.push(self.store.len());
+                // A state at rest of this depth may be as near as a step found before.
+                let near = |id: &&str| self.seen.get(*id).is_some_and(|seen| seen.steps < self.outcome.depth);
+                if wanted.is_some_and(|wanted| wanted.iter().all(near)) {
+                    break;
+                }
             }
             state.copy_from_slice(self.store.at(index));
             self.expand(index, &state, &mut next, &mut choices, limits.data_races);
@@ -198,7 +221,7 @@ impl<'p, P: Program> Search<'p, P> {
     fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
         let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
         let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
-        seen.about.insert(hazard.about);
+        seen.about.insert(hazard.counts_as());
         // Steps are found before the states at rest of the same depth, which are one step nearer.
         if steps < seen.steps {
             seen.steps = steps;

@@ -13,7 +13,7 @@ use rustc_hash::FxHasher;
 const BLOCK: usize = 1 << 14;
 
 /// A set of byte strings of one length.
-pub(super) struct Store {
+pub(in crate::search) struct Store {
     stride: usize,
     blocks: Vec<Box<[u8]>>,
     len: usize,
@@ -28,39 +28,39 @@ fn record(blocks: &[Box<[u8]>], stride: usize, index: u32) -> &[u8] {
 
 impl Store {
     /// A set of strings of so many bytes.
-    pub(super) fn new(stride: usize) -> Self {
+    pub(in crate::search) fn new(stride: usize) -> Self {
         Store { stride, blocks: Vec::new(), len: 0, table: HashTable::new() }
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::search) fn len(&self) -> usize {
         self.len
     }
 
     /// The bytes in use.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::search) fn bytes(&self) -> usize {
         // A byte of control a bucket, and the number in it.
         self.len * self.stride + self.table.capacity() * 8 / 7 * 5
     }
 
     /// A string by number.
-    pub(super) fn at(&self, index: usize) -> &[u8] {
+    pub(in crate::search) fn at(&self, index: usize) -> &[u8] {
         record(&self.blocks, self.stride, index as u32)
     }
 
     /// The number of a string.
-    pub(super) fn find(&self, bytes: &[u8]) -> Option<usize> {
+    pub(in crate::search) fn find(&self, bytes: &[u8]) -> Option<usize> {
         self.find_hashed(bytes, Store::hash(bytes))
     }
 
     /// The same, when the hash is known.
-    pub(super) fn find_hashed(&self, bytes: &[u8], hash: u64) -> Option<usize> {
+    pub(in crate::search) fn find_hashed(&self, bytes: &[u8], hash: u64) -> Option<usize> {
         let same = |index: &u32| record(&self.blocks, self.stride, *index) == bytes;
         self.table.find(hash, same).map(|index| *index as usize)
     }
 
     /// Adds a string that is not there.
-    pub(super) fn add(&mut self, bytes: &[u8], hash: u64) {
+    pub(in crate::search) fn add(&mut self, bytes: &[u8], hash: u64) {
         let (blocks, stride, index) = (&mut self.blocks, self.stride, self.len);
         if index.is_multiple_of(BLOCK) {
             blocks.push(vec![0; BLOCK * stride].into_boxed_slice());
@@ -73,7 +73,7 @@ impl Store {
     }
 
     /// The hash of a string.
-    pub(super) fn hash(bytes: &[u8]) -> u64 {
+    pub(in crate::search) fn hash(bytes: &[u8]) -> u64 {
         let mut hasher = FxHasher::default();
         hasher.write(bytes);
         hasher.finish()

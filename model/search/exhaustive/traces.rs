@@ -4,19 +4,19 @@
 
 use std::borrow::Cow;
 
-use super::expand::Expander;
 use super::store::Store;
 use super::{Search, Seen};
 use crate::machine::hazard::id;
 use crate::machine::program::Program;
 use crate::search::livelock::{cycle, livelock};
+use crate::search::packed::expand::Expander;
 use crate::search::reference::Found;
 use crate::search::shortest::{Edge, Source, States, shortest};
 use crate::search::system::State;
 
 /// The states of a search, unpacked when they are asked for.
 struct Packed<'s> {
-    shape: super::shape::Shape,
+    shape: crate::search::packed::shape::Shape,
     store: &'s Store,
 }
 
@@ -67,7 +67,14 @@ impl<P: Program> Search<'_, P> {
         for (id, Seen { sources, about, .. }) in seen {
             let (follower, at_rest) = shortest(&mut expander.system, &states, &towards, &sources);
             let others = about.len() - 1;
-            found.push(Found { id, schedule: follower.schedule, at_rest, cycle: None, others });
+            found.push(Found {
+                id,
+                schedule: follower.schedule,
+                at_rest,
+                cycle: None,
+                others,
+                may_be_longer: false,
+            });
         }
         found.sort_unstable_by_key(|found| found.id);
         found
@@ -116,6 +123,13 @@ impl<P: Program> Search<'_, P> {
         let begins = follower.schedule.len();
         cycle(&mut expander.system, &states, &members, &mut follower);
         let schedule = follower.schedule;
-        Some(Found { id: id::LIVELOCK, schedule, at_rest: None, cycle: Some(begins), others: 0 })
+        Some(Found {
+            id: id::LIVELOCK,
+            schedule,
+            at_rest: None,
+            cycle: Some(begins),
+            others: 0,
+            may_be_longer: false,
+        })
     }
 }

@@ -17,7 +17,7 @@ use crate::search::system::EMPTY;
 
 impl<P: Program> Expander<'_, P> {
     /// False if no run of the steps met so far comes back to a state.
-    pub(super) fn may_come_back(&self) -> bool {
+    pub(in crate::search) fn may_come_back(&self) -> bool {
         let automata = self.system.automaton().graph();
         let starts = |at: usize| match &self.nodes[at].op {
             Some(op) => match (op.under, &op.actions[..]) {

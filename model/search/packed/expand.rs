@@ -15,58 +15,82 @@ use crate::machine::value::Obs;
 use crate::search::system::{Choice, EMPTY, NoMove, State, System};
 
 /// An automaton node, as the hot loop needs it.
-pub(super) struct Node {
+pub(in crate::search) struct Node {
     /// The next step; `None` at the end.
-    pub(super) op: Option<Op>,
-    outcomes: u8,
+    pub(in crate::search) op: Option<Op>,
+    /// How many outcomes the step has.
+    pub(in crate::search) outcomes: u8,
     /// A task that waits here has nothing to do.
-    pub(super) idles: bool,
+    pub(in crate::search) idles: bool,
     /// Where the observations met so far lead.
-    pub(super) edges: Vec<(Obs, u32)>,
+    pub(in crate::search) edges: Vec<(Obs, u32)>,
     /// The start of the task that the step spawns, or [`EMPTY`] as long as that has not happened.
-    pub(super) spawns: u32,
+    pub(in crate::search) spawns: u32,
     /// What a task here holds.
-    pub(super) holds: Vec<Hold>,
+    pub(in crate::search) holds: Vec<Hold>,
     /// The async domain of its task.
-    pub(super) domain: Option<u8>,
+    pub(in crate::search) domain: Option<u8>,
     /// What its task was started with, by number.
-    pub(super) entry: usize,
+    pub(in crate::search) entry: usize,
 }
 
 /// What a step did.
-pub(super) struct Stepped {
+pub(in crate::search) struct Stepped {
     /// The slot in which the task that moved is now, unless it has left it.
-    pub(super) after: Option<usize>,
+    pub(in crate::search) after: Option<usize>,
     /// A hazard that does not keep the task from going on.
-    pub(super) warning: Option<Hazard>,
+    pub(in crate::search) warning: Option<Hazard>,
+}
+
+/// Why a step was not taken.
+pub(in crate::search) enum Halt {
+    /// It leads nowhere.
+    NoMove(NoMove),
+    /// It leads to a node that has not been met: [`Expander::learn`] first.
+    Unknown(Unknown),
+}
+
+/// Something that the automata do not know yet.
+pub(in crate::search) struct Unknown {
+    at: usize,
+    observed: Option<Obs>,
+    starts: Option<Entry>,
+}
+
+/// What sorting workers needs room for.
+#[derive(Clone, Default)]
+pub(in crate::search) struct Scratch {
+    before: Vec<u8>,
+    came_from: Vec<usize>,
 }
 
 /// A program's steps on packed states.
-pub(super) struct Expander<'p, P: Program> {
+pub(in crate::search) struct Expander<'p, P: Program> {
     /// The plain system, with the same node numbers.
-    pub(super) system: System<'p, P>,
-    pub(super) program: &'p P,
-    pub(super) layout: &'p Layout,
-    pub(super) shape: Shape,
-    pub(super) nodes: Vec<Node>,
+    pub(in crate::search) system: System<'p, P>,
+    pub(in crate::search) program: &'p P,
+    pub(in crate::search) layout: &'p Layout,
+    pub(in crate::search) shape: Shape,
+    pub(in crate::search) nodes: Vec<Node>,
     /// What tasks were started with.
-    pub(super) entries: IndexSet<Entry>,
+    pub(in crate::search) entries: IndexSet<Entry>,
+    /// The nodes at which tasks begin.
+    pub(in crate::search) starts: IndexSet<u32>,
     /// For each slot, the slots whose tasks must have ended before it starts.
-    pub(super) after: Vec<Vec<usize>>,
+    pub(in crate::search) after: Vec<Vec<usize>>,
     /// For each node its place among all nodes by content, for the order of workers.
     ranks: Vec<u32>,
     by_content: Vec<u32>,
     /// Where the owner of each mutex is in memory.
-    pub(super) locks: Vec<usize>,
+    pub(in crate::search) locks: Vec<usize>,
     /// Where the bytes of slot 0 are in the cells that have one a slot.
     by_slot: Vec<usize>,
-    scratch: Vec<u8>,
-    came_from: Vec<usize>,
+    scratch: Scratch,
 }
 
 impl<'p, P: Program> Expander<'p, P> {
     /// The steps of a program; `wide` if its nodes need four bytes.
-    pub(super) fn new(program: &'p P, wide: bool) -> Self {
+    pub(in crate::search) fn new(program: &'p P, wide: bool) -> Self {
         let layout = program.layout();
         let after = program.slots().iter().map(|slot| match &slot.kind {
             SlotKind::Task { after, .. } => after.clone(),
@@ -80,36 +104,37 @@ impl<'p, P: Program> Expander<'p, P> {
             shape: Shape::of(program, wide),
             nodes: Vec::new(),
             entries: IndexSet::new(),
+            starts: IndexSet::new(),
             after: after.collect(),
             ranks: Vec::new(),
             by_content: Vec::new(),
             locks: layout.locks().iter().map(|lock| layout.info(*lock).offset).collect(),
             by_slot: layout.by_slot().iter().map(|cell| of_first(*cell)).collect(),
-            scratch: Vec::new(),
-            came_from: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
     /// The state in which all tasks are at their start, with this memory.
-    pub(super) fn initial(&mut self, memory: &[u8]) -> Vec<u8> {
+    pub(in crate::search) fn initial(&mut self, memory: &[u8]) -> Vec<u8> {
         let state = self.system.initial(memory);
+        self.starts.extend(state.nodes().iter().filter(|node| **node != EMPTY));
         self.meet();
         self.shape.pack(&state)
     }
 
     /// Whether all nodes met so far have a number that fits.
-    pub(super) fn fits(&self) -> bool {
+    pub(in crate::search) fn fits(&self) -> bool {
         self.shape.fits(&self.system)
     }
 
     /// As a state of the plain system.
-    pub(super) fn unpack(&self, state: &[u8]) -> State {
+    pub(in crate::search) fn unpack(&self, state: &[u8]) -> State {
         self.shape.unpack(state)
     }
 
     /// The node of the task in a slot, if one is there.
     #[inline]
-    pub(super) fn node_of(&self, state: &[u8], slot: usize) -> Option<&Node> {
+    pub(in crate::search) fn node_of(&self, state: &[u8], slot: usize) -> Option<&Node> {
         match self.shape.node(state, slot) {
             EMPTY => None,
             node => Some(&self.nodes[node as usize]),
@@ -118,18 +143,18 @@ impl<'p, P: Program> Expander<'p, P> {
 
     /// The next step of the task in a slot.
     #[inline]
-    pub(super) fn next(&self, state: &[u8], slot: usize) -> Option<&Op> {
+    pub(in crate::search) fn next(&self, state: &[u8], slot: usize) -> Option<&Op> {
         self.node_of(state, slot)?.op.as_ref()
     }
 
     /// Whether the tasks after which the task in a slot starts have ended.
     #[inline]
-    pub(super) fn started(&self, state: &[u8], slot: usize) -> bool {
+    pub(in crate::search) fn started(&self, state: &[u8], slot: usize) -> bool {
         self.after[slot].iter().all(|before| self.next(state, *before).is_none())
     }
 
     /// The steps that a state allows, in order.
-    pub(super) fn enabled(&self, state: &[u8], choices: &mut Vec<Choice>) {
+    pub(in crate::search) fn enabled(&self, state: &[u8], choices: &mut Vec<Choice>) {
         choices.clear();
         for slot in 0..self.shape.slots {
             let Some(node) = self.node_of(state, slot) else { continue };
@@ -141,7 +166,7 @@ impl<'p, P: Program> Expander<'p, P> {
     }
 
     /// How many spawned tasks are unfinished.
-    pub(super) fn spawned(&self, state: &[u8]) -> usize {
+    pub(in crate::search) fn spawned(&self, state: &[u8]) -> usize {
         self.system.workers().filter(|slot| self.shape.node(state, *slot) != EMPTY).count()
     }
 
@@ -150,59 +175,100 @@ impl<'p, P: Program> Expander<'p, P> {
     /// # Errors
     ///
     /// Why it leads nowhere.
-    pub(super) fn step(&mut self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<Stepped, NoMove> {
+    pub(in crate::search) fn step(
+        &mut self,
+        from: &[u8],
+        choice: Choice,
+        to: &mut [u8],
+    ) -> Result<Stepped, NoMove> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let result = loop {
+            match self.try_step(&mut scratch, from, choice, to) {
+                Ok(stepped) => break Ok(stepped),
+                Err(Halt::NoMove(why)) => break Err(why),
+                Err(Halt::Unknown(unknown)) => self.learn(&unknown),
+            }
+        };
+        self.scratch = scratch;
+        result
+    }
+
+    /// Takes a step that the state allows, if the automata know where it leads.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not taken.
+    pub(in crate::search) fn try_step(
+        &self,
+        scratch: &mut Scratch,
+        from: &[u8],
+        choice: Choice,
+        to: &mut [u8],
+    ) -> Result<Stepped, Halt> {
         to.copy_from_slice(from);
         let shape = self.shape;
         let at = shape.node(from, choice.slot) as usize;
         let node = &self.nodes[at];
         let op = node.op.as_ref().expect("internal: an allowed step");
         let memory = &mut to[..shape.memory];
-        let applied = apply(self.layout, memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
+        let applied = apply(self.layout, memory, choice.slot, op, choice.outcome)
+            .map_err(|hazard| Halt::NoMove(NoMove::Hazard(hazard)))?;
         let mut warning = None;
         if let Some(event) = &op.event
             && let Err(hazard) = self.program.event(event, choice.slot, applied.observed, memory)
         {
             if !hazard.goes_on() {
-                return Err(NoMove::Hazard(hazard));
+                return Err(Halt::NoMove(NoMove::Hazard(hazard)));
             }
             warning = Some(hazard);
         }
-        let target = if applied.ended {
-            EMPTY
-        } else {
+        let mut unknown = Unknown { at, observed: None, starts: None };
+        let mut target = EMPTY;
+        if !applied.ended {
             match node.edges.iter().find(|(observed, _)| *observed == applied.observed) {
-                Some((_, target)) => *target,
-                None => self.discover(at, applied.observed),
+                Some((_, known)) => target = *known,
+                None => unknown.observed = Some(applied.observed),
             }
-        };
+        }
         shape.set(to, choice.slot, target);
         if let Some(entry) = applied.spawned {
             let mut workers = self.system.workers();
-            let free = workers.find(|slot| shape.node(to, *slot) == EMPTY).ok_or(NoMove::NoWorker)?;
-            if self.nodes[at].spawns == EMPTY {
-                self.nodes[at].spawns = self.system.automaton_mut().start(&entry).index() as u32;
-                self.meet();
-            }
-            let start = self.nodes[at].spawns;
-            shape.set(to, free, start);
+            let free = workers
+                .find(|slot| shape.node(to, *slot) == EMPTY && (applied.ended || *slot != choice.slot));
+            let free = free.ok_or(Halt::NoMove(NoMove::NoWorker))?;
+            shape.set(to, free, node.spawns);
             occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
+            if node.spawns == EMPTY {
+                unknown.starts = Some(entry);
+            }
         }
-        let sorted = self.sort_workers(to);
+        if unknown.observed.is_some() || unknown.starts.is_some() {
+            return Err(Halt::Unknown(unknown));
+        }
+        let sorted = self.sort_workers(scratch, to);
         let after = match applied.ended {
             true => None,
             false if sorted => Some(choice.slot),
-            false => self.came_from.iter().position(|slot| *slot == choice.slot),
+            false => scratch.came_from.iter().position(|slot| *slot == choice.slot),
         };
         Ok(Stepped { after, warning })
     }
 
-    /// A task observes something at a node for the first time.
+    /// The automata grow by what a step found unknown.
     #[cold]
-    fn discover(&mut self, at: usize, observed: Obs) -> u32 {
-        let target = self.system.automaton_mut().resume(NodeIndex::new(at), observed).index() as u32;
-        self.nodes[at].edges.push((observed, target));
+    pub(in crate::search) fn learn(&mut self, unknown: &Unknown) {
+        let at = unknown.at;
+        if let Some(observed) = unknown.observed
+            && !self.nodes[at].edges.iter().any(|(known, _)| *known == observed)
+        {
+            let target = self.system.automaton_mut().resume(NodeIndex::new(at), observed).index() as u32;
+            self.nodes[at].edges.push((observed, target));
+        }
+        if let Some(entry) = &unknown.starts {
+            self.nodes[at].spawns = self.system.automaton_mut().start(entry).index() as u32;
+            self.starts.insert(self.nodes[at].spawns);
+        }
         self.meet();
-        target
     }
 
     /// Takes over the nodes that the automata have grown by.
@@ -254,21 +320,20 @@ impl<'p, P: Program> Expander<'p, P> {
 
     /// Sorts the worker slots by content, empty ones last. True if they were sorted; otherwise
     /// `came_from` says where the task of each slot was.
-    fn sort_workers(&mut self, state: &mut [u8]) -> bool {
+    fn sort_workers(&self, scratch: &mut Scratch, state: &mut [u8]) -> bool {
         let workers = self.system.workers();
         if workers.clone().skip(1).all(|slot| self.before(state, slot - 1, slot).is_lt()) {
             return true;
         }
-        let mut came_from = std::mem::take(&mut self.came_from);
+        let Scratch { before, came_from } = scratch;
         came_from.clear();
         came_from.extend(0..self.shape.slots);
         came_from[workers.clone()].sort_unstable_by(|one, other| self.before(state, *one, *other));
-        let mut before = std::mem::take(&mut self.scratch);
         before.clear();
         before.extend_from_slice(state);
         for slot in workers {
             let from = came_from[slot];
-            self.shape.set(state, slot, self.shape.node(&before, from));
+            self.shape.set(state, slot, self.shape.node(before, from));
             for first in &self.by_slot {
                 state[first + slot] = before[first + from];
             }
@@ -278,8 +343,6 @@ impl<'p, P: Program> Expander<'p, P> {
                 }
             }
         }
-        self.came_from = came_from;
-        self.scratch = before;
         false
     }
 }

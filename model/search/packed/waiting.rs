@@ -11,7 +11,7 @@ const BITS: usize = u64::BITS as usize;
 
 impl<P: Program> Expander<'_, P> {
     /// False if tasks certainly do not wait for each other for ever.
-    pub(super) fn may_be_deadlock(&self, state: &[u8]) -> bool {
+    pub(in crate::search) fn may_be_deadlock(&self, state: &[u8]) -> bool {
         let slots = self.shape.slots;
         if slots > BITS {
             return true;

@@ -5,32 +5,32 @@ use crate::search::system::{EMPTY, State, System};
 
 /// Where the parts of a state are.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(in crate::search) struct Shape {
     /// Bytes of memory.
-    pub(super) memory: usize,
+    pub(in crate::search) memory: usize,
     /// Slots.
-    pub(super) slots: usize,
+    pub(in crate::search) slots: usize,
     /// Four bytes a node instead of two.
-    pub(super) wide: bool,
+    pub(in crate::search) wide: bool,
 }
 
 impl Shape {
     /// The most nodes that two bytes can tell apart, besides none.
-    pub(super) const NARROW: usize = u16::MAX as usize;
+    pub(in crate::search) const NARROW: usize = u16::MAX as usize;
 
     /// The shape of a program's states.
-    pub(super) fn of<P: Program>(program: &P, wide: bool) -> Self {
+    pub(in crate::search) fn of<P: Program>(program: &P, wide: bool) -> Self {
         Shape { memory: program.layout().bytes(), slots: program.slots().len(), wide }
     }
 
     /// Bytes of a state.
-    pub(super) fn stride(self) -> usize {
+    pub(in crate::search) fn stride(self) -> usize {
         self.memory + self.slots * if self.wide { 4 } else { 2 }
     }
 
     /// The node of a slot, or [`EMPTY`].
     #[inline]
-    pub(super) fn node(self, state: &[u8], slot: usize) -> u32 {
+    pub(in crate::search) fn node(self, state: &[u8], slot: usize) -> u32 {
         if self.wide {
             let at = self.memory + 4 * slot;
             return u32::from_le_bytes([state[at], state[at + 1], state[at + 2], state[at + 3]]);
@@ -44,7 +44,7 @@ impl Shape {
 
     /// Puts a node into a slot.
     #[inline]
-    pub(super) fn set(self, state: &mut [u8], slot: usize, node: u32) {
+    pub(in crate::search) fn set(self, state: &mut [u8], slot: usize, node: u32) {
         if self.wide {
             let at = self.memory + 4 * slot;
             state[at..at + 4].copy_from_slice(&node.to_le_bytes());
@@ -55,7 +55,7 @@ impl Shape {
     }
 
     /// From a state of the plain system.
-    pub(super) fn pack(self, state: &State) -> Vec<u8> {
+    pub(in crate::search) fn pack(self, state: &State) -> Vec<u8> {
         let mut bytes = vec![0; self.stride()];
         bytes[..self.memory].copy_from_slice(state.memory());
         for (slot, node) in state.nodes().iter().enumerate() {
@@ -65,12 +65,12 @@ impl Shape {
     }
 
     /// As a state of the plain system.
-    pub(super) fn unpack(self, bytes: &[u8]) -> State {
+    pub(in crate::search) fn unpack(self, bytes: &[u8]) -> State {
         State::from_parts(&bytes[..self.memory], (0..self.slots).map(|slot| self.node(bytes, slot)))
     }
 
     /// The states of a plain system whose node numbers fit.
-    pub(super) fn fits<P: Program>(self, system: &System<'_, P>) -> bool {
+    pub(in crate::search) fn fits<P: Program>(self, system: &System<'_, P>) -> bool {
         self.wide || system.automaton().graph().node_count() < Shape::NARROW
     }
 }

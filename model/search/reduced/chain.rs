@@ -1,0 +1,298 @@
+//! From a state that is stored to the next ones that are: one step of the chosen tasks each, and then as
+//! long as the step of one task is enough, that step.
+
+use indexmap::IndexMap;
+use indexmap::IndexSet;
+
+use super::choose::{Chooser, Look, Room, members};
+use crate::machine::hazard::{About, Hazard};
+use crate::machine::program::Program;
+use crate::machine::run::deadlock;
+use crate::search::packed::expand::{Halt, Scratch, Stepped, Unknown};
+use crate::search::system::{Choice, EMPTY, NoMove};
+
+/// Why the states cannot be explored by the steps of chosen tasks alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// A run comes back to a state.
+    Cycle,
+    /// More spawned tasks at once than there are workers.
+    Workers,
+}
+
+/// What came of states.
+#[derive(Default)]
+pub(super) struct Gains {
+    /// The objects of each hazard.
+    pub(super) hazards: IndexMap<&'static str, IndexSet<About>>,
+    /// Steps taken, those that are hazards included.
+    pub(super) transitions: usize,
+    pub(super) most_spawned: usize,
+    pub(super) unfit: Option<Unfit>,
+    /// States in which tasks wait for each other for ever.
+    pub(super) stuck: Vec<Vec<u8>>,
+}
+
+impl Gains {
+    pub(super) fn report(&mut self, hazard: Hazard) {
+        self.hazards.entry(hazard.id).or_default().insert(hazard.counts_as());
+    }
+
+    /// Whether all hazards of others are among these.
+    pub(super) fn cover(&self, others: &Gains) -> bool {
+        let there = |(id, about): (&&str, &IndexSet<About>)| {
+            self.hazards.get(*id).is_some_and(|known| about.is_subset(known))
+        };
+        others.unfit.is_none() && others.hazards.iter().all(there)
+    }
+
+    /// Adds what came of other states.
+    pub(super) fn add(&mut self, other: Gains) {
+        for (id, about) in other.hazards {
+            self.hazards.entry(id).or_default().extend(about);
+        }
+        self.transitions += other.transitions;
+        self.most_spawned = self.most_spawned.max(other.most_spawned);
+        self.unfit = self.unfit.or(other.unfit);
+        self.stuck.extend(other.stuck);
+    }
+}
+
+/// Where states are on their way.
+pub(super) struct Walker<'c, 'a, 'p, P: Program> {
+    chooser: &'c Chooser<'a, 'p, P>,
+    /// Whether deadlocks have happened already and are of no interest.
+    past: bool,
+    scratch: Scratch,
+    room: Room,
+    here: Vec<u8>,
+    next: Vec<u8>,
+    /// A state that the way was at, to find out that it comes back to it.
+    mark: Vec<u8>,
+    pub(super) gains: Gains,
+    /// The steps since it was told to start or to expand.
+    way: Vec<Choice>,
+    /// The first hazard of an id that is looked for.
+    pub(super) sought: Option<Sought>,
+}
+
+/// A hazard that is looked for.
+pub(super) struct Sought {
+    pub(super) id: &'static str,
+    /// The steps to it, and the hazard if it is one of the state after them.
+    pub(super) hit: Option<(Vec<Choice>, Option<Hazard>)>,
+}
+
+/// What a step came to.
+enum Way {
+    /// It leads to `next`; the slot in which the task is then.
+    On(usize),
+    /// It is a hazard.
+    Hazard(Hazard),
+    /// It leads to `next`, and completes a deadlock.
+    Deadlock(Hazard),
+    /// It cannot be taken.
+    Nowhere,
+}
+
+impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
+    pub(super) fn new(chooser: &'c Chooser<'a, 'p, P>, past: bool) -> Self {
+        let stride = chooser.expander.shape.stride();
+        Walker {
+            chooser,
+            past,
+            scratch: Scratch::default(),
+            room: Room::default(),
+            here: vec![0; stride],
+            next: vec![0; stride],
+            mark: vec![0; stride],
+            gains: Gains::default(),
+            way: Vec::new(),
+            sought: None,
+        }
+    }
+
+    fn report(&mut self, hazard: Hazard, at_rest: bool) {
+        if let Some(Sought { id, hit: hit @ None }) = &mut self.sought
+            && *id == hazard.id
+        {
+            *hit = Some((self.way.clone(), at_rest.then(|| hazard.clone())));
+        }
+        self.gains.report(hazard);
+    }
+
+    /// Goes to a state.
+    pub(super) fn start(&mut self, state: &[u8]) {
+        self.here.copy_from_slice(state);
+        self.way.clear();
+    }
+
+    /// The steps that led to where it is.
+    pub(super) fn arrived(&self) -> &[Choice] {
+        &self.way
+    }
+
+    /// Where it is.
+    pub(super) fn state(&self) -> &[u8] {
+        &self.here
+    }
+
+    /// Takes the steps of the chosen tasks in a stored state. `found` is given each state to store.
+    /// What is `known` to be stored need not be found again.
+    pub(super) fn expand(
+        &mut self,
+        state: &[u8],
+        known: &impl Fn(&[u8]) -> bool,
+        mut found: impl FnMut(&[u8], &[Choice]),
+    ) -> Result<(), Unknown> {
+        let chosen = self.chooser.choose(&mut self.room, state, 0);
+        let mut led_on = false;
+        self.all_of(state, chosen, &mut led_on, known, &mut found)?;
+        if !led_on {
+            // All chosen steps are hazards, after which nothing is explored: so the others go first.
+            let rest = self.chooser.enabled(&mut self.room, state) & !chosen;
+            self.all_of(state, rest, &mut led_on, known, &mut found)?;
+        }
+        Ok(())
+    }
+
+    fn all_of(
+        &mut self,
+        state: &[u8],
+        slots: u64,
+        led_on: &mut bool,
+        known: &impl Fn(&[u8]) -> bool,
+        found: &mut impl FnMut(&[u8], &[Choice]),
+    ) -> Result<(), Unknown> {
+        let expander = self.chooser.expander;
+        for slot in members(slots) {
+            let outcomes = expander.nodes[expander.shape.node(state, slot) as usize].outcomes;
+            for outcome in 0..outcomes {
+                self.start(state);
+                let way = self.step(Choice { slot, outcome }, false)?;
+                self.gains.transitions += 1;
+                match way {
+                    Way::Hazard(hazard) => self.report(hazard, false),
+                    Way::Deadlock(hazard) => {
+                        self.report(hazard, false);
+                        self.gains.stuck.push(self.next.clone());
+                    }
+                    Way::Nowhere => {}
+                    Way::On(slot) => {
+                        *led_on = true;
+                        std::mem::swap(&mut self.here, &mut self.next);
+                        if self.run(slot, known)? {
+                            found(&self.here, &self.way);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on from `here` as long as one step is enough. True if it ends in a state to store.
+    pub(super) fn run(&mut self, last: usize, known: &impl Fn(&[u8]) -> bool) -> Result<bool, Unknown> {
+        let expander = self.chooser.expander;
+        let mut last = last;
+        let (mut steps, mut marked_at) = (0usize, 0usize);
+        self.mark.copy_from_slice(&self.here);
+        loop {
+            self.gains.most_spawned = self.gains.most_spawned.max(expander.spawned(&self.here));
+            let slot = match self.chooser.look(&mut self.room, &self.here, last) {
+                Look::Nobody => {
+                    self.at_rest();
+                    return Ok(false);
+                }
+                Look::One(slot) => slot,
+                Look::Unclear if known(&self.here) => return Ok(true),
+                Look::Unclear => {
+                    let chosen = self.chooser.choose_closely(&mut self.room, &self.here);
+                    if chosen.count_ones() > 1 {
+                        return Ok(true);
+                    }
+                    chosen.trailing_zeros() as usize
+                }
+            };
+            let outcomes = expander.nodes[expander.shape.node(&self.here, slot) as usize].outcomes;
+            if outcomes > 1 {
+                return Ok(true);
+            }
+            match self.step(Choice { slot, outcome: 0 }, true)? {
+                // Not to be taken alone: reported when the state is expanded.
+                Way::Hazard(_) | Way::Deadlock(_) => {
+                    self.way.pop();
+                    return Ok(true);
+                }
+                Way::Nowhere => return Ok(false),
+                Way::On(slot) => last = slot,
+            }
+            self.gains.transitions += 1;
+            std::mem::swap(&mut self.here, &mut self.next);
+            // Brent's way to notice a cycle.
+            steps += 1;
+            if self.here == self.mark {
+                self.gains.unfit = Some(Unfit::Cycle);
+                return Ok(false);
+            }
+            if steps == 2 * marked_at + 64 {
+                marked_at = steps;
+                self.mark.copy_from_slice(&self.here);
+            }
+        }
+    }
+
+    /// One step from `here` to `next`. `alone` is a step that commutes with all that others can do.
+    fn step(&mut self, choice: Choice, alone: bool) -> Result<Way, Unknown> {
+        let expander = self.chooser.expander;
+        self.way.push(choice);
+        match expander.try_step(&mut self.scratch, &self.here, choice, &mut self.next) {
+            Err(Halt::Unknown(unknown)) => Err(unknown),
+            Err(Halt::NoMove(NoMove::Hazard(hazard))) => Ok(Way::Hazard(hazard)),
+            Err(Halt::NoMove(NoMove::NoWorker)) => {
+                self.gains.unfit = Some(Unfit::Workers);
+                Ok(Way::Nowhere)
+            }
+            Ok(Stepped { after, warning }) => {
+                if !self.past
+                    && !(alone && self.leaves_waits_alone(choice.slot, after))
+                    && expander.may_be_deadlock(&self.next)
+                {
+                    let waiters = expander.system.deadlocked(&expander.unpack(&self.next));
+                    if !waiters.is_empty() {
+                        return Ok(Way::Deadlock(deadlock(&waiters, expander.program)));
+                    }
+                }
+                if let Some(hazard) = warning {
+                    self.report(hazard, false);
+                }
+                Ok(Way::On(after.unwrap_or(choice.slot)))
+            }
+        }
+    }
+
+    /// Whether a step that commutes with all others certainly completes no deadlock: the task can go on
+    /// and holds what it held.
+    fn leaves_waits_alone(&self, before: usize, after: Option<usize>) -> bool {
+        let expander = self.chooser.expander;
+        let Some(after) = after else { return false };
+        let (from, to) = (expander.shape.node(&self.here, before), expander.shape.node(&self.next, after));
+        if to == EMPTY {
+            return false;
+        }
+        let (from, to) = (&expander.nodes[from as usize], &expander.nodes[to as usize]);
+        let memory = &self.next[..expander.shape.memory];
+        let goes_on = |op| crate::machine::op::enabled(expander.layout, memory, after, op);
+        from.holds == to.holds && to.op.as_ref().is_some_and(goes_on)
+    }
+
+    fn at_rest(&mut self) {
+        let expander = self.chooser.expander;
+        let plain = expander.unpack(&self.here);
+        if expander.system.quiescent(&plain) {
+            for hazard in expander.program.at_quiescence(plain.memory()) {
+                self.report(hazard, true);
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! A run to a hazard, not the shortest: for when the search for the shortest one was cut. The search is
+//! made once more, and this time remembers how it came to each state.
+
+use super::chain::{Sought, Walker};
+use super::choose::Chooser;
+use super::{Reduced, Search};
+use crate::machine::program::Program;
+use crate::search::exhaustive::store::Store;
+use crate::search::reference::Found;
+use crate::search::shortest::Follower;
+use crate::search::system::Choice;
+
+/// How the search came to a stored state: from which one, by which steps.
+type Way = (Option<usize>, Box<[Choice]>);
+
+impl<P: Program> Reduced<'_, P> {
+    /// A run to a hazard that was found.
+    pub fn witness(&mut self, id: &'static str) -> Found {
+        let mut store = Store::new(self.search.expander.shape.stride());
+        let mut ways: Vec<Way> = Vec::new();
+        let mut at: Option<usize> = None;
+        loop {
+            match self.search.look(id, &mut store, &mut ways, at) {
+                Some((steps, hazard)) => {
+                    let mut schedule = steps;
+                    while let Some(place) = at {
+                        let (from, steps) = &ways[place];
+                        schedule.splice(0..0, steps.iter().copied());
+                        at = *from;
+                    }
+                    let schedule = self.search.named(&schedule, hazard.is_some());
+                    let (others, cycle) = (0, None);
+                    return Found { id, schedule, at_rest: hazard, cycle, others, may_be_longer: true };
+                }
+                None => at = Some(at.map_or(0, |at| at + 1)),
+            }
+            assert!(at.is_none_or(|at| at < ways.len()), "internal: {id} was found and is not there");
+        }
+    }
+}
+
+impl<P: Program> Search<'_, P> {
+    /// Expands a stored state (`None`: begins), until the hazard turns up.
+    fn look(
+        &mut self,
+        id: &'static str,
+        store: &mut Store,
+        ways: &mut Vec<Way>,
+        at: Option<usize>,
+    ) -> Option<(Vec<Choice>, Option<crate::machine::hazard::Hazard>)> {
+        loop {
+            let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
+            let mut walker = Walker::new(&chooser, false);
+            walker.sought = Some(Sought { id, hit: None });
+            let mut found: Vec<(Vec<u8>, Box<[Choice]>)> = Vec::new();
+            let result = match at {
+                None => {
+                    walker.start(&self.initial);
+                    let result = walker.run(0, &|_| false);
+                    if let Ok(true) = result {
+                        found.push((walker.state().to_vec(), walker.arrived().into()));
+                    }
+                    result.map(|_| ())
+                }
+                Some(place) => {
+                    let state = store.at(place).to_vec();
+                    walker.expand(&state, &|_| false, |state, way| found.push((state.to_vec(), way.into())))
+                }
+            };
+            if let Err(unknown) = result {
+                self.expander.learn(&unknown);
+                continue;
+            }
+            for (state, way) in found {
+                let hash = Store::hash(&state);
+                if store.find_hashed(&state, hash).is_none() {
+                    store.add(&state, hash);
+                    ways.push((at, way));
+                }
+            }
+            return walker.sought.and_then(|sought| sought.hit);
+        }
+    }
+
+    /// A run in which workers stay where they are.
+    fn named(&mut self, schedule: &[Choice], at_rest: bool) -> Vec<Choice> {
+        let mut state = self.expander.unpack(&self.initial);
+        let system = &mut self.expander.system;
+        let mut follower = Follower::new(system);
+        for (place, choice) in schedule.iter().enumerate() {
+            if place + 1 == schedule.len() && !at_rest {
+                follower.last(*choice);
+                break;
+            }
+            let Ok(moved) = system.step(&state, *choice) else { unreachable!("internal: a step of a run") };
+            follower.take(&state, *choice, &moved);
+            state = moved.state;
+        }
+        follower.schedule
+    }
+}
