@@ -310,7 +310,7 @@ impl Scenario {
         match set_up(program, |_, _, _, _| {}) {
             Ok(_) if matches!(options.engine, Engine::Loom | Engine::Shuttle) => {
                 match witness::explore(self, program, revision, options) {
-                    Ok(result) => fill_native(&mut report, program, options, &result),
+                    Ok(result) => fill_native(&mut report, program, &self.restrictions(), options, &result),
                     Err(why) => {
                         report.cut = true;
                         report.guarantee = format!("inconclusive: {why}");
@@ -393,8 +393,24 @@ impl Scenario {
         let mut parts = vec![
             format!("{verdict} of {tasks} task{} and up to {entries} async {entry_word}", plural(tasks)),
             format!("{} state{}", thousands(outcome.states), plural(outcome.states)),
-            "sequential consistency".to_owned(),
         ];
+        parts.extend(self.restrictions());
+        if outcome.omission_probability > 0.0 {
+            let probability = outcome.omission_probability;
+            parts.push(format!("a state missed with a probability below {probability:.1e}"));
+        }
+        let longer = outcome.found.iter().filter(|found| found.may_be_longer).map(|found| found.id);
+        let longer: Vec<&str> = longer.collect();
+        if !longer.is_empty() {
+            parts.push(format!("a shorter run may show {}", longer.join(", ")));
+        }
+        parts.join(", ")
+    }
+
+    /// What any verdict on this scenario leaves out.
+    pub(crate) fn restrictions(&self) -> Vec<String> {
+        let world = &self.file.world;
+        let mut parts = vec!["sequential consistency".to_owned()];
         let contract = if world.environment.contract_kept { "kept" } else { "violated" };
         parts.push(format!("contract {contract}"));
         parts.push("set-up fixed".to_owned());
@@ -402,12 +418,6 @@ impl Scenario {
             [AsyncOutcome::Queued] => parts.push("async_schedule always queues".to_owned()),
             [AsyncOutcome::Inline] => parts.push("async_schedule always runs inline".to_owned()),
             _ => {}
-        }
-        if outcome.omission_probability > 0.0 {
-            parts.push(format!(
-                "a state missed with a probability below {:.1e}",
-                outcome.omission_probability
-            ));
         }
         if !self.file.rules.is_empty() {
             let rules: Vec<String> = self
@@ -421,12 +431,7 @@ impl Scenario {
                 .collect();
             parts.push(format!("with {}", rules.join(", ")));
         }
-        let longer = outcome.found.iter().filter(|found| found.may_be_longer).map(|found| found.id);
-        let longer: Vec<&str> = longer.collect();
-        if !longer.is_empty() {
-            parts.push(format!("a shorter run may show {}", longer.join(", ")));
-        }
-        parts.join(", ")
+        parts
     }
 
     fn cut(&self, cut: Cut) -> String {
@@ -452,14 +457,25 @@ fn set_up_memory(program: &DriverCore) -> Vec<u8> {
     memory
 }
 
-fn fill_native(report: &mut Report, program: &DriverCore, options: &Options, result: &engines::Result) {
+fn fill_native(
+    report: &mut Report,
+    program: &DriverCore,
+    restrictions: &[String],
+    options: &Options,
+    result: &engines::Result,
+) {
     let violation = |shown: &Shown| {
-        let ending = if shown.at_rest { Ending::AtRest(&shown.id) } else { Ending::Step };
+        let ending = match shown.cycle {
+            Some(begins) => Ending::Cycle(begins),
+            None if shown.at_rest => Ending::AtRest(&shown.id),
+            None => Ending::Step,
+        };
         told(program, &shown.id, shown.schedule.clone(), ending, 0)
     };
     report.violations = result.shown.iter().map(violation).collect();
-    (report.guarantee, report.verdict, report.cut) = witness::guarantee(options, result);
-    report.sampled = options.engine == Engine::Shuttle || options.native.preemptions.is_some();
+    (report.guarantee, report.verdict, report.cut) = witness::guarantee(restrictions, options, result);
+    let native = &options.native;
+    report.sampled = options.engine == Engine::Shuttle || native.preemptions.is_some() || native.weak_memory;
 }
 
 fn violation(program: &DriverCore, found: &Found) -> Violation {

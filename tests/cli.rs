@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use raddle::check::{Engine, Options, Report, Scenario, Verdict};
+use raddle::engines::Scheduler;
 use tempfile::TempDir;
 
 fn raddle(args: &[&str], dir: &Path) -> Output {
@@ -379,4 +381,186 @@ fn stats_are_one_line_on_standard_error() {
     }
     let output = raddle(&["check", "case.toml", "--timeout", "1", "--engine", "reference"], dir.path());
     assert_eq!(code(&output), 2, "it has no limit on time");
+}
+
+const RACE: &str = r#"
+title = "a device is used while its creator drops it"
+revisions = ["v5.1"]
+[device.pmem0]
+[task.user]
+run = ["use(pmem0)"]
+[task.owner]
+run = ["put_device(pmem0)"]
+[expect]
+"v5.1" = ["use-after-free"]
+"#;
+
+#[test]
+fn loom_and_shuttle_say_what_they_covered() {
+    let (dir, _) = with(RACE);
+    let check = |more: &[&str]| {
+        let args = [&["check", "case.toml", "--engine"], more].concat();
+        let output = raddle(&args, dir.path());
+        (code(&output), stdout(&output))
+    };
+    for (engine, covers) in [
+        (&["loom"][..], "exhaustive, "),
+        (&["loom", "--preemptions", "2"], "bounded by 2 preemptions"),
+        (&["shuttle"], "10,000 schedules (pct depth 3, seed 1)"),
+        (
+            &["shuttle", "--scheduler", "urw", "--iterations", "50", "--seed", "7"],
+            "50 schedules (urw, seed 7)",
+        ),
+        (&["shuttle", "--scheduler", "dfs"], "schedules (dfs)"),
+    ] {
+        let (code, text) = check(engine);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("violated: use-after-free"), "{text}");
+        assert!(text.replace("\n  ", " ").contains(covers), "{engine:?}: {text}");
+    }
+    let (code, text) = check(&["loom", "--iterations", "1"]);
+    assert!(text.contains("cut off"), "{text}");
+    assert!(code == 0 || code == 3, "{text}");
+}
+
+#[test]
+fn a_sampling_engine_never_says_verified() {
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--engine", "shuttle", "--format", "json"], dir.path());
+    let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+    assert_eq!(row["verdict"], "inconclusive");
+    assert_eq!(row["as_expected"], true);
+    assert_eq!(code(&output), 0, "a sampling row that is as expected is no reason for exit 3");
+}
+
+#[test]
+fn a_trace_of_any_engine_replays_everywhere() {
+    let (dir, _) = with(RACE);
+    for engine in ["exhaustive", "loom", "shuttle"] {
+        raddle(&["check", "case.toml", "--engine", engine, "--dump", engine], dir.path());
+        let trace = format!("{engine}/case.v5.1.use-after-free.json");
+        for args in [&["replay", &trace][..], &["replay", &trace, "--engine", "shuttle"]] {
+            let output = raddle(args, dir.path());
+            assert_eq!(code(&output), 0, "{args:?}: {}", stderr(&output));
+            assert!(stdout(&output).contains("shows use-after-free"), "{}", stdout(&output));
+        }
+    }
+}
+
+#[test]
+fn engines_agree() {
+    let (dir, path) = with(RACE);
+    let output = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    assert!(text.contains("case.toml on v5.1: the engines agree"), "{text}");
+    assert_eq!(text.matches("use-after-free").count(), 7, "{text}");
+    let cut = raddle(&["agree", "case.toml", "--max-states", "2"], dir.path());
+    assert_eq!(code(&cut), 3, "{}", stdout(&cut));
+    let five: String = ('a'..='c').map(|name| format!("[task.{name}]\nrun = [\"use(pmem0)\"]\n")).collect();
+    fs::write(&path, RACE.replace("[expect]", &format!("{five}[expect]"))).expect("it can be written");
+    let many = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
+    assert_eq!(code(&many), 0);
+    assert!(stdout(&many).contains("not compared: loom has 4 threads"), "{}", stdout(&many));
+    // More schedules than any machine tries in this time: what was found must be a subset, and is.
+    let long = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/bart/unregister-pending.toml");
+    let long = long.to_string_lossy();
+    let args = ["agree", &long, "--revision", "v5.1", "--engine-time", "0.5", "--iterations", "20"];
+    let partly = raddle(&args, dir.path());
+    assert_eq!(code(&partly), 0, "{}", stdout(&partly));
+    assert!(stdout(&partly).contains("partly compared: the time limit was hit"), "{}", stdout(&partly));
+}
+
+/// What needs the library and the program: an engine's process as it is, and as it should not be.
+fn under_shuttle(process: &str, overrides: &[(&str, &str)]) -> Report {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenario = Scenario::load(&root.join("scenarios/bart/unregister-pending.toml"));
+    let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let mut options =
+        Options { engine: Engine::Shuttle, process: Some(process.into()), ..Options::default() };
+    options.native.scheduler = Scheduler::Random;
+    options.native.iterations = 500;
+    let program = scenario.program_with("v5.1", overrides).unwrap_or_else(|error| panic!("{error}"));
+    scenario.check_program(&program, "v5.1", &options, |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn an_engine_in_its_own_process_knows_of_overridden_rules() {
+    let program = env!("CARGO_BIN_EXE_raddle");
+    assert_eq!(under_shuttle(program, &[]).hazards(), Vec::<String>::new());
+    let report = under_shuttle(program, &[("detach-waits-for-async", "false")]);
+    assert_eq!(report.hazards(), ["stale-driver-pointer"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_aborts_makes_the_row_inconclusive() {
+    let report = under_shuttle("/bin/false", &[]);
+    assert!(report.cut && report.verdict == Verdict::Inconclusive);
+    assert!(
+        report.guarantee.contains("the engine's process ended with exit status: 1"),
+        "{}",
+        report.guarantee
+    );
+}
+
+#[test]
+fn weak_memory_is_an_experiment_of_loom() {
+    let (dir, _) = with(RACE);
+    let output = raddle(&["check", "case.toml", "--weak-memory"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("--engine loom --weak-memory"), "{}", stderr(&output));
+    let help = stdout(&raddle(&["check", "--help"], dir.path()));
+    assert!(help.contains("An experiment, with loom only"), "{help}");
+    for (text, verdict) in [(RACE, "violated"), (GOOD, "inconclusive")] {
+        let (dir, _) = with(text);
+        let args = ["check", "case.toml", "--engine", "loom", "--weak-memory", "--format", "json"];
+        let output = raddle(&args, dir.path());
+        let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+        assert_eq!(row["verdict"], verdict);
+        assert_eq!((&row["as_expected"], code(&output)), (&true.into(), 0));
+        let guarantee = row["guarantee"].as_str().expect("a sentence");
+        assert!(guarantee.starts_with("experiment: "), "{guarantee}");
+        assert!(guarantee.contains("loom may miss and may invent outcomes"), "{guarantee}");
+        assert!(!guarantee.contains("sequential consistency"), "{guarantee}");
+    }
+}
+
+#[test]
+fn every_engine_names_the_locks_of_a_deadlock_with_holders_and_waiters() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("scenarios/luis-v2/flush-under-lock.toml");
+    let (dir, _) = with(&fs::read_to_string(path).expect("it is there"));
+    let tell = |engine: &str| {
+        let args = ["check", "case.toml", "--engine", engine, "--revision", "luis-v2", "--dump", engine];
+        // loom takes long to try everything.
+        let limit: &[&str] = if engine == "loom" { &["--iterations", "3000"] } else { &[] };
+        let output = raddle(&[&args[..], limit].concat(), dir.path());
+        assert_eq!(code(&output), 0, "{engine}: {}", stdout(&output));
+        let path = dir.path().join(engine).join("case.luis-v2.deadlock.json");
+        let trace: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(path).expect("it was dumped")).expect("it is JSON");
+        let actor = |index: &serde_json::Value| {
+            let index = index.as_u64().expect("an index") as usize;
+            trace["story"]["actors"][index]["name"].as_str().expect("a name").to_owned()
+        };
+        let list = |key: &str| trace["story"][key].as_array().expect("a list").clone();
+        let members: Vec<_> = list("waiting").into_iter().filter(|one| one["deadlocked"] == true).collect();
+        let is_member = |held: &&serde_json::Value| members.iter().any(|one| one["actor"] == held["actor"]);
+        let mut told: Vec<String> = (list("held").iter().filter(is_member))
+            .map(|held| format!("{} holds {}", actor(&held["actor"]), held["lock"]))
+            .chain(members.iter().map(|waiting| {
+                let by: Vec<String> = waiting["by"].as_array().expect("a list").iter().map(actor).collect();
+                format!("{} waits on {} by {by:?}", actor(&waiting["actor"]), waiting["on"])
+            }))
+            .collect();
+        told.sort_unstable();
+        told
+    };
+    let reference = tell("reference");
+    assert!(reference.iter().any(|line| line.contains(" holds ")), "{reference:?}");
+    assert!(reference.iter().any(|line| line.contains(" waits on ")), "{reference:?}");
+    for engine in ["exhaustive", "loom", "shuttle"] {
+        assert_eq!(tell(engine), reference, "{engine}");
+    }
 }

@@ -64,6 +64,7 @@ fn native(args: &CheckArgs) -> engines::Options {
         depth: args.depth,
         preemptions: args.preemptions,
         time: args.engine_time,
+        weak_memory: args.weak_memory,
         ..defaults
     }
 }
@@ -77,6 +78,10 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         EngineArg::Shuttle => Engine::Shuttle,
     };
     let native = native(args);
+    if args.weak_memory && engine != Engine::Loom {
+        complain("raddle: --weak-memory: only loom takes it: --engine loom --weak-memory");
+        return INPUT_ERROR;
+    }
     if args.timeout.is_some() && engine == Engine::Reference {
         complain("raddle: --timeout: the reference search has no limit on time");
         return INPUT_ERROR;

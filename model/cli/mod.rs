@@ -186,6 +186,9 @@ struct CheckArgs {
     /// How many seconds loom or shuttle may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     engine_time: Option<Duration>,
+    /// An experiment, with loom only: loads of marked fields may be stale. loom may miss and may invent outcomes
+    #[arg(long)]
+    weak_memory: bool,
     /// Add seconds and memory to the output
     #[arg(long)]
     timing: bool,

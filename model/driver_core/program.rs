@@ -45,7 +45,11 @@ impl DriverCore {
     pub fn new(world: World, rules: Rules) -> Self {
         // Items name cells, and cells are laid out by the number of slots: first without, then with.
         let drafts = slots(&world, &rules, None);
-        let (layout, mut memory) = lay_out(&world, &drafts);
+        let (mut layout, mut memory) = lay_out(&world, &drafts);
+        // 04d3e5461c1f, 18daa52418e7: WRITE_ONCE in device_set_driver, READ_ONCE in dev_uevent.
+        for i in (0..world.devices.len() as u8).filter(|_| rules.uevent_reads_once) {
+            layout.mark(layout.find(Device(i).driver()));
+        }
         let slots = slots(&world, &rules, Some(&layout));
         for driver in &world.drivers {
             if driver.initially_registered {

@@ -112,9 +112,18 @@ pub struct CellInfo {
     pub liveness: Option<CellId>,
     /// Read by checks only, never by model code; left out of traces.
     pub ghost: bool,
+    /// The kernel reads and writes it by `READ_ONCE` and `WRITE_ONCE`.
+    pub marked: bool,
 }
 
 impl CellInfo {
+    /// Whether all accesses to it are marked: by `READ_ONCE` and `WRITE_ONCE`, or as those of an `atomic_t`
+    /// or a `refcount_t`.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.marked || (self.kind == Kind::Count && !self.ghost)
+    }
+
     /// Its bytes within a state's memory.
     #[must_use]
     pub fn range(&self) -> std::ops::Range<usize> {
@@ -172,6 +181,7 @@ impl Layout {
             object,
             liveness: None,
             ghost: false,
+            marked: false,
         });
         let info = &mut self.objects[&object];
         info.liveness = Some(liveness);
@@ -188,6 +198,7 @@ impl Layout {
             object: cell.object,
             liveness,
             ghost: false,
+            marked: false,
         });
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
@@ -204,10 +215,22 @@ impl Layout {
             object: cell.object,
             liveness: None,
             ghost: true,
+            marked: false,
         });
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
         id
+    }
+
+    /// The kernel reads and writes this cell by `READ_ONCE` and `WRITE_ONCE`.
+    ///
+    /// # Panics
+    ///
+    /// If it has more than one byte, which is our own mistake.
+    pub fn mark(&mut self, cell: CellId) {
+        let info = &mut self.cells[usize::from(cell.0)];
+        assert!(info.kind.bytes() == 1, "internal: {} is no variable", info.name);
+        info.marked = true;
     }
 
     fn push(&mut self, mut info: CellInfo) -> CellId {
