@@ -99,6 +99,8 @@ pub struct Report {
     pub title: String,
     /// The revision.
     pub revision: String,
+    /// The rules that the scenario changes, such as `detach-waits-for-async = false`.
+    pub rules: String,
     /// The engine.
     pub engine: Engine,
     /// The verdict.
@@ -293,6 +295,7 @@ impl Scenario {
             scenario: self.file.path.clone(),
             title: self.file.title.clone(),
             revision: revision.to_owned(),
+            rules: self.overrides(),
             engine: options.engine,
             verdict: Verdict::Inconclusive,
             violations: Vec::new(),
@@ -396,19 +399,19 @@ impl Scenario {
             [AsyncOutcome::Inline] => parts.push("async_schedule always runs inline".to_owned()),
             _ => {}
         }
-        if !self.file.rules.is_empty() {
-            let rules: Vec<String> = self
-                .file
-                .rules
-                .iter()
-                .map(|(name, value)| match value {
-                    RuleValue::Bool(value) => format!("{name} = {value}"),
-                    RuleValue::Word(word) => format!("{name} = {word}"),
-                })
-                .collect();
-            parts.push(format!("with {}", rules.join(", ")));
+        if !report.rules.is_empty() {
+            parts.push(format!("with {}", report.rules));
         }
         parts.join(", ")
+    }
+
+    /// The rules that the scenario changes.
+    fn overrides(&self) -> String {
+        let rule = |(name, value): (&String, &RuleValue)| match value {
+            RuleValue::Bool(value) => format!("{name} = {value}"),
+            RuleValue::Word(word) => format!("{name} = {word}"),
+        };
+        self.file.rules.iter().map(rule).collect::<Vec<_>>().join(", ")
     }
 
     fn cut(&self, cut: Cut) -> String {
