@@ -132,7 +132,7 @@ pub(super) fn event(core: &DriverCore, event: &Event) -> Option<String> {
         event::WARN if Object::from_obs(event.args[0]).sort == MODULE => {
             "WARN_ON(wait && current_is_async())".to_owned()
         }
-        event::WARN => "WARN_ON".to_owned(),
+        event::WARN => "WARN_ON(ret < 0)".to_owned(),
         event::DRVDATA_AS_DRIVER => "drvdata is taken for a driver".to_owned(),
         event::BARRIER_ENDS => "returns".to_owned(),
         event::CALL_PUTS => "the caller gives up its reference".to_owned(),

@@ -1,6 +1,8 @@
 //! What a story ends with: the steps that race, and which steps and changes its hazard needs.
 
-use super::needed::{End, cells_about, needed, pointers_between};
+use indexmap::IndexSet;
+
+use super::needed::{End, cells_about, needed, needed_again, pointers_between};
 use super::show::Teller;
 use super::{Racing, ToldHazard, Waiting};
 use crate::machine::hazard::{About, id};
@@ -76,29 +78,37 @@ impl<P: Program> Teller<'_, P> {
             end.cells.extend(pointers_between(layout, about));
             end.steps.extend(self.pointer(hazard));
             end.at_last_step = true;
+        } else if let Some(begins) = cycle {
+            end.cells = self.feeds(begins);
         } else {
             end.cells = cells_about(layout, about);
             end.cells.extend(self.cells_at_rest(run, hazard, about));
             end.actors = all;
-            end.missed = hazard.id != id::LIVELOCK;
+            end.missed = true;
         }
-        // What the end of a cycle changes matters to its beginning: it is looked at twice.
-        let steps = self.footprints.len();
-        let rounds = cycle.map_or(0, |begins| steps - begins);
-        for again in steps - rounds..steps {
-            self.footprints.push(self.footprints[again].clone());
-        }
-        let needed = needed(layout, &self.footprints, &end);
-        self.footprints.truncate(steps);
-        for (number, step) in self.steps.iter_mut().enumerate() {
-            let mut both = vec![&needed[number]];
-            both.extend(needed.get(number + rounds).filter(|_| number >= steps - rounds));
-            step.needed = both.iter().any(|one| one.is_some());
+        // The way into a cycle and the cycle are told apart.
+        let begins = cycle.unwrap_or(self.footprints.len());
+        let mut needed = needed(layout, &self.footprints[..begins], &end);
+        needed.extend(needed_again(layout, &self.footprints[begins..], &end.from(begins)));
+        for (step, needed) in self.steps.iter_mut().zip(needed) {
+            step.needed = needed.is_some();
             for change in &mut step.changes {
                 let is = |cell: &CellId| layout.info(*cell).name == change.cell;
-                change.needed = both.iter().any(|one| one.iter().flatten().any(is));
+                change.needed = needed.iter().flatten().any(is);
             }
         }
+    }
+
+    /// What makes a cycle go on: counts, lists and work items that it changes, else all that it changes.
+    fn feeds(&self, begins: usize) -> Vec<CellId> {
+        let layout = self.program.layout();
+        let changed: IndexSet<CellId> =
+            self.footprints[begins..].iter().flat_map(|step| &step.visible).copied().collect();
+        let feeds = |cell: &CellId| {
+            matches!(layout.info(*cell).kind, Kind::Generation(_) | Kind::List(..) | Kind::Work(_))
+        };
+        let some: Vec<CellId> = changed.iter().copied().filter(feeds).collect();
+        if some.is_empty() { changed.into_iter().collect() } else { some }
     }
 
     /// Changes by which objects come to be: that one is allocated, unless the hazard names it, its first

@@ -33,6 +33,7 @@ pub(super) struct Footprint {
 }
 
 /// What went wrong at the end.
+#[derive(Clone)]
 pub(super) struct End {
     /// Cells that it is about.
     pub(super) cells: Vec<CellId>,
@@ -48,6 +49,14 @@ pub(super) struct End {
     pub(super) missed: bool,
     /// Whether changes that no reader sees count, as those of an iterator on a klist's node.
     pub(super) bytes: bool,
+}
+
+impl End {
+    /// The same, for the steps from this one on.
+    pub(super) fn from(&self, first: usize) -> Self {
+        let shifted = |(step, cell): &(usize, CellId)| Some((step.checked_sub(first)?, *cell));
+        End { trivial: self.trivial.iter().filter_map(shifted).collect(), ..self.clone() }
+    }
 }
 
 /// The cells that a hazard is about. Of an object, its references and its mutex are not.
@@ -121,6 +130,20 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<Opt
         }
     }
     needed
+}
+
+/// The same of a cycle: what its end changes matters to its beginning, so two rounds are looked at.
+pub(super) fn needed_again(layout: &Layout, round: &[Footprint], end: &End) -> Vec<Option<Vec<CellId>>> {
+    let steps = round.len();
+    let mut end = end.clone();
+    end.trivial.extend(end.trivial.clone().into_iter().map(|(step, cell)| (step + steps, cell)));
+    let mut first = needed(layout, &[round, round].concat(), &end);
+    let second = first.split_off(steps);
+    let both = |(first, second): (Option<Vec<CellId>>, Option<Vec<CellId>>)| match (first, second) {
+        (Some(first), Some(second)) => Some([first, second].concat()),
+        (first, second) => first.or(second),
+    };
+    first.into_iter().zip(second).map(both).collect()
 }
 
 /// The mutexes that more than one task takes, or that the hazard is about.

@@ -56,7 +56,9 @@ impl<'p, P: Program> Teller<'p, P> {
         let started = taken.spawned.map(|slot| self.actor(after, slot));
         let changes = if taken.observed.is_some() { self.changes(before, after) } else { Vec::new() };
         let note = self.program.note(&taken.stack, &taken.op, taken.observed);
-        let (does, note) = self.does(&taken.op, note, taken.hazard.as_ref().map(|hazard| hazard.about));
+        // Of an effect that went wrong the bad action is told; the checks speak of the whole step.
+        let wrong = taken.hazard.as_ref().filter(|_| taken.observed.is_none());
+        let (does, note) = self.does(&taken.op, note, wrong.map(|hazard| hazard.about));
         let observed = match &taken.hazard {
             // What is read before it is dereferenced.
             Some(hazard) if hazard.id == id::NULL_DEREFERENCE && does.starts_with("read ") => {

@@ -59,6 +59,9 @@ impl<P: Program> Teller<'_, P> {
                 (!runs).then(|| "there is nothing to wait for".to_owned())
             }
             (Action::ListDel(..), Obs::Bool(was)) => (!was).then(|| "it is not there".to_owned()),
+            (Action::ListAdd { .. }, Obs::Bool(added)) => {
+                (!added).then(|| "it is on a list already".to_owned())
+            }
             (Action::EnterIf(..), Obs::None) => Some("no".to_owned()),
             (Action::Moved(..), Obs::Bool(moved)) => {
                 Some(if moved { "it has moved" } else { "unchanged" }.to_owned())
