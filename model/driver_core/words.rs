@@ -115,7 +115,14 @@ pub(super) fn event(core: &DriverCore, event: &Event) -> Option<String> {
                 Match::Defer => ", although match returned -EPROBE_DEFER",
                 Match::Error => ", although match returned an error",
             };
-            format!("call the probe of {} for {}{matched}", name(event.args[1]), name(event.args[0]))
+            let scheduled = match event.args[2] {
+                Obs::Id(other) if other != drv.object() => {
+                    format!(", in the entry scheduled for {}", core.object_name(other))
+                }
+                _ => String::new(),
+            };
+            let (d, v) = (name(event.args[0]), name(event.args[1]));
+            format!("call the probe of {v} for {d}{matched}{scheduled}")
         }
         event::REMOVE_ENTERED => {
             format!("call the remove of {} for {}", name(event.args[1]), name(event.args[0]))

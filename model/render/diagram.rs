@@ -90,6 +90,10 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
         None => table(story, &lines(story, options.full), width),
         Some(begins) => lasso(story, begins, options.full, width),
     };
+    let at_rest = story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
+    if at_rest && story.cycle.is_none() && story.racing.is_empty() && !is_deadlock(story) {
+        rows.extend([String::new(), "(nothing more can happen)".to_owned()]);
+    }
     let sentences = sentences(story);
     if !sentences.is_empty() {
         rows.push(String::new());
@@ -147,16 +151,12 @@ fn sentences(story: &Story) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(hazard) = &story.hazard {
         let text = hazard.text.trim_end_matches('.');
-        sentences.push(match hazard.at_last_step {
-            // What each of them waits for is said below.
-            true if is_deadlock(story) && text.contains(" waits for ") => {
-                let several =
-                    if deadlocked(story).count() > 1 { "these tasks wait" } else { "this task waits" };
-                format!("{}: {several} for ever.", hazard.id)
-            }
-            true => format!("{}: {text}.", hazard.id),
-            false if story.cycle.is_some() || !story.racing.is_empty() => format!("{}: {text}.", hazard.id),
-            false => format!("{}: At the end, when nothing more can happen: {text}.", hazard.id),
+        // What each of them waits for is said below.
+        sentences.push(if is_deadlock(story) && text.contains(" waits for ") {
+            let several = if deadlocked(story).count() > 1 { "these tasks wait" } else { "this task waits" };
+            format!("{}: {several} for ever.", hazard.id)
+        } else {
+            format!("{}: {text}.", hazard.id)
         });
     }
     // Somebody who waits while another one does something wrong is no part of it.
