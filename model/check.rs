@@ -102,6 +102,8 @@ pub struct Report {
     pub title: String,
     /// The revision.
     pub revision: String,
+    /// The rules that the scenario changes, such as `detach-waits-for-async = false`.
+    pub rules: String,
     /// The engine.
     pub engine: Engine,
     /// The verdict.
@@ -296,6 +298,7 @@ impl Scenario {
             scenario: self.file.path.clone(),
             title: self.file.title.clone(),
             revision: revision.to_owned(),
+            rules: self.overrides(),
             engine: options.engine,
             verdict: Verdict::Inconclusive,
             violations: Vec::new(),
@@ -419,19 +422,20 @@ impl Scenario {
             [AsyncOutcome::Inline] => parts.push("async_schedule always runs inline".to_owned()),
             _ => {}
         }
-        if !self.file.rules.is_empty() {
-            let rules: Vec<String> = self
-                .file
-                .rules
-                .iter()
-                .map(|(name, value)| match value {
-                    RuleValue::Bool(value) => format!("{name} = {value}"),
-                    RuleValue::Word(word) => format!("{name} = {word}"),
-                })
-                .collect();
-            parts.push(format!("with {}", rules.join(", ")));
+        let rules = self.overrides();
+        if !rules.is_empty() {
+            parts.push(format!("with {rules}"));
         }
         parts
+    }
+
+    /// The rules that the scenario changes.
+    fn overrides(&self) -> String {
+        let rule = |(name, value): (&String, &RuleValue)| match value {
+            RuleValue::Bool(value) => format!("{name} = {value}"),
+            RuleValue::Word(word) => format!("{name} = {word}"),
+        };
+        self.file.rules.iter().map(rule).collect::<Vec<_>>().join(", ")
     }
 
     fn cut(&self, cut: Cut) -> String {

@@ -1,6 +1,7 @@
 //! The command line, as a user meets it: exit codes, messages, output that goes away.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -195,18 +196,22 @@ fn a_dumped_trace_replays() {
     }
 }
 
-#[test]
-fn a_trace_is_stepped_through_by_lines_of_input() {
-    use std::io::Write;
-    let (dir, _) = with(BAD);
-    raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+/// `replay --step` with commands on its standard input.
+fn step(dir: &Path, trace: &str, commands: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
-    command.args(["replay", "--step", "traces/case.duyck-v4.drvdata-stash.json"]).current_dir(dir.path());
+    command.args(["replay", "--step", trace]).current_dir(dir);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("raddle starts");
-    let commands = b"n\n\nb\ng 999\nnonsense\nm\nl\nt\ns\ng 9\nl\nq\n";
-    child.stdin.take().expect("it reads").write_all(commands).expect("it can be written");
-    let output = child.wait_with_output().expect("it ends");
+    child.stdin.take().expect("it reads").write_all(commands.as_bytes()).expect("it can be written");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_trace_is_stepped_through_by_lines_of_input() {
+    let (dir, _) = with(BAD);
+    raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+    let commands = "n\n\nb\ng 999\nnonsense\nm\nl\nt\ns\ng 9\nl\nq\n";
+    let output = step(dir.path(), "traces/case.duyck-v4.drvdata-stash.json", commands);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
     for part in
@@ -221,6 +226,43 @@ fn a_trace_is_stepped_through_by_lines_of_input() {
     let output = raddle(&["replay", "--step", "traces/case.duyck-v4.drvdata-stash.json"], dir.path());
     assert_eq!(code(&output), 2, "{}", stdout(&output));
     assert!(stderr(&output).contains("has changed since"), "{}", stderr(&output));
+}
+
+/// The set-up itself raises the hazard: the driver is there when the device is added.
+const BAD_SET_UP: &str = r#"
+title = "a match that defers counts as a match, in the set-up"
+revisions = ["v3.18"]
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+initially = "registered"
+matches = { pmem0 = "defer" }
+[task.sysfs]
+run = ["unbind(nd_pmem, pmem0)"]
+[expect]
+"v3.18" = ["wrong-driver"]
+"#;
+
+#[test]
+fn a_set_up_is_stepped_through_like_any_run() {
+    let (dir, _) = with(BAD_SET_UP);
+    let output = raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    let trace = "traces/case.v3.18.wrong-driver.json";
+    assert_eq!(code(&raddle(&["replay", trace], dir.path())), 0);
+    let output = step(dir.path(), trace, "n\ng 19\nm\nl\nt\ns\n");
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
+    for part in [
+        "At the start of the set-up.",
+        "1/",
+        "[set-up]",
+        "19/19",
+        "pmem0.registered = true",
+        "wrong-driver: ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
@@ -245,6 +287,21 @@ fn colours_are_as_they_are_asked_for() {
         assert_eq!(code(&output), 0, "{when}");
         assert_eq!(stdout(&output).contains('\u{1b}'), coloured, "{when}");
     }
+    // Here CLICOLOR_FORCE stands for a terminal.
+    for (no_color, args, coloured) in [
+        (None, &["--help"][..], true),
+        (Some("1"), &["--help"], false),
+        (Some("1"), &["--color", "always", "--help"], true),
+        (None, &["--color", "never", "--help"], false),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.args(args).env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let output = command.output().expect("raddle starts");
+        assert_eq!(stdout(&output).contains('\u{1b}'), coloured, "NO_COLOR {no_color:?}, {args:?}");
+    }
 }
 
 #[test]
@@ -252,7 +309,12 @@ fn the_rule_that_prevents_a_hazard_is_named() {
     let (dir, _) = with(BAD);
     let output = raddle(&["check", "case.toml", "--why", "--format", "lkml"], dir.path());
     let text = stdout(&output);
-    assert!(text.contains("* async-stash = device-private (here: drvdata) prevents it"), "{text}");
+    let rules = text.split("\n* ").skip(1).map(|rule| rule.replace("\n  ", " ")).collect::<Vec<_>>();
+    let first =
+        "async-stash = device-private (here: drvdata) prevents it (as in v5.1; see ef0ff68351be, v5.1).";
+    assert_eq!(rules.first().map(String::as_str), Some(first), "the kernel was mended so: {text}");
+    let last = rules.last().is_some_and(|rule| rule.contains("prevents it, but brings lost-probe"));
+    assert!(last, "what brings another hazard comes last: {text}");
     assert!(text.lines().all(|line| line.len() <= 75), "{text}");
 }
 
@@ -271,6 +333,70 @@ fn every_format_is_printed() {
         assert_eq!(code(&output), 0, "{format}");
         assert!(stdout(&output).contains(sign), "{format}: {}", stdout(&output));
     }
+}
+
+/// Two violations in one run.
+const TWO: &str = r#"
+title = "two revisions, each with a stale pointer"
+revisions = ["duyck-v4", "v5.1"]
+[rules]
+detach-waits-for-async = false
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+probe-type = "prefer-asynchronous"
+[task.insmod]
+run = ["driver_register(nd_pmem)"]
+[task.rmmod]
+after = ["insmod"]
+run = ["driver_unregister(nd_pmem)"]
+"#;
+
+#[test]
+fn a_format_of_single_documents_prints_the_first_and_says_so() {
+    let (dir, _) = with(TWO);
+    for (format, dumped) in [
+        ("itf", "case.duyck-v4.stale-driver-pointer.itf.json"),
+        ("mermaid", "case.duyck-v4.stale-driver-pointer.mmd"),
+    ] {
+        let args = ["check", "case.toml", "--format", format, "--dump", "traces"];
+        let output = raddle(&args, dir.path());
+        let first = fs::read_to_string(dir.path().join("traces").join(dumped)).expect("it is dumped");
+        assert_eq!(stdout(&output), first, "{format}");
+        let said = "raddle: this is the first of 2 violations; --dump DIR writes a file for each\n";
+        assert_eq!(stderr(&output), said, "{format}");
+        let output = raddle(&["check", "case.toml", "--format", format, "--revision", "v5.1"], dir.path());
+        assert_eq!(stderr(&output), "", "{format}: one is all");
+    }
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--format", "itf"], dir.path());
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, ""));
+    assert!(stderr(&output).contains("nothing is violated"), "{}", stderr(&output));
+}
+
+#[test]
+fn dumps_of_scenarios_of_one_name_are_told_apart_by_their_directories() {
+    let (dir, _) = with(BAD);
+    for path in ["one", "two", "deep/one"] {
+        fs::create_dir_all(dir.path().join(path)).expect("a directory");
+        fs::write(dir.path().join(path).join("same.toml"), BAD).expect("it can be written");
+    }
+    let dumped = |paths: &[&str], to: &str| {
+        let output = raddle(&[&["check", "--dump", to], paths].concat(), dir.path());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let names = fs::read_dir(dir.path().join(to)).expect("it is there");
+        let mut names: Vec<String> =
+            names.map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|name| name.ends_with(".txt"));
+        names.sort();
+        names.iter().map(|name| name.replace(".duyck-v4.drvdata-stash.txt", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(dumped(&["case.toml", "one"], "a"), ["case", "same"]);
+    assert_eq!(dumped(&["case.toml", "one", "two"], "b"), ["case", "one-same", "two-same"]);
+    assert_eq!(dumped(&["one/same.toml", "./one", "case.toml"], "c"), ["case", "same"], "it is one file");
+    let deep = dumped(&["one", "two", "deep"], "d");
+    let has = |name: &str| deep.iter().any(|other| other == name);
+    assert!(deep.len() == 3 && has("deep-one-same") && has("two-same"), "{deep:?}");
 }
 
 #[test]
@@ -297,13 +423,15 @@ fn lists_are_there() {
 #[test]
 fn a_closed_pipe_and_a_full_disk_do_not_panic() {
     let (dir, _) = with(BAD);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
-    command.args(["list", "rules"]).current_dir(dir.path());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("raddle starts");
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("it ends");
-    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
-    assert!(output.status.code().is_some(), "no signal");
+    // The reader is gone; the code of a check is still that of its verdict.
+    for args in [&["man"][..], &["list", "rules"], &["check", "case.toml", "--full"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.args(args).current_dir(dir.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("raddle starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
+    }
     if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
         let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
         command.args(["check", "case.toml"]).current_dir(dir.path());

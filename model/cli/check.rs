@@ -17,7 +17,7 @@ use raddle::why::{Preventer, preventers};
 use serde_json::{Map, Value, json};
 
 use super::agree::this_program;
-use super::dump::dump;
+use super::dump::{dump, names};
 use super::interrupt;
 use super::out::{Out, complain};
 use super::saving;
@@ -111,26 +111,28 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         complain("raddle: --threads 0: at least one thread is needed");
         return INPUT_ERROR;
     }
+    let mut files = Vec::new();
     for path in &args.paths {
-        let files = match scenario_files(path) {
-            Ok(files) => files,
+        match scenario_files(path) {
+            // A slow scenario is checked when it is asked for by name.
+            Ok(found) => files.extend(found.into_iter().map(|file| (!args.slow && *path != file, file))),
             Err(error) => {
                 complain(error);
                 exit.input_error = true;
-                continue;
             }
-        };
-        for file in files {
-            if out.is_gone() {
-                return exit.code();
-            }
-            if interrupt::came() {
-                exit.inconclusive = true;
-                break;
-            }
-            // A slow scenario is checked when it is asked for by name.
-            check_file(&file, !args.slow && *path != file, args, &options, out, &mut exit, &mut shown);
         }
+    }
+    let dumps = names(files.iter().map(|(_, file)| file.as_path()));
+    for (skip_slow, file) in &files {
+        if out.is_gone() {
+            return exit.code();
+        }
+        if interrupt::came() {
+            exit.inconclusive = true;
+            break;
+        }
+        let input = Input { file, skip_slow: *skip_slow, dump: &dumps[file.as_path()] };
+        check_file(&input, args, &options, out, &mut exit, &mut shown);
     }
     if args.format == Format::Text && shown.rows + shown.skipped > 1 {
         summary(&shown, out);
@@ -138,10 +140,22 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if let Some(form) = form(args.format).filter(|form| form.of_a_run()) {
         out.text(form.run(&shown.reports, args.full));
     }
+    if form(args.format).is_some_and(Form::stands_alone) {
+        only_one(&shown);
+    }
     if let Some(StatsFormat::Json) = args.stats {
         shown.stats.print();
     }
     exit.code()
+}
+
+/// A file that is to be checked.
+struct Input<'a> {
+    file: &'a Path,
+    /// Whether to leave it out if it is slow.
+    skip_slow: bool,
+    /// What its dumps are called.
+    dump: &'a str,
 }
 
 #[derive(Default)]
@@ -151,7 +165,20 @@ struct Shown {
     skipped: usize,
     /// What a form of a whole run is made of in the end.
     reports: Vec<Report>,
+    /// Violations that were met by a form that has one document for each.
+    violations: usize,
     stats: Stats,
+}
+
+/// Of a form whose reader takes one document, the first violation was printed. This says so.
+fn only_one(shown: &Shown) {
+    match shown.violations {
+        0 => complain("raddle: nothing is violated, so there is nothing to print in this format"),
+        1 => {}
+        n => complain(format_args!(
+            "raddle: this is the first of {n} violations; --dump DIR writes a file for each"
+        )),
+    }
 }
 
 fn summary(shown: &Shown, out: &mut Out) {
@@ -163,15 +190,14 @@ fn summary(shown: &Shown, out: &mut Out) {
 }
 
 fn check_file(
-    file: &Path,
-    skip_slow: bool,
+    input: &Input<'_>,
     args: &CheckArgs,
     options: &Options,
     out: &mut Out,
     exit: &mut Exit,
     shown: &mut Shown,
 ) {
-    let scenario = match Scenario::load(file) {
+    let scenario = match Scenario::load(input.file) {
         Ok(scenario) => scenario,
         Err(errors) => {
             errors.iter().for_each(complain);
@@ -179,7 +205,7 @@ fn check_file(
             return;
         }
     };
-    if skip_slow && scenario.file().world.environment.slow {
+    if input.skip_slow && scenario.file().world.environment.slow {
         shown.skipped += 1;
         return;
     }
@@ -195,7 +221,7 @@ fn check_file(
             exit.input_error = true;
             return;
         }
-        let bar = progress_bar(&format!("{} {revision}", file.display()));
+        let bar = progress_bar(&format!("{} {revision}", input.file.display()));
         let begun = Instant::now();
         let result = scenario.check_on(revision, &options, |progress| show(&bar, &progress));
         bar.finish_and_clear();
@@ -218,9 +244,12 @@ fn check_file(
             Format::Json => out.line(json(&report, seconds)),
             Format::Lkml => lkml(&report, args.full, &why(args, &scenario, &report), out),
             format => {
-                let form = form(format).filter(|form| !form.of_a_run());
+                let form = form(format).filter(|form| form.stands_alone());
                 for (violation, form) in report.violations.iter().filter_map(|v| Some((v, form?))) {
-                    out.text(form.violation(&report, violation, args.full));
+                    shown.violations += 1;
+                    if shown.violations == 1 {
+                        out.text(form.violation(&report, violation, args.full));
+                    }
                 }
             }
         }
@@ -229,7 +258,7 @@ fn check_file(
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = dump(dir, &scenario, &report, args.full)
+            && let Err(error) = dump(dir, input.dump, &scenario, &report, args.full)
         {
             complain(format_args!("raddle: {}: {error}", dir.display()));
             exit.input_error = true;

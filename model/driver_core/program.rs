@@ -281,7 +281,13 @@ impl Program for DriverCore {
     }
 
     fn stack(&self, control: &History) -> Vec<program::Call> {
-        control.stack()
+        let mut stack = control.stack();
+        // "Consolidate locking and unlocking of parent and device" (v5.1, and in Duyck's series) made functions of
+        // what stood in their callers; that series also attaches devices one by one.
+        if self.rules.attach_strategy != AttachStrategy::AsyncPerDevice {
+            stack.retain(|call| !matches!(call.name, "device_driver_attach" | "device_driver_detach"));
+        }
+        stack
     }
 
     fn atoms(&self, control: &History) -> Vec<Vec<Obs>> {
@@ -320,13 +326,12 @@ impl Program for DriverCore {
         }
     }
 
-    fn number_name(&self, cell: CellId, number: u8) -> Option<&'static str> {
-        let object = self.layout.info(cell).object;
-        let module = (0..self.world.modules.len() as u8).map(Module).find(|it| it.object() == object)?;
-        if self.layout.find(module.state()) != cell {
-            return None;
-        }
-        super::module::state_name(number)
+    fn number_name(&self, cell: CellId, number: u8) -> Option<String> {
+        super::words::number(self, cell, number)
+    }
+
+    fn call_note(&self, call: &program::Call) -> Option<String> {
+        super::words::call(self, call)
     }
 
     fn note(&self, stack: &[program::Call], op: &Op, observed: Option<Obs>) -> Option<String> {
@@ -335,7 +340,7 @@ impl Program for DriverCore {
             (None, [Action::Choose(_)], Some(Obs::Int(outcome))) => {
                 Some(super::words::outcome(self, stack.last()?, usize::from(outcome)))
             }
-            _ => None,
+            _ => super::words::actions(self, stack, &op.actions),
         }
     }
 

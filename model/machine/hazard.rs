@@ -75,7 +75,7 @@ impl Hazard {
 
     pub(super) fn stale(layout: &Layout, object: Object, freed: bool) -> Self {
         let info = layout.object(object);
-        let why = if freed { "has been freed" } else { "has been unregistered" };
+        let why = if freed { "has been freed" } else { "has been unregistered, and may be gone" };
         Hazard::new(info.stale, About::Object(object), format!("{} is used after it {why}", info.name))
     }
 }

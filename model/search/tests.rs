@@ -424,7 +424,7 @@ fn klist_remove_under_ones_own_iterator_waits_for_itself() {
     });
     let outcome = check(&program, &[(id::DEADLOCK, 4)]);
     let story = replayed(&program, &outcome.found[0]);
-    assert_eq!(story.waiting[0].on, "thing0 to leave list");
+    assert_eq!(story.waiting[0].on, "all to let go of thing0 in list");
     assert_eq!(story.waiting[0].by, [0]);
 }
 
