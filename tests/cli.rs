@@ -692,3 +692,83 @@ fn every_engine_names_the_locks_of_a_deadlock_with_holders_and_waiters() {
         assert_eq!(tell(engine), reference, "{engine}");
     }
 }
+
+/// Its search stores some thousand states.
+const LARGE: &str = include_str!("../scenarios/deferred/late-resource-registration-triggers.toml");
+
+/// Checks it on one revision; the code, the line of JSON without what it counted, and the messages.
+fn search(dir: &Path, options: &[&str]) -> (i32, String, String) {
+    let output = raddle(
+        &[&["check", "case.toml", "--revision", "v7.1-rc", "--format", "json"], options].concat(),
+        dir,
+    );
+    (code(&output), stdout(&output), stderr(&output))
+}
+
+#[test]
+fn a_search_goes_on_from_where_it_was_cut_or_killed() {
+    let (dir, _) = with(LARGE);
+    let whole = search(dir.path(), &[]);
+    assert_eq!(whole.0, 0, "{}", whole.2);
+    let cut = search(dir.path(), &["--max-states", "2000", "--checkpoint", "saved"]);
+    assert_eq!(cut.0, 3, "{}", cut.2);
+    assert_eq!(search(dir.path(), &["--resume", "saved", "--threads", "2"]), whole);
+    // It is whole now, and still of use.
+    assert_eq!(search(dir.path(), &["--resume", "saved"]), whole);
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_raddle"))
+        .args(["check", "case.toml", "--revision", "v7.1-rc", "--checkpoint", "killed"])
+        .args(["--checkpoint-every", "0"])
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("raddle starts");
+    while !dir.path().join("killed").exists() {
+        std::thread::yield_now();
+    }
+    killed.kill().expect("it can be killed");
+    killed.wait().expect("it has ended");
+    assert_eq!(search(dir.path(), &["--resume", "killed"]), whole);
+}
+
+#[test]
+fn what_was_not_saved_by_this_search_is_refused() {
+    let (dir, _) = with(LARGE);
+    search(dir.path(), &["--max-states", "2000", "--checkpoint", "saved"]);
+    let saved = fs::read(dir.path().join("saved")).expect("it was saved");
+    let refused = |bytes: &[u8], options: &[&str]| {
+        fs::write(dir.path().join("other"), bytes).expect("it can be written");
+        let (code, out, message) = search(dir.path(), &[&["--resume", "other"], options].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{message}");
+        message
+    };
+    let mut flipped = saved.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    assert!(refused(&flipped, &[]).contains("damaged"));
+    assert!(refused(&saved[..saved.len() - 1], &[]).contains("damaged"));
+    assert!(refused(b"once upon a time there was a search", &[]).contains("not"));
+    assert!(refused(&saved, &["--compact"]).contains("another search"));
+    assert!(search(dir.path(), &["--resume", "nowhere"]).2.contains("nowhere"));
+}
+
+#[test]
+fn a_search_that_is_too_large_for_memory_goes_on_on_disk() {
+    let (dir, _) = with(LARGE);
+    let whole = search(dir.path(), &[]);
+    assert_eq!(search(dir.path(), &["--spill", "disk", "--max-memory", "64K"]), whole);
+    let left = fs::read_dir(dir.path().join("disk")).expect("the directory").count();
+    assert_eq!(left, 0, "nothing is left behind");
+    let (code, _, message) = search(dir.path(), &["--spill", "disk"]);
+    assert!(code == 2 && message.contains("--max-memory"), "{message}");
+}
+
+#[test]
+fn hash_compaction_says_how_probable_it_is_that_a_state_was_missed() {
+    let (dir, _) = with(LARGE);
+    let whole: serde_json::Value = serde_json::from_str(&search(dir.path(), &[]).1).expect("JSON");
+    let (code, line, _) = search(dir.path(), &["--compact"]);
+    let compact: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((code, &compact["states"], &compact["hazards"]), (0, &whole["states"], &whole["hazards"]));
+    let guarantee = compact["guarantee"].as_str().expect("a sentence");
+    assert!(guarantee.contains("a state missed with a probability below"), "{guarantee}");
+}

@@ -155,7 +155,7 @@ impl<'p, P: Program> Searched<'p, P> {
                 continue;
             }
             self.batch(&mut round)?;
-            let (states, bytes) = (round.visited.len(), round.bytes());
+            let (states, bytes) = (round.states(), round.bytes());
             let frontier = round.frontier.len();
             progress(Progress { states, frontier, depth: 0, bytes });
             let cut = self.limit(&round, limits, resources).or_else(|| stops(limits, begun));
@@ -180,7 +180,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     /// The limit that has been reached, if there is one.
     fn limit(&self, round: &Round, limits: &Limits, resources: &Resources) -> Option<Cut> {
-        if let Some(limit) = limits.state_limit.filter(|limit| round.visited.len() >= *limit) {
+        if let Some(limit) = limits.state_limit.filter(|limit| round.states() >= *limit) {
             return Some(Cut::States(limit));
         }
         let limit = limits.memory_limit.filter(|limit| round.bytes() >= *limit && resources.spill.is_none());
@@ -189,7 +189,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     fn end(self, round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
         let outcome = Outcome {
-            states: round.visited.len(),
+            states: round.states(),
             transitions: round.gains.transitions,
             found: Vec::new(),
             cut,
@@ -223,9 +223,6 @@ impl<'p, P: Program> Searched<'p, P> {
             self.walk_from(&mut round, &initial)?;
         } else {
             round.gains.report(deadlock(&waiters, self.expander.program));
-            let mut only = Batch::new(self.packer.stride());
-            only.push_with(|bytes| self.packer.pack(&mut initial.clone(), bytes));
-            round.visited.insert(&[only])?;
         }
         Ok(round)
     }
@@ -251,6 +248,7 @@ impl<'p, P: Program> Searched<'p, P> {
                     let mut state = walker.state().to_vec();
                     round.take(walker.gains);
                     if store {
+                        round.passed -= usize::from(state == self.initial && round.beyond.is_none());
                         let mut found = Batch::new(self.packer.stride());
                         found.push_with(|bytes| self.packer.pack(&mut state, bytes));
                         round.add(&[found])?;

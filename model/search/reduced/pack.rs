@@ -68,13 +68,8 @@ fn bits_of<P: Program>(expander: &Expander<'_, P>, info: &CellInfo) -> Vec<u32> 
         Kind::Bool | Kind::PerTask(_) => vec![1; all],
         Kind::Lock => vec![most(expander.shape.slots); all],
         Kind::Liveness | Kind::Work(_) => vec![2; all],
-        Kind::Pointer(sorts) => {
-            let objects = expander.layout.objects().keys();
-            let number = |sort: usize, index: u8| 1 + 64 * sort + usize::from(index);
-            let place = |sort| sorts.iter().position(|other| *other == sort);
-            let values = objects.filter_map(|object| Some(number(place(object.sort)?, object.index)));
-            vec![most(values.max().unwrap_or(0)); all]
-        }
+        // 1 + 64 * place of the sort + index, at most 63.
+        Kind::Pointer(sorts) => vec![most(64 * sorts.len()).min(u8::BITS); all],
         Kind::Int | Kind::Count | Kind::List(..) | Kind::Klist(..) | Kind::Async(_) | Kind::Generation(_) => {
             vec![8; all]
         }

@@ -33,6 +33,8 @@ pub(super) struct Round {
     pub(super) visited: Visited,
     pub(super) frontier: Frontier,
     pub(super) gains: Gains,
+    /// States that were found and not stored: the initial one, if it is passed.
+    pub(super) passed: usize,
     /// What came of going on after deadlocks, once everything before them has been explored.
     pub(super) beyond: Option<Gains>,
     /// The steps between stored states; only if states may come back.
@@ -56,6 +58,7 @@ impl Round {
         let (mut kind, mut frontier) = (Kind::Exact, Frontier::new(stride));
         if let Some(dir) = &resources.spill {
             // Most of the memory is for states found, some for those not expanded yet.
+            std::fs::create_dir_all(dir)?;
             let limit = limits.memory_limit.unwrap_or(usize::MAX);
             kind = Kind::Spill { dir: dir.clone(), memory_limit: limit / 4 * 3 };
             frontier = frontier.spill_to(dir, limit / 4)?;
@@ -64,13 +67,18 @@ impl Round {
         }
         let visited = Visited::new(stride, &kind)?;
         let gains = Gains::default();
-        Ok(Round { visited, frontier, gains, beyond: None, edges: None, news: None })
+        Ok(Round { visited, frontier, gains, passed: 1, beyond: None, edges: None, news: None })
     }
 
     /// The bytes of memory that states take.
     pub(super) fn bytes(&self) -> usize {
         let edges = self.edges.as_ref().map_or(0, |edges| edges.capacity() * size_of::<Edge>());
         self.visited.bytes() + self.frontier.bytes() + edges
+    }
+
+    /// How many states it has found.
+    pub(super) fn states(&self) -> usize {
+        self.passed + self.visited.len()
     }
 
     pub(super) fn take(&mut self, gains: Gains) {

@@ -32,6 +32,7 @@ pub(super) enum Lesson {
 struct Note {
     lessons: Vec<Lesson>,
     gains: Gains,
+    passed: usize,
     beyond: Option<Gains>,
     edges: Option<Vec<Edge>>,
     news: Option<usize>,
@@ -50,6 +51,7 @@ impl<P: Program> Searched<'_, P> {
         let note = Note {
             lessons: std::mem::take(&mut self.lessons),
             gains: std::mem::take(&mut round.gains),
+            passed: round.passed,
             beyond: round.beyond.take(),
             edges: round.edges.take(),
             news: round.news,
@@ -95,6 +97,7 @@ impl<P: Program> Searched<'_, P> {
             self.lessons.push(lesson);
         }
         round.gains = note.gains;
+        round.passed = note.passed;
         round.beyond = note.beyond;
         round.edges = note.edges;
         round.news = note.news;
