@@ -148,7 +148,7 @@ impl Word {
     /// The differing bits, moved together to the right.
     #[inline]
     fn compress(&self, value: u64) -> u64 {
-        debug_assert_eq!((value ^ self.base) & !self.mask, 0, "a field's value needs more bits: {value:x}");
+        assert_eq!((value ^ self.base) & !self.mask, 0, "a field's value needs more bits: {value:x}");
         let mut bits = value & self.mask;
         for (step, moves) in self.moves.iter().enumerate() {
             let moved = bits & moves;
