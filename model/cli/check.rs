@@ -437,13 +437,22 @@ fn progress_bar(what: &str) -> ProgressBar {
     bar
 }
 
+/// What is left is estimated from the states that wait to be expanded, as if no more were found: it is
+/// less than it will be.
 fn show(bar: &ProgressBar, progress: &Progress) {
+    let elapsed = bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+    let expanded = progress.states.saturating_sub(progress.frontier).max(1) as f64;
+    let left = elapsed * progress.frontier as f64 / expanded;
     let (states, frontier) = (thousands(progress.states), thousands(progress.frontier));
-    let speed = progress.states as f64 / bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-    let (speed, bytes) = (thousands(speed as usize), thousands(progress.bytes));
+    let speed = thousands((progress.states as f64 / elapsed) as usize);
+    let bytes = thousands(progress.bytes);
+    let depth = match progress.depth {
+        0 => String::new(),
+        depth => format!("depth {depth}, "),
+    };
     bar.set_message(format!(
-        "{states} states, {speed} states/s, {frontier} to expand, depth {}, {bytes} bytes",
-        progress.depth
+        "{states} states, {speed} states/s, {frontier} to expand, {depth}{bytes} bytes, \
+         estimated to take at least {left:.0} s more"
     ));
     bar.tick();
 }

@@ -35,6 +35,7 @@ pub fn search<P: Program>(
     let mut ids: Vec<&'static str> = reduced.hazards.keys().copied().collect();
     ids.sort_unstable();
     let all = exhaustive::runs(program, memory, limits, &ids, progress);
+    reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
     for id in ids {
         let shown = all.found.iter().find(|found| found.id == id).cloned();
         let found = shown.unwrap_or_else(|| {

@@ -10,6 +10,7 @@
 
 use std::sync::OnceLock;
 
+use crate::machine::blocked::Hold;
 use crate::machine::commute::{Touch, Touches, raised};
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Op};
@@ -153,6 +154,9 @@ impl Tables {
             let next =
                 node.edges.iter().map(|(_, to)| *to).chain((node.spawns != EMPTY).then_some(node.spawns));
             next.for_each(|to| tables.before[to as usize].push(at as u32));
+            for (_, to) in &node.edges {
+                tables.holding(at, &node.holds, &expander.nodes[*to as usize].holds);
+            }
         }
         tables.hold(expander);
         tables.lower(expander);
@@ -181,6 +185,18 @@ impl Tables {
         self.masks.push(mask);
         self.touches.push(touches);
         self.waits_for.push(waits_for);
+    }
+
+    /// Whether others wait for ever depends on what a task holds: a step that changes that counts as one
+    /// that counts the cell.
+    fn holding(&mut self, node: usize, before: &[Hold], after: &[Hold]) {
+        let times = |holds: &[Hold], hold: &Hold| holds.iter().filter(|other| *other == hold).count();
+        for hold in before.iter().chain(after) {
+            if times(before, hold) != times(after, hold) {
+                let (Hold::Cell(cell) | Hold::Node(cell, _)) = hold;
+                self.masks[node].add(*cell, Touch::Count);
+            }
+        }
     }
 
     fn bit(&self, lock: CellId) -> u64 {
