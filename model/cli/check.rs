@@ -85,6 +85,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         time_limit: args.timeout,
         interrupt: (engine == Engine::Exhaustive).then(interrupt::catch),
         all_orders: args.no_reduction,
+        no_symmetry: args.no_symmetry,
         ..Limits::default()
     };
     let options =

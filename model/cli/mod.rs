@@ -152,6 +152,9 @@ struct CheckArgs {
     /// Explore all orders of steps, also of those that commute
     #[arg(long)]
     no_reduction: bool,
+    /// Do not take states for each other that differ only in which of several things that are alike is which
+    #[arg(long)]
+    no_symmetry: bool,
     /// How shuttle chooses schedules: random, pct, urw or dfs
     #[arg(long, value_name = "NAME", default_value = "pct", value_parser = scheduler)]
     scheduler: Scheduler,

@@ -354,7 +354,7 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.deferred_probe_mutex(), "deferred_probe_mutex", Kind::Lock);
     layout.cell(Core.pending_list(), "deferred_probe_pending_list", Kind::List(DEVICE, devices));
     layout.cell(Core.active_list(), "deferred_probe_active_list", Kind::List(DEVICE, devices));
-    layout.cell(Core.trigger_count(), "deferred_trigger_count", Kind::Generation(devices));
+    layout.cell(Core.trigger_count(), "deferred_trigger_count", Kind::Generation(DEVICE, devices));
     let enable = layout.cell(Core.enable(), "driver_deferred_probe_enable", Kind::Bool);
     set.push((enable, u8::from(world.environment.booted)));
     layout.cell(Core.defer_all_probes(), "defer_all_probes", Kind::Bool);

@@ -29,6 +29,9 @@ pub struct Limits {
     pub interrupt: Option<&'static AtomicBool>,
     /// Explore all orders of steps, also those that commute; the reference search always does.
     pub all_orders: bool,
+    /// Take no states for each other that differ only in which of several things that are alike is which;
+    /// only the reduced search ever does.
+    pub no_symmetry: bool,
 }
 
 /// Why a search did not visit every reachable state.

@@ -178,7 +178,7 @@ impl<'p, P: Program> Teller<'p, P> {
             let cell = CellId(number as u16);
             footprint.changed.push(cell);
             // A generation and a flag a task have no words; everybody but their owners sees bytes.
-            let wordless = matches!(info.kind, Kind::Generation(_) | Kind::PerTask(_));
+            let wordless = matches!(info.kind, Kind::Generation(..) | Kind::PerTask(_));
             if wordless || self.cell(cell, from) != self.cell(cell, to) {
                 footprint.visible.push(cell);
             }
@@ -315,7 +315,7 @@ impl<'p, P: Program> Teller<'p, P> {
             Kind::Klist(..) => format!("[{}]", klist::show(bytes, |member| self.member(cell, member))),
             Kind::Work(_) => work::show(bytes).to_owned(),
             Kind::Async(_) => bytes.iter().map(|n| u32::from(*n)).sum::<u32>().to_string(),
-            Kind::Generation(_) | Kind::PerTask(_) => String::new(),
+            Kind::Generation(..) | Kind::PerTask(_) => String::new(),
         }
     }
 

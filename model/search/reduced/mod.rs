@@ -11,17 +11,20 @@
 
 mod chain;
 mod choose;
+mod symmetry;
 mod tables;
 mod witness;
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use self::chain::{Gains, Walker};
 use self::choose::{Chooser, Order, SLOTS};
+use self::symmetry::{Images, Symmetry};
 use self::tables::Tables;
 use super::exhaustive::stops;
 use super::exhaustive::store::Store;
-use super::packed::expand::Expander;
+use super::packed::expand::{Expander, Unknown};
 use super::reference::{Cut, Limits, Outcome, Progress};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::program::Program;
@@ -52,9 +55,9 @@ pub fn search<'p, P: Program>(
         return None;
     }
     let begun = Instant::now();
-    let narrow = Search::new(program, memory, false).run(&limits, begun, &mut progress);
+    let narrow = Search::new(program, memory, &limits, false).run(&limits, begun, &mut progress);
     narrow.unwrap_or_else(|TooNarrow| {
-        let wide = Search::new(program, memory, true).run(&limits, begun, &mut progress);
+        let wide = Search::new(program, memory, &limits, true).run(&limits, begun, &mut progress);
         wide.unwrap_or_else(|TooNarrow| unreachable!("internal: four bytes number all nodes"))
     })
 }
@@ -64,6 +67,7 @@ struct Search<'p, P: Program> {
     initial: Vec<u8>,
     order: Order,
     tables: Tables,
+    symmetry: Symmetry,
 }
 
 /// What is kept while the tables hold.
@@ -78,15 +82,21 @@ struct Round {
     edges: Option<Vec<(u64, u64)>>,
     /// Nodes and edges of the automata when something new was last met, and the steps then.
     news: Option<usize>,
+    /// A renaming was given up by which states were taken for each other.
+    stale: bool,
 }
 
 impl<'p, P: Program> Search<'p, P> {
-    fn new(program: &'p P, memory: &[u8], wide: bool) -> Self {
+    fn new(program: &'p P, memory: &[u8], limits: &Limits, wide: bool) -> Self {
         let mut expander = Expander::new(program, wide);
         let initial = expander.initial(memory);
+        let mut symmetry =
+            if limits.no_symmetry { Symmetry::default() } else { Symmetry::of(program, memory) };
+        // What is given up here has not been relied on.
+        let _ = symmetry.learn(&mut expander);
         let order = Order::of(&expander);
         let tables = Tables::new(&expander);
-        Search { expander, initial, order, tables }
+        Search { expander, initial, order, tables, symmetry }
     }
 
     fn run(
@@ -103,6 +113,11 @@ impl<'p, P: Program> Search<'p, P> {
         }
         let mut round = self.begin()?;
         loop {
+            if round.stale {
+                round = self.begin()?;
+                continue;
+            }
+            self.symmetry.close(&mut round.gains.hazards);
             if round.gains.unfit.is_some()
                 || round.beyond.as_ref().is_some_and(|gains| !round.gains.cover(gains))
             {
@@ -150,10 +165,14 @@ impl<'p, P: Program> Search<'p, P> {
         gains.report(hazard);
         let mut store = Store::new(self.expander.shape.stride());
         store.add(&self.initial, Store::hash(&self.initial));
-        self.end(Round { store, expanded: 0, gains, beyond: None, edges: None, news: None }, None)
+        self.end(
+            Round { store, expanded: 0, gains, beyond: None, edges: None, news: None, stale: false },
+            None,
+        )
     }
 
-    fn end(self, round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
+    fn end(self, mut round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
+        self.symmetry.close(&mut round.gains.hazards);
         let outcome = Outcome {
             states: round.store.len(),
             transitions: round.gains.transitions,
@@ -178,6 +197,7 @@ impl<'p, P: Program> Search<'p, P> {
             beyond: None,
             edges,
             news: None,
+            stale: false,
         };
         let initial = self.initial.clone();
         // The way from the initial state begins with no step.
@@ -203,23 +223,28 @@ impl<'p, P: Program> Search<'p, P> {
             walker.start(state);
             match walker.run(0, &|_| false) {
                 Ok(store) => {
-                    let state = walker.state();
-                    let hash = Store::hash(state);
-                    if store && round.store.find_hashed(state, hash).is_none() {
-                        round.store.add(state, hash);
+                    let mut state = walker.state().to_vec();
+                    if store {
+                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state);
+                    }
+                    let hash = Store::hash(&state);
+                    if store && round.store.find_hashed(&state, hash).is_none() {
+                        round.store.add(&state, hash);
                     }
                     round.take(walker.gains);
                     return Ok(());
                 }
-                Err(unknown) => {
-                    self.expander.learn(&unknown);
-                    if !self.expander.fits() {
-                        return Err(TooNarrow);
-                    }
-                    round.news = Some(round.gains.transitions);
-                }
+                Err(unknown) => self.learn(round, &unknown)?,
             }
         }
+    }
+
+    /// The automata grow.
+    fn learn(&mut self, round: &mut Round, unknown: &Unknown) -> Result<(), TooNarrow> {
+        self.expander.learn(unknown);
+        round.stale |= self.symmetry.learn(&mut self.expander).is_err();
+        round.news = Some(round.gains.transitions);
+        if self.expander.fits() { Ok(()) } else { Err(TooNarrow) }
     }
 
     /// Whether so much is new that the tables should be looked at again.
@@ -236,6 +261,7 @@ impl<'p, P: Program> Search<'p, P> {
         const BATCH: usize = 256;
         let until = round.store.len().min(round.expanded + BATCH);
         let mut found: Vec<Vec<u8>> = Vec::new();
+        let images = RefCell::new(Images::default());
         while round.expanded < until {
             let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
             let mut walker = Walker::new(&chooser, round.beyond.is_some());
@@ -243,9 +269,14 @@ impl<'p, P: Program> Search<'p, P> {
             while round.expanded < until {
                 found.clear();
                 let store = &round.store;
-                let known = |state: &[u8]| store.find(state).is_some();
+                let canonical = |state: &[u8]| {
+                    let mut state = state.to_vec();
+                    self.symmetry.canonical(&self.expander, &mut images.borrow_mut(), &mut state);
+                    state
+                };
+                let known = |state: &[u8]| store.find(&canonical(state)).is_some();
                 let state = round.store.at(round.expanded).to_vec();
-                if let Err(unknown) = walker.expand(&state, &known, |state, _| found.push(state.to_vec())) {
+                if let Err(unknown) = walker.expand(&state, &known, |state, _| found.push(canonical(state))) {
                     stopped = Some(unknown);
                     break;
                 }
@@ -263,12 +294,8 @@ impl<'p, P: Program> Search<'p, P> {
                 round.take(std::mem::take(&mut walker.gains));
             }
             if let Some(unknown) = stopped {
-                self.expander.learn(&unknown);
-                if !self.expander.fits() {
-                    return Err(TooNarrow);
-                }
-                round.news = Some(round.gains.transitions);
-                if self.is_outdated(round) {
+                self.learn(round, &unknown)?;
+                if round.stale || self.is_outdated(round) {
                     break;
                 }
             }
