@@ -44,9 +44,12 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
         }
         let all_orders =
             Options { limits: Limits { all_orders: true, ..Limits::default() }, ..Options::default() };
+        let no_symmetry =
+            Options { limits: Limits { no_symmetry: true, ..Limits::default() }, ..Options::default() };
         let reference = Options { engine: Engine::Reference, ..Options::default() };
         let run = |options| scenario.check_on(revision, options, |_| {}).map_err(|error| error.to_string());
         let (again, all, plain) = (run(&options)?, run(&all_orders)?, run(&reference)?);
+        let unequal = run(&no_symmetry)?;
         let compare = |what, one: &Report, other: &Report, counts| {
             let (one, other) = (show(one, counts), show(other, counts));
             if one == other {
@@ -57,6 +60,7 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
         };
         compare("two runs", &report, &again, true)?;
         compare("the engines", &all, &plain, true)?;
+        compare("the results with and without symmetry", &report, &unequal, false)?;
         compare("the results with and without reduction", &report, &all, false)?;
         replays(&scenario, &report)?;
     }

@@ -4,6 +4,7 @@ use super::ids::{Bus, Device, Driver, Module, Resource, Work};
 use super::world::World;
 use crate::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout};
 use crate::machine::program::SlotDecl;
+use crate::machine::rename::Renaming;
 use crate::machine::value::{Datum, Object, Obs, Sort};
 use crate::observe_datum;
 
@@ -298,6 +299,14 @@ impl Module {
 #[must_use]
 pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {
     Cell::new(dev.object(), Field(64 + drv.0))
+}
+
+/// What a field of an object is called after a renaming: what is owed to a driver is owed to another one.
+pub(super) fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field {
+    match field.0.checked_sub(64) {
+        Some(drv) if object.sort == DEVICE => Field(64 + renaming.object(Driver(drv).object()).index),
+        _ => field,
+    }
 }
 
 /// No probe is owed.

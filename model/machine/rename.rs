@@ -50,17 +50,25 @@ fn is_identity(places: &[usize]) -> bool {
     places.iter().enumerate().all(|(before, after)| before == *after)
 }
 
-/// How bytes of memory are renamed, where they do not just stay.
-#[derive(Clone, Debug)]
-enum Move {
-    /// These bytes go to another place.
-    Copy { from: usize, to: usize, len: usize },
-    /// A byte goes to another place and is looked up in a table.
-    Byte { from: usize, to: usize, table: usize },
-    /// The members of a list, `step` bytes apart, are looked up.
-    Members { from: usize, to: usize, step: usize, table: usize },
+/// How some bytes of memory are renamed, where they do not just stay.
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    from: usize,
+    to: usize,
+    len: usize,
+    how: How,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum How {
+    /// They stay what they are in their new place.
+    Copy,
+    /// One byte, looked up in this table.
+    Value(usize),
+    /// The members of a list, so many bytes apart, are looked up.
+    Members(usize, usize),
     /// A byte for each member of a sort, or for each slot, goes to the place of that.
-    Each { from: usize, to: usize, len: usize, table: usize },
+    Each(usize),
 }
 
 /// A renaming of all that the machine knows of a program.
@@ -111,84 +119,59 @@ impl Renamer {
     fn plan(&mut self, layout: &Layout, cell: CellId) {
         let info = layout.info(cell);
         let (from, to, len) = (info.range().start, layout.info(self.cell(cell)).offset, info.range().len());
-        let plain = Move::Copy { from, to, len };
-        let slots = |slots: &[usize], byte: u8| slots.get(usize::from(byte)).map_or(byte, |to| *to as u8);
-        let renaming = &self.renaming;
-        let index = |sort: Sort, index: u8| match index {
-            ..64 => renaming.object(Object { sort, index }).index,
-            _ => index,
-        };
-        let (table, with): ([u8; 256], fn(usize, usize, usize, usize) -> Move) =
-            match &info.kind {
-                Kind::Lock => (
-                    table(|byte| byte.checked_sub(1).map_or(0, |slot| 1 + slots(&self.slots, slot))),
-                    |from, to, _, table| Move::Byte { from, to, table },
-                ),
-                Kind::Pointer(sorts) => (
-                    table(|byte| match byte.checked_sub(1) {
-                        None => 0,
-                        Some(code) => match sorts.get(usize::from(code / 64)) {
-                            Some(sort) => 1 + code / 64 * 64 + index(*sort, code % 64),
-                            None => byte,
-                        },
-                    }),
-                    |from, to, _, table| Move::Byte { from, to, table },
-                ),
-                Kind::List(sort, _) => (table(|byte| index(*sort, byte)), |from, to, _, table| {
-                    Move::Members { from, to, step: 1, table }
-                }),
-                Kind::Klist(sort, _) => (table(|byte| index(*sort, byte)), |from, to, _, table| {
-                    Move::Members { from, to, step: 2, table }
-                }),
-                Kind::Generation(sort, _) => (table(|byte| index(*sort, byte)), |from, to, len, table| {
-                    Move::Each { from, to, len, table }
-                }),
-                Kind::Work(_) | Kind::PerTask(_) => {
-                    (table(|byte| slots(&self.slots, byte)), |from, to, len, table| Move::Each {
-                        from,
-                        to,
-                        len,
-                        table,
-                    })
-                }
-                Kind::Bool | Kind::Int | Kind::Count | Kind::Liveness | Kind::Async(_) => {
-                    if from != to {
-                        self.moves.push(plain);
-                    }
-                    return;
-                }
-            };
         if from != to {
-            self.moves.push(plain);
+            self.moves.push(Move { from, to, len, how: How::Copy });
         }
-        if (0..=u8::MAX).any(|byte| table[usize::from(byte)] != byte) {
-            let place = self.tables.iter().position(|other| *other == table).unwrap_or(self.tables.len());
-            if place == self.tables.len() {
-                self.tables.push(table);
+        let slot = |byte: u8| self.slots.get(usize::from(byte)).map_or(byte, |to| *to as u8);
+        let index = |sort: Sort, index: u8| self.object(Object { sort, index }).index;
+        let table: [u8; 256] = std::array::from_fn(|byte| {
+            let byte = byte as u8;
+            match (&info.kind, byte.checked_sub(1)) {
+                (Kind::Lock, Some(owner)) => 1 + slot(owner),
+                (Kind::Pointer(sorts), Some(code)) => {
+                    let sort = sorts.get(usize::from(code / 64));
+                    sort.map_or(byte, |sort| 1 + code / 64 * 64 + index(*sort, code % 64))
+                }
+                (Kind::List(sort, _) | Kind::Klist(sort, _) | Kind::Generation(sort, _), _) => {
+                    index(*sort, byte)
+                }
+                (Kind::Work(_) | Kind::PerTask(_), _) => slot(byte),
+                _ => byte,
             }
-            let head = usize::from(matches!(info.kind, Kind::Work(_)));
-            self.moves.push(with(from + head, to + head, len - head, place));
+        });
+        if table.iter().enumerate().all(|(byte, to)| byte == usize::from(*to)) {
+            return;
         }
+        let place = self.tables.iter().position(|other| *other == table).unwrap_or(self.tables.len());
+        let (head, how) = match &info.kind {
+            Kind::List(..) => (0, How::Members(1, place)),
+            Kind::Klist(..) => (0, How::Members(2, place)),
+            Kind::Work(_) => (1, How::Each(place)),
+            Kind::PerTask(_) | Kind::Generation(..) => (0, How::Each(place)),
+            _ => (0, How::Value(place)),
+        };
+        if place == self.tables.len() {
+            self.tables.push(table);
+        }
+        self.moves.push(Move { from: from + head, to: to + head, len: len - head, how });
     }
 
     /// Memory after the renaming. `to` must be a copy of `from`.
     pub fn memory(&self, from: &[u8], to: &mut [u8]) {
         for step in &self.moves {
-            match *step {
-                Move::Copy { from: at, to: place, len } => {
-                    to[place..place + len].copy_from_slice(&from[at..at + len]);
-                }
-                Move::Byte { from: at, to: place, table } => {
-                    to[place] = self.tables[table][usize::from(from[at])];
-                }
-                Move::Members { from: at, to: place, step, table } => {
-                    for i in 0..usize::from(from[at]) {
-                        to[place + 1 + step * i] = self.tables[table][usize::from(from[at + 1 + step * i])];
+            let from = &from[step.from..step.from + step.len];
+            let to = &mut to[step.to..step.to + step.len];
+            match step.how {
+                How::Copy => to.copy_from_slice(from),
+                How::Value(table) => to[0] = self.tables[table][usize::from(from[0])],
+                How::Members(apart, table) => {
+                    for i in (1..).step_by(apart).take(usize::from(from[0])) {
+                        to[i] = self.tables[table][usize::from(from[i])];
                     }
                 }
-                Move::Each { from: at, to: place, len, table } => {
-                    for i in 0..len {
-                        to[place + usize::from(self.tables[table][i])] = from[at + i];
+                How::Each(table) => {
+                    for (byte, place) in from.iter().zip(&self.tables[table]) {
+                        to[usize::from(*place)] = *byte;
                     }
                 }
             }
@@ -346,10 +329,6 @@ impl Renamer {
             Action::DropSample(c, who) => Action::DropSample(cell(c), member(c, who)),
         }
     }
-}
-
-fn table(of: impl Fn(u8) -> u8) -> [u8; 256] {
-    std::array::from_fn(|byte| of(byte as u8))
 }
 
 fn objects_are_alike(layout: &Layout, renaming: &Renaming) -> bool {

@@ -15,6 +15,9 @@ mod symmetry;
 mod tables;
 mod witness;
 
+#[cfg(test)]
+pub(crate) use self::symmetry::tests::mirrored;
+
 use std::cell::RefCell;
 use std::time::Instant;
 

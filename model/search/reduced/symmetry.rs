@@ -11,6 +11,9 @@
 //! tasks can still do is known in every state that some explored state stands for, and the choices of
 //! steps hold as if all of those had been explored.
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
