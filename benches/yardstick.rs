@@ -12,7 +12,7 @@ use raddle::machine::cpu::{Cpu, Step};
 use raddle::machine::hazard::{About, Hazard};
 use raddle::machine::layout::{Cell, CellId, Field, Kind, Layout};
 use raddle::machine::op::{Access, Action, Entry, Event, Op};
-use raddle::machine::value::{Object, Obs, Sort};
+use raddle::machine::value::{Datum, Object, Obs, Sort};
 
 /// What the other checkers found, for some devices and drivers.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,11 @@ const OUTCOME: u8 = 2;
 const REGISTERED: u8 = 1;
 const FREED: u8 = 2;
 
+const DRIVER: Sort = Sort(1);
+const WORK: Sort = Sort(2);
+/// What a driver keeps of a device that it has probed.
+const STATE: Object = Object { sort: Sort(3), index: 0 };
+
 const fn device<T>(d: u8, field: u8) -> Cell<T> {
     Cell::new(Object { sort: Sort(0), index: d }, Field(field))
 }
@@ -68,13 +73,18 @@ const fn lock(d: u8) -> Cell<()> {
     device(d, 0)
 }
 
-/// 0 or the number of a driver, from 1.
-const fn driver(d: u8) -> Cell<u8> {
+/// The driver with this number, from 1.
+const fn the(r: u8) -> Object {
+    Object { sort: DRIVER, index: r }
+}
+
+/// NULL or a driver.
+const fn driver(d: u8) -> Cell<Option<Object>> {
     device(d, 1)
 }
 
-/// 0, the number of a stashed driver, or one more than that of the last driver: the driver's own state.
-const fn drvdata(d: u8) -> Cell<u8> {
+/// NULL, a stashed driver, or the driver's own state.
+const fn drvdata(d: u8) -> Cell<Option<Object>> {
     device(d, 2)
 }
 
@@ -86,12 +96,12 @@ const fn bound(d: u8) -> Cell<bool> {
     device(d, 4)
 }
 
-const fn reg(r: u8) -> Cell<u8> {
-    Cell::new(Object { sort: Sort(1), index: r }, Field(0))
+const fn reg(r: Object) -> Cell<u8> {
+    Cell::new(r, Field(0))
 }
 
-const fn attached(r: u8) -> Cell<bool> {
-    Cell::new(Object { sort: Sort(1), index: r }, Field(1))
+const fn attached(r: Object) -> Cell<bool> {
+    Cell::new(r, Field(1))
 }
 
 /// The tasks of the yardstick.
@@ -114,17 +124,18 @@ impl Yardstick {
         for d in 0..devices {
             layout.immortal(lock(d).object, format!("dev{d}"));
             layout.cell(lock(d), format!("dev{d}.lock"), Kind::Lock);
-            layout.cell(driver(d), format!("dev{d}.driver"), Kind::Int);
-            layout.cell(drvdata(d), format!("dev{d}.drvdata"), Kind::Int);
+            layout.cell(driver(d), format!("dev{d}.driver"), Kind::Pointer(vec![DRIVER]));
+            layout.cell(drvdata(d), format!("dev{d}.drvdata"), Kind::Pointer(vec![DRIVER, STATE.sort]));
             layout.cell(refc(d), format!("dev{d}.refc"), Kind::Count);
             layout.cell(bound(d), format!("dev{d}.bound"), Kind::Bool);
         }
+        layout.immortal(STATE, "driver's state");
         for r in 1..=drivers {
-            layout.immortal(reg(r).object, format!("drv{r}"));
-            layout.cell(reg(r), format!("drv{r}.reg"), Kind::Int);
-            layout.cell(attached(r), format!("drv{r}.attached"), Kind::Bool);
+            layout.immortal(the(r), format!("drv{r}"));
+            layout.cell(reg(the(r)), format!("drv{r}.reg"), Kind::Int);
+            layout.cell(attached(the(r)), format!("drv{r}.attached"), Kind::Bool);
             for d in 0..devices {
-                let pend = pend(drivers, d, r);
+                let pend = pend(drivers, d, the(r));
                 layout.immortal(pend.object, format!("work{d}.{r}"));
                 layout.cell(pend, format!("work{d}.{r}.pend"), Kind::Bool);
             }
@@ -136,7 +147,7 @@ impl Yardstick {
             program = program.with(refc(d), 1);
         }
         for r in 1..=drivers {
-            let entry = Entry { function: ATTACH, args: vec![Obs::Int(r)] };
+            let entry = Entry { function: ATTACH, args: vec![Obs::Id(the(r))] };
             program = program.task(&format!("attach({r})"), entry);
         }
         let entry = Entry { function: UNREGISTER, args: Vec::new() };
@@ -150,7 +161,7 @@ impl Yardstick {
         [0, 1].map(|i| self.hits[i].load(Ordering::Relaxed))
     }
 
-    fn attach(&self, cpu: &Cpu<'_>, r: u8) -> Step<()> {
+    fn attach(&self, cpu: &Cpu<'_>, r: Object) -> Step<()> {
         cpu.store(reg(r), REGISTERED)?; // A0
         cpu.repeat(0u8, |d| {
             if d == self.devices {
@@ -159,12 +170,12 @@ impl Yardstick {
             cpu.lock(lock(d))?; // A1
             cpu.call("schedule", &[Obs::Int(d)], || {
                 // A2
-                if !is(cpu, driver(d), 0)? {
+                if !is(cpu, driver(d), None)? {
                     return Ok(());
                 }
                 cpu.observe::<()>(Action::Get(cpu.cell(refc(d))))?; // A3
-                cpu.store(drvdata(d), r)?; // A4
-                let entry = Entry { function: HELPER, args: vec![Obs::Int(d), Obs::Int(r)] };
+                cpu.store(drvdata(d), Some(r))?; // A4
+                let entry = Entry { function: HELPER, args: vec![Obs::Int(d), Obs::Id(r)] };
                 cpu.observe(Action::Spawn(cpu.cell(pend(self.drivers, d, r)), entry)) // A5
             })?;
             cpu.unlock(lock(d))?; // A6
@@ -173,12 +184,12 @@ impl Yardstick {
         cpu.store(attached(r), true) // A7
     }
 
-    fn helper(&self, cpu: &Cpu<'_>, d: u8, r: u8) -> Step<()> {
+    fn helper(&self, cpu: &Cpu<'_>, d: u8, r: Object) -> Step<()> {
         let pend = pend(self.drivers, d, r);
         cpu.step(vec![Action::Lock(cpu.cell(lock(d))), cpu.storing(pend, false)])?; // H0
         cpu.call("bind", &[], || {
             // H1
-            if is(cpu, driver(d), 0)? && cpu.call("match", &[], || self.take_stashed(cpu, d))? {
+            if is(cpu, driver(d), None)? && cpu.call("match", &[], || self.take_stashed(cpu, d))? {
                 self.probe(cpu, d)?;
             }
             Ok(())
@@ -191,11 +202,11 @@ impl Yardstick {
     fn take_stashed(&self, cpu: &Cpu<'_>, d: u8) -> Step<bool> {
         let drv = cpu.load(drvdata(d))?; // H2
         cpu.touch(lock(d).object)?; // H3, which looks at the local `drv` only
-        if drv == 0 {
+        let Some(drv) = drv else {
             return Ok(false);
-        }
+        };
         telling(cpu, reg(drv), USE)?; // H4
-        cpu.store(driver(d), drv)?; // H5
+        cpu.store(driver(d), Some(drv))?; // H5
         Ok(true)
     }
 
@@ -204,8 +215,8 @@ impl Yardstick {
         let choose = Op::from(Action::Choose(2)).telling(OUTCOME, [Obs::Int(d), Obs::Unit, Obs::Unit]);
         match cpu.observe::<u8>(choose)? {
             // H7
-            0 => cpu.store(bound(d), true), // H8
-            _ => cpu.store(drvdata(d), 0),  // H9
+            0 => cpu.store(bound(d), true),   // H8
+            _ => cpu.store(drvdata(d), None), // H9
         }
     }
 
@@ -218,17 +229,17 @@ impl Yardstick {
             cpu.lock(lock(d))?; // U1
             cpu.call("release", &[Obs::Int(d)], || {
                 // U2
-                if is(cpu, driver(d), 1)? {
+                if is(cpu, driver(d), Some(the(1)))? {
                     cpu.store(bound(d), false)?; // U3
-                    cpu.store(driver(d), 0)?; // U4
-                    cpu.store(drvdata(d), 0)?; // U5
+                    cpu.store(driver(d), None)?; // U4
+                    cpu.store(drvdata(d), None)?; // U5
                 }
                 Ok(())
             })?;
             cpu.unlock(lock(d))?; // U6
             Ok(ControlFlow::Continue(d + 1))
         })?;
-        cpu.store(reg(1), FREED) // U7
+        cpu.store(reg(the(1)), FREED) // U7
     }
 
     fn cell<T>(&self, cell: Cell<T>) -> (CellId, usize) {
@@ -245,17 +256,17 @@ impl Yardstick {
     }
 }
 
-const fn pend(drivers: u8, d: u8, r: u8) -> Cell<bool> {
-    Cell::new(Object { sort: Sort(2), index: d * drivers + r - 1 }, Field(0))
+const fn pend(drivers: u8, d: u8, r: Object) -> Cell<bool> {
+    Cell::new(Object { sort: WORK, index: d * drivers + r.index - 1 }, Field(0))
 }
 
 /// Whether a cell has a value; nothing else of it is remembered.
-fn is(cpu: &Cpu<'_>, cell: Cell<u8>, value: u8) -> Step<bool> {
-    cpu.call("is", &[Obs::Int(value)], || Ok(cpu.load(cell)? == value))
+fn is(cpu: &Cpu<'_>, cell: Cell<Option<Object>>, value: Option<Object>) -> Step<bool> {
+    cpu.call("is", &[value.to_obs()], || Ok(cpu.load(cell)? == value))
 }
 
 /// Reads a cell for the checks only: the task remembers nothing of it.
-fn telling(cpu: &Cpu<'_>, cell: Cell<u8>, kind: u8) -> Step<()> {
+fn telling<T>(cpu: &Cpu<'_>, cell: Cell<T>, kind: u8) -> Step<()> {
     cpu.call("telling", &[Obs::Int(kind)], || {
         cpu.step(Op::from(Action::Load(cpu.cell(cell))).telling(kind, [Obs::Unit; 3])).map(|_| ())
     })
@@ -264,11 +275,20 @@ fn telling(cpu: &Cpu<'_>, cell: Cell<u8>, kind: u8) -> Step<()> {
 impl Subject for Yardstick {
     fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
         match (task.function, task.args.as_slice()) {
-            (ATTACH, [Obs::Int(r)]) => self.attach(cpu, *r),
-            (HELPER, [Obs::Int(d), Obs::Int(r)]) => self.helper(cpu, *d, *r),
+            (ATTACH, [Obs::Id(r)]) => self.attach(cpu, *r),
+            (HELPER, [Obs::Int(d), Obs::Id(r)]) => self.helper(cpu, *d, *r),
             (UNREGISTER, []) => self.unregister(cpu),
             other => unreachable!("there is no task {other:?}"),
         }
+    }
+
+    /// A work moves with its driver.
+    fn belongs(&self, object: Object, renamed: &dyn Fn(Object) -> Object) -> Object {
+        if object.sort != WORK {
+            return object;
+        }
+        let (d, r) = (object.index / self.drivers, object.index % self.drivers + 1);
+        pend(self.drivers, d, renamed(the(r))).object
     }
 
     fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
@@ -284,8 +304,11 @@ impl Subject for Yardstick {
     fn event(&self, event: &Event, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
         match (event.kind, observed, event.args[0]) {
             (USE, Obs::Int(FREED), _) => return self.hit(0),
-            (PROBE, Obs::Int(1..), _) => return self.hit(1),
-            (OUTCOME, Obs::Int(0), Obs::Int(d)) => memory[self.cell(drvdata(d)).1] = self.drivers + 1,
+            (PROBE, Obs::Id(_), _) => return self.hit(1),
+            (OUTCOME, Obs::Int(0), Obs::Int(d)) => {
+                let (cell, place) = self.cell(drvdata(d));
+                memory[place] = self.layout.encode(cell, Obs::Id(STATE));
+            }
             (OUTCOME, Obs::Int(_), Obs::Int(d)) => memory[self.cell(driver(d)).1] = 0,
             _ => {}
         }

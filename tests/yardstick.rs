@@ -3,8 +3,9 @@
 #[path = "../benches/yardstick.rs"]
 mod yardstick;
 
-use raddle::search::exhaustive;
+use raddle::search::reduced::resources::Resources;
 use raddle::search::reference::{Limits, Outcome, search};
+use raddle::search::{exhaustive, reduced};
 use raddle::trace::{Ending, Turn, replay};
 use yardstick::{HAZARDS, ROWS, Yardstick};
 
@@ -47,6 +48,28 @@ fn shortest_traces_are_as_long_as_those_of_the_other_checkers() {
                 .collect();
             let story = replay(&program, &turns, Ending::Step).expect("a trace can be replayed");
             assert_eq!(story.hazard.map(|hazard| hazard.id).as_deref(), Some(id));
+        }
+    }
+}
+
+#[test]
+fn drivers_that_nobody_unregisters_are_alike() {
+    // The drivers other than the first take each other's places in so many ways.
+    for (devices, drivers, ways) in [(1, 2, 1), (2, 2, 1), (1, 3, 2), (2, 3, 2), (1, 4, 6)] {
+        for stop in [true, false] {
+            let program = Yardstick::program(devices, drivers, stop);
+            let run = |no_symmetry| {
+                let limits = Limits { no_symmetry, ..Limits::default() };
+                let resources = Resources { threads: 1, ..Resources::default() };
+                let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
+                let found = found.expect("nothing is on disk").expect("no state comes back");
+                (found.outcome.states, found.hazards)
+            };
+            let ((with, hazards), (without, same)) = (run(false), run(true));
+            assert_eq!(hazards, same);
+            assert!(with * ways >= without, "{devices},{drivers}: {with} stand for {without}");
+            // Some states are their own images.
+            assert!(with * (1 + ways) <= without * 2, "{devices},{drivers}: {with} stand for {without}");
         }
     }
 }

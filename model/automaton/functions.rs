@@ -38,7 +38,9 @@ use crate::machine::hazard::Hazard;
 use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
 use crate::machine::op::{Access, Entry, Event};
 use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
+use crate::machine::rename::{MOST, Renaming};
 use crate::machine::value::{Datum, Object, Obs};
+use indexmap::IndexMap;
 
 /// What the tasks of a program run, and what its checks are. Only [`run`](Subject::run) is required;
 /// a closure is a subject without checks.
@@ -77,6 +79,12 @@ pub trait Subject: Sync {
     /// As [`Program::at_quiescence`].
     fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
         Vec::new()
+    }
+
+    /// What an object becomes of which no task is told when it starts, when those objects change places of
+    /// which a task is: by default it stays.
+    fn belongs(&self, object: Object, _renamed: &dyn Fn(Object) -> Object) -> Object {
+        object
     }
 
     /// As [`Program::role`].
@@ -244,9 +252,86 @@ impl<S: Subject> Program for Functions<S> {
         self.subject.at_quiescence(memory)
     }
 
+    /// Tasks of one function take each other's places, and so do the objects that are their arguments.
+    fn renamings(&self) -> Vec<Renaming> {
+        let places = Places { slots: &self.slots, to: (0..self.slots.len()).collect(), all: Vec::new() };
+        let objects = places.renamings().into_iter().map(|Renaming { objects, slots }| {
+            let renamed = |object: Object| objects.get(&object).copied().unwrap_or(object);
+            let all = self.layout.objects().keys().copied();
+            let others = all.filter(|object| !objects.contains_key(object));
+            let others: Vec<(Object, Object)> =
+                others.map(|object| (object, self.subject.belongs(object, &renamed))).collect();
+            Renaming { objects: objects.iter().map(|(from, to)| (*from, *to)).chain(others).collect(), slots }
+        });
+        objects.collect()
+    }
+
     fn role(&self, entry: &Entry) -> String {
         self.subject.role(entry)
     }
+}
+
+/// The ways in which static tasks can take each other's places, as they are found.
+struct Places<'a> {
+    slots: &'a [SlotDecl],
+    to: Vec<usize>,
+    all: Vec<Renaming>,
+}
+
+impl<'a> Places<'a> {
+    /// All of them, or none if there are too many.
+    fn renamings(mut self) -> Vec<Renaming> {
+        let fits = self.place(0, &IndexMap::new());
+        if fits { self.all } else { Vec::new() }
+    }
+
+    fn entry(&self, slot: usize) -> Option<&'a Entry> {
+        match &self.slots[slot].kind {
+            SlotKind::Task { entry, .. } => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Finds a place for the task in a slot and those after it. False if there are too many ways.
+    fn place(&mut self, slot: usize, objects: &IndexMap<Object, Object>) -> bool {
+        if slot == self.slots.len() {
+            self.all.push(Renaming { objects: objects.clone(), slots: self.to.clone() });
+            return self.all.len() <= MOST;
+        }
+        let Some(entry) = self.entry(slot) else {
+            self.to[slot] = slot;
+            return self.place(slot + 1, objects);
+        };
+        for to in 0..self.slots.len() {
+            let taken = self.to[..slot].contains(&to);
+            let objects = self.entry(to).and_then(|other| alike(entry, other, objects));
+            let Some(objects) = objects.filter(|_| !taken) else { continue };
+            self.to[slot] = to;
+            if !self.place(slot + 1, &objects) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Which objects take each other's places when a task does that of another one, if that is possible.
+fn alike(one: &Entry, other: &Entry, objects: &IndexMap<Object, Object>) -> Option<IndexMap<Object, Object>> {
+    let mut objects = objects.clone();
+    if (one.function, one.args.len()) != (other.function, other.args.len()) {
+        return None;
+    }
+    for (one, other) in one.args.iter().zip(&other.args) {
+        match (one, other) {
+            (Obs::Id(one), Obs::Id(other)) if *objects.entry(*one).or_insert(*other) != *other => {
+                return None;
+            }
+            (Obs::Id(_), Obs::Id(_)) => {}
+            (one, other) if one != other => return None,
+            _ => {}
+        }
+    }
+    Some(objects)
 }
 
 impl<S: Subject> Native for Functions<S> {

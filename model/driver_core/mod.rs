@@ -4,6 +4,7 @@
 //! at its head. [`rules`] holds the decisions that patches changed, [`revision`] the revisions that
 //! are sets of them, [`properties`] what must not happen.
 
+mod alike;
 pub mod attach_work;
 mod barrier;
 pub mod body;

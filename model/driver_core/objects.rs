@@ -4,6 +4,7 @@ use super::ids::{Bus, Device, Driver, Module, Resource, Work};
 use super::world::World;
 use crate::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout};
 use crate::machine::program::SlotDecl;
+use crate::machine::rename::Renaming;
 use crate::machine::value::{Datum, Object, Obs, Sort};
 use crate::observe_datum;
 
@@ -300,6 +301,14 @@ pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {
     Cell::new(dev.object(), Field(64 + drv.0))
 }
 
+/// What a field of an object is called after a renaming: what is owed to a driver is owed to another one.
+pub(super) fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field {
+    match field.0.checked_sub(64) {
+        Some(drv) if object.sort == DEVICE => Field(64 + renaming.object(Driver(drv).object()).index),
+        _ => field,
+    }
+}
+
 /// No probe is owed.
 pub const NOT_OWED: u8 = 0;
 /// A probe is owed.
@@ -354,7 +363,7 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.deferred_probe_mutex(), "deferred_probe_mutex", Kind::Lock);
     layout.cell(Core.pending_list(), "deferred_probe_pending_list", Kind::List(DEVICE, devices));
     layout.cell(Core.active_list(), "deferred_probe_active_list", Kind::List(DEVICE, devices));
-    layout.cell(Core.trigger_count(), "deferred_trigger_count", Kind::Generation(devices));
+    layout.cell(Core.trigger_count(), "deferred_trigger_count", Kind::Generation(DEVICE, devices));
     let enable = layout.cell(Core.enable(), "driver_deferred_probe_enable", Kind::Bool);
     set.push((enable, u8::from(world.environment.booted)));
     layout.cell(Core.defer_all_probes(), "defer_all_probes", Kind::Bool);

@@ -23,9 +23,10 @@ use crate::automaton::history::{History, rerun};
 use crate::machine::cpu as machine;
 use crate::machine::cpu::Step;
 use crate::machine::hazard::Hazard;
-use crate::machine::layout::{CellId, Layout};
+use crate::machine::layout::{CellId, Field, Layout};
 use crate::machine::op::{Access, Action, Entry, Event, Op};
 use crate::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
+use crate::machine::rename::Renaming;
 use crate::machine::value::{Datum, Object, Obs};
 
 /// A scenario's world on one revision of the driver core.
@@ -314,6 +315,14 @@ impl Program for DriverCore {
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
         self.checks().at_quiescence(memory)
+    }
+
+    fn renamings(&self) -> Vec<Renaming> {
+        super::alike::renamings(&self.world, &self.rules, self.watched, self.slots.len())
+    }
+
+    fn renamed_field(&self, object: Object, field: Field, renaming: &Renaming) -> Field {
+        super::objects::renamed_field(object, field, renaming)
     }
 
     fn object_name(&self, object: Object) -> String {

@@ -70,8 +70,9 @@ pub enum Kind {
     PerTask(u8),
     /// The async lists: the number of unfinished entries in each domain.
     Async(u8),
-    /// A counter that only grows, as its samplers see it: none, sampled or moved, a byte each.
-    Generation(u8),
+    /// A counter that only grows, as its samplers see it: none, sampled or moved, a byte each. They are
+    /// the objects of this sort, by their indices.
+    Generation(Sort, u8),
 }
 
 /// An object that has not been allocated.
@@ -91,7 +92,7 @@ impl Kind {
             Kind::Work(slots) => 1 + usize::from(*slots),
             Kind::PerTask(slots) => usize::from(*slots),
             Kind::Async(domains) => usize::from(*domains),
-            Kind::Generation(samplers) => usize::from(*samplers),
+            Kind::Generation(_, samplers) => usize::from(*samplers),
             _ => 1,
         }
     }
@@ -283,6 +284,11 @@ impl Layout {
     #[must_use]
     pub fn object(&self, object: Object) -> &ObjectInfo {
         &self.objects[&object]
+    }
+
+    /// All cells that have a name, each with its own.
+    pub fn named(&self) -> impl Iterator<Item = (Object, Field, CellId)> {
+        self.index.iter().map(|((object, field), cell)| (*object, *field, *cell))
     }
 
     /// The number of a named cell.

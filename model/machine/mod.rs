@@ -13,6 +13,7 @@ pub mod layout;
 pub mod op;
 pub mod program;
 pub mod race;
+pub mod rename;
 pub mod run;
 pub mod set_up;
 pub mod value;

@@ -6,8 +6,9 @@ use std::panic::Location;
 
 use super::cpu::{Cpu, Step};
 use super::hazard::Hazard;
-use super::layout::{CellId, Layout};
+use super::layout::{CellId, Field, Layout};
 use super::op::{Access, Entry, Event, Op};
+use super::rename::Renaming;
 use super::value::{Object, Obs};
 
 /// A place for a task. Static tasks have one each; workers take the tasks that are spawned.
@@ -117,6 +118,18 @@ pub trait Program: Sync {
 
     /// Checks a state in which nothing can happen any more.
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard>;
+
+    /// The renamings of its objects and tasks after which all is as it was that the machine cannot see:
+    /// what the program is configured with, and what its checks say. Layout, memory and every step are
+    /// compared by those who use them.
+    fn renamings(&self) -> Vec<Renaming> {
+        Vec::new()
+    }
+
+    /// What a field is called in the object that takes this one's place.
+    fn renamed_field(&self, _object: Object, field: Field, _renaming: &Renaming) -> Field {
+        field
+    }
 
     /// The name of an object.
     fn object_name(&self, object: Object) -> String {

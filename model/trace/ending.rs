@@ -105,7 +105,7 @@ impl<P: Program> Teller<'_, P> {
         let changed: IndexSet<CellId> =
             self.footprints[begins..].iter().flat_map(|step| &step.visible).copied().collect();
         let feeds = |cell: &CellId| {
-            matches!(layout.info(*cell).kind, Kind::Generation(_) | Kind::List(..) | Kind::Work(_))
+            matches!(layout.info(*cell).kind, Kind::Generation(..) | Kind::List(..) | Kind::Work(_))
         };
         let some: Vec<CellId> = changed.iter().copied().filter(feeds).collect();
         if some.is_empty() { changed.into_iter().collect() } else { some }

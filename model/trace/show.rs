@@ -148,7 +148,7 @@ impl<'p, P: Program> Teller<'p, P> {
             let cell = CellId(number as u16);
             footprint.changed.push(cell);
             // A generation and a flag a task have no words; everybody but their owners sees bytes.
-            let wordless = matches!(info.kind, Kind::Generation(_) | Kind::PerTask(_));
+            let wordless = matches!(info.kind, Kind::Generation(..) | Kind::PerTask(_));
             if wordless || self.cell(cell, from) != self.cell(cell, to) {
                 footprint.visible.push(cell);
             }

@@ -102,7 +102,7 @@ impl<P: Program> Teller<'_, P> {
             Kind::Klist(..) => format!("[{}]", klist::show(bytes, |member| self.member(cell, member))),
             Kind::Work(_) => work::show(bytes).to_owned(),
             Kind::Async(_) => bytes.iter().map(|n| u32::from(*n)).sum::<u32>().to_string(),
-            Kind::Generation(_) | Kind::PerTask(_) => String::new(),
+            Kind::Generation(..) | Kind::PerTask(_) => String::new(),
         }
     }
 

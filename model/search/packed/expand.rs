@@ -274,9 +274,41 @@ impl<'p, P: Program> Expander<'p, P> {
         self.meet();
     }
 
+    /// Where a node leads that spawns a task, and where its observations lead, as somebody else knows.
+    pub(in crate::search) fn join(&mut self, at: u32, observed: Option<Obs>, target: u32) {
+        let node = &mut self.nodes[at as usize];
+        match observed {
+            None => {
+                node.spawns = target;
+                self.starts.insert(target);
+            }
+            Some(observed) if node.edges.iter().all(|(known, _)| *known != observed) => {
+                node.edges.push((observed, target));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// The order of two states by what they are, whatever the numbers of their nodes.
+    pub(in crate::search) fn order(&self, one: &[u8], other: &[u8]) -> std::cmp::Ordering {
+        let memory = self.shape.memory;
+        let rank = |state: &[u8], slot: usize| match self.shape.node(state, slot) {
+            EMPTY => EMPTY,
+            node => self.ranks[node as usize],
+        };
+        let nodes = || {
+            let ranks = (0..self.shape.slots).map(|slot| rank(one, slot).cmp(&rank(other, slot)));
+            ranks.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        };
+        one[..memory].cmp(&other[..memory]).then_with(nodes)
+    }
+
     /// Takes over the nodes that the automata have grown by.
-    fn meet(&mut self) {
+    pub(in crate::search) fn meet(&mut self) {
         let automaton = self.system.automaton();
+        if self.nodes.len() == automaton.graph().node_count() {
+            return;
+        }
         for number in self.nodes.len()..automaton.graph().node_count() {
             let node = automaton.node(NodeIndex::new(number));
             let op = node.next.as_ref().map(|(op, _)| op.clone());
@@ -323,7 +355,7 @@ impl<'p, P: Program> Expander<'p, P> {
 
     /// Sorts the worker slots by content, empty ones last. True if they were sorted; otherwise
     /// `came_from` says where the task of each slot was.
-    fn sort_workers(&self, scratch: &mut Scratch, state: &mut [u8]) -> bool {
+    pub(in crate::search) fn sort_workers(&self, scratch: &mut Scratch, state: &mut [u8]) -> bool {
         let workers = self.system.workers();
         if workers.clone().skip(1).all(|slot| self.before(state, slot - 1, slot).is_lt()) {
             return true;

@@ -15,8 +15,12 @@ mod pack;
 pub mod resources;
 mod round;
 mod saved;
+mod symmetry;
 mod tables;
 mod witness;
+
+#[cfg(test)]
+pub(crate) use self::symmetry::tests::mirrored;
 
 use std::time::Instant;
 
@@ -28,6 +32,7 @@ use self::pack::{Packer, WIDTHS};
 use self::resources::{Failed, Resources};
 use self::round::{Edge, Round};
 use self::saved::Lesson;
+use self::symmetry::{Images, Symmetry};
 use self::tables::Tables;
 use super::exhaustive::stops;
 use super::packed::expand::Expander;
@@ -68,7 +73,8 @@ pub fn search<'p, P: Program>(
     let threads = threads.map_err(|error| Failed::Io(std::io::Error::other(error)))?;
     threads.install(|| {
         for width in WIDTHS {
-            match Searched::new(program, memory, width).run(&limits, resources, begun, &mut progress) {
+            match Searched::new(program, memory, &limits, width).run(&limits, resources, begun, &mut progress)
+            {
                 Err(Stop::TooNarrow) => {}
                 Err(Stop::Failed(failed)) => return Err(failed),
                 Ok(reduced) => return Ok(reduced),
@@ -103,18 +109,33 @@ struct Searched<'p, P: Program> {
     packer: Packer,
     order: Order,
     tables: Tables,
+    all_orders: bool,
+    symmetry: Symmetry,
     /// What was learnt about the automata, in order, for whoever goes on with a saved search.
     lessons: Vec<Lesson>,
 }
 
 impl<'p, P: Program> Searched<'p, P> {
-    fn new(program: &'p P, memory: &[u8], width: u32) -> Self {
+    fn new(program: &'p P, memory: &[u8], limits: &Limits, width: u32) -> Self {
         let mut expander = Expander::new(program, width > u16::BITS);
         let initial = expander.initial(memory);
+        let mut symmetry =
+            if limits.no_symmetry { Symmetry::default() } else { Symmetry::of(program, memory) };
+        // What is given up here has not been relied on.
+        let _ = symmetry.learn(&mut expander);
         let packer = Packer::new(&expander, &initial, width);
         let order = Order::of(&expander);
         let tables = Tables::new(&expander);
-        Searched { expander, initial, packer, order, tables, lessons: Vec::new() }
+        Searched {
+            expander,
+            initial,
+            packer,
+            order,
+            tables,
+            all_orders: limits.all_orders,
+            symmetry,
+            lessons: Vec::new(),
+        }
     }
 
     fn run(
@@ -130,6 +151,11 @@ impl<'p, P: Program> Searched<'p, P> {
             None => self.begin(limits, resources)?,
         };
         loop {
+            if round.stale {
+                round = self.begin(limits, resources)?;
+                continue;
+            }
+            self.symmetry.close(&mut round.gains.hazards);
             let uncovered = |gains| !round.gains.cover(gains);
             if round.gains.unfit.is_some() || round.beyond.as_ref().is_some_and(uncovered) {
                 return Ok(None);
@@ -178,6 +204,11 @@ impl<'p, P: Program> Searched<'p, P> {
         Ok(Some(self.end(round, None)))
     }
 
+    fn chooser(&self) -> Chooser<'_, 'p, P> {
+        let Searched { expander, tables, order, all_orders: all, .. } = self;
+        Chooser { expander, tables, order, all: *all }
+    }
+
     /// The limit that has been reached, if there is one.
     fn limit(&self, round: &Round, limits: &Limits, resources: &Resources) -> Option<Cut> {
         if let Some(limit) = limits.state_limit.filter(|limit| round.states() >= *limit) {
@@ -187,7 +218,8 @@ impl<'p, P: Program> Searched<'p, P> {
         limit.map(Cut::Memory)
     }
 
-    fn end(self, round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
+    fn end(self, mut round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
+        self.symmetry.close(&mut round.gains.hazards);
         let outcome = Outcome {
             states: round.states(),
             transitions: round.gains.transitions,
@@ -240,7 +272,7 @@ impl<'p, P: Program> Searched<'p, P> {
     /// Goes on from a state and stores the one to which that leads.
     fn walk_from(&mut self, round: &mut Round, state: &[u8]) -> Result<(), Stop> {
         loop {
-            let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
+            let chooser = self.chooser();
             let mut walker = Walker::new(&chooser, round.beyond.is_some());
             walker.start(state);
             match walker.run(0, &|_| false) {
@@ -249,6 +281,7 @@ impl<'p, P: Program> Searched<'p, P> {
                     round.take(walker.gains);
                     if store {
                         round.passed -= usize::from(state == self.initial && round.beyond.is_none());
+                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state);
                         let mut found = Batch::new(self.packer.stride());
                         found.push_with(|bytes| self.packer.pack(&mut state, bytes));
                         round.add(&[found])?;
@@ -256,7 +289,7 @@ impl<'p, P: Program> Searched<'p, P> {
                     return Ok(());
                 }
                 Err(unknown) => {
-                    self.learn(unknown);
+                    round.stale |= self.learn(unknown).is_err();
                     if !self.packer.fits(self.expander.nodes.len()) {
                         return Err(Stop::TooNarrow);
                     }

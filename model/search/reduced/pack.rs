@@ -74,7 +74,12 @@ fn bits_of<P: Program>(expander: &Expander<'_, P>, info: &CellInfo) -> Vec<u32> 
         Kind::Liveness | Kind::Work(_) => vec![2; all],
         // 1 + 64 * place of the sort + index, at most 63.
         Kind::Pointer(sorts) => vec![most(64 * sorts.len()).min(u8::BITS); all],
-        Kind::Int | Kind::Count | Kind::List(..) | Kind::Klist(..) | Kind::Async(_) | Kind::Generation(_) => {
+        Kind::Int
+        | Kind::Count
+        | Kind::List(..)
+        | Kind::Klist(..)
+        | Kind::Async(_)
+        | Kind::Generation(..) => {
             vec![8; all]
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::Gains;
 use super::resources::{Failed, Resources, Saving};
 use super::round::{Edge, Round};
+use super::symmetry::GivenUp;
 use super::tables::Tables;
 use super::{Searched, Stop};
 use crate::machine::hazard::About;
@@ -40,10 +41,16 @@ struct Note {
 
 impl<P: Program> Searched<'_, P> {
     /// The automata grow by what a step found unknown.
-    pub(super) fn learn(&mut self, unknown: Unknown) {
+    ///
+    /// # Errors
+    ///
+    /// If they go on differently after some renaming that was used.
+    pub(super) fn learn(&mut self, unknown: Unknown) -> Result<(), GivenUp> {
         self.expander.learn(&unknown);
+        let alike = self.symmetry.learn(&mut self.expander);
         let (state, Choice { slot, outcome }) = unknown.tried;
         self.lessons.push(Lesson::Step(state, slot, outcome));
+        alike
     }
 
     /// Saves the search.
@@ -91,6 +98,8 @@ impl<P: Program> Searched<'_, P> {
                         self.expander.try_step(&mut scratch, state, choice, &mut next)
                     {
                         self.expander.learn(&unknown);
+                        // What was given up then is given up again, and the search began again then.
+                        let _ = self.symmetry.learn(&mut self.expander);
                     }
                 }
             }

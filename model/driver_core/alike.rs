@@ -1,0 +1,279 @@
+//! Which objects and tasks of a world are alike: the ways in which they can take each other's places so
+//! that the world, names aside, is declared as before.
+//!
+//! Whether memory after the set-up and all that the model does are as before too is for those who use
+//! the renamings to find out. The checks of [`properties`](super::properties) treat all objects alike,
+//! with two exceptions that are left out here. Resources stand as numbers in what is owed, so they stay
+//! what they are. A wait for probing that returns too early is reported for the first device or
+//! attach_work that it missed, so where there are such waits those stay what they are.
+
+use std::mem::discriminant;
+
+use super::cpu::Watched;
+use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, PRIVATE, RESOURCE, WORK};
+use super::rules::{AttachStrategy, Rules};
+use super::world::{Call, Initially, World};
+use crate::machine::rename::{MOST, Renaming};
+use crate::machine::value::{Object, Sort};
+
+/// Tasks are no objects, but are searched for like them.
+const TASK: Sort = Sort(u8::MAX);
+
+/// More tries than this are not made.
+const TRIES: usize = 200_000;
+
+/// The ways in which a world's objects and tasks can take each other's places; none if there are too many.
+pub(super) fn renamings(world: &World, rules: &Rules, watched: Watched, slots: usize) -> Vec<Renaming> {
+    let devices_stay = watched.barriers;
+    let drivers_stay = watched.barriers && rules.attach_strategy == AttachStrategy::Workqueue;
+    let count = |sort: Sort| match sort {
+        BUS => world.buses.len(),
+        DEVICE => world.devices.len(),
+        MODULE => world.modules.len(),
+        DRIVER => world.drivers.len(),
+        WORK => world.works.len(),
+        RESOURCE => world.resources.len(),
+        _ => world.tasks.len(),
+    };
+    // What others refer to comes first.
+    let sorts = [RESOURCE, BUS, DEVICE, MODULE, DRIVER, WORK, TASK];
+    let all = sorts.iter().flat_map(|sort| (0..count(*sort)).map(|index| (*sort, index as u8)));
+    let mut search = Search {
+        world,
+        stay: [RESOURCE].into_iter().chain(devices_stay.then_some(DEVICE)).collect(),
+        order: all.collect(),
+        to: Vec::new(),
+        tries: 0,
+        slots,
+        all: Vec::new(),
+    };
+    if drivers_stay {
+        search.stay.push(DRIVER);
+    }
+    if search.go_on() { search.all } else { Vec::new() }
+}
+
+struct Search<'w> {
+    world: &'w World,
+    /// Sorts of objects that stay what they are.
+    stay: Vec<Sort>,
+    order: Vec<(Sort, u8)>,
+    /// What the first of those become.
+    to: Vec<u8>,
+    tries: usize,
+    slots: usize,
+    all: Vec<Renaming>,
+}
+
+impl Search<'_> {
+    /// Finds a place for the next object and those after it. False if there are too many ways.
+    fn go_on(&mut self) -> bool {
+        let Some((sort, index)) = self.order.get(self.to.len()).copied() else {
+            if self.order.iter().zip(&self.to).all(|((sort, from), to)| self.alike(*sort, *from, *to)) {
+                self.all.push(self.renaming());
+            }
+            return self.all.len() <= MOST;
+        };
+        let places: Vec<u8> =
+            self.order.iter().filter(|other| other.0 == sort).map(|other| other.1).collect();
+        for to in places {
+            self.tries += 1;
+            if self.tries > TRIES {
+                return false;
+            }
+            let taken = self.order.iter().zip(&self.to).any(|(other, place)| other.0 == sort && *place == to);
+            let stays = self.stay.contains(&sort) && to != index;
+            if taken || stays || !self.alike(sort, index, to) {
+                continue;
+            }
+            self.to.push(to);
+            if !self.go_on() {
+                return false;
+            }
+            self.to.pop();
+        }
+        true
+    }
+
+    /// Whether an object becomes that one, as far as has been decided.
+    fn becomes(&self, sort: Sort, from: u8, to: u8) -> bool {
+        let place = self.order.iter().position(|other| *other == (sort, from));
+        place.and_then(|place| self.to.get(place)).is_none_or(|place| *place == to)
+    }
+
+    /// Whether one is declared as the other is, as far as has been decided what it refers to.
+    fn alike(&self, sort: Sort, from: u8, to: u8) -> bool {
+        let (i, j) = (usize::from(from), usize::from(to));
+        let world = self.world;
+        match sort {
+            BUS => {
+                let (one, other) = (&world.buses[i], &world.buses[j]);
+                (one.need_parent_lock, one.autoprobe) == (other.need_parent_lock, other.autoprobe)
+            }
+            DEVICE => {
+                let (one, other) = (&world.devices[i], &world.devices[j]);
+                let initially = match (one.initially, other.initially) {
+                    (Initially::Bound(one), Initially::Bound(other)) => self.becomes(DRIVER, one.0, other.0),
+                    (one, other) => one == other,
+                };
+                let parent = match (one.parent, other.parent) {
+                    (Some(one), Some(other)) => self.becomes(DEVICE, one.0, other.0),
+                    (one, other) => one == other,
+                };
+                initially && parent && self.becomes(BUS, one.bus.0, other.bus.0) && one.add == other.add
+            }
+            MODULE => {
+                let (one, other) = (&world.modules[i], &world.modules[j]);
+                let mut first = one.softdep_pre.iter().zip(&other.softdep_pre);
+                one.async_probe == other.async_probe
+                    && one.softdep_pre.len() == other.softdep_pre.len()
+                    && first.all(|(one, other)| self.becomes(MODULE, one.0, other.0))
+            }
+            DRIVER => {
+                let (one, other) = (&world.drivers[i], &world.drivers[j]);
+                let devices = 0..world.devices.len();
+                let mut pairs = devices.clone().flat_map(|dev| devices.clone().map(move |to| (dev, to)));
+                let matches = pairs.all(|(dev, to)| {
+                    !self.is_decided(DEVICE, dev as u8)
+                        || !self.becomes(DEVICE, dev as u8, to as u8)
+                        || one.matches[dev] == other.matches[to]
+                });
+                matches
+                    && self.becomes(BUS, one.bus.0, other.bus.0)
+                    && self.becomes(MODULE, one.module.0, other.module.0)
+                    && (one.probe_type, one.initially_registered)
+                        == (other.probe_type, other.initially_registered)
+                    && one.probe.outcomes == other.probe.outcomes
+                    && self.calls(&one.probe.run, &other.probe.run)
+                    && self.calls(&one.remove, &other.remove)
+            }
+            WORK => self.calls(&world.works[i].run, &world.works[j].run),
+            RESOURCE => i == j,
+            _ => {
+                let (one, other) = (&world.tasks[i], &world.tasks[j]);
+                let among = |before: u8| {
+                    one.after.is_empty()
+                        || other.after.iter().any(|after| self.becomes(TASK, before, after.0))
+                };
+                self.calls(&one.run, &other.run)
+                    && one.after.len() == other.after.len()
+                    && one.after.iter().all(|before| among(before.0))
+            }
+        }
+    }
+
+    fn is_decided(&self, sort: Sort, index: u8) -> bool {
+        self.order[..self.to.len()].contains(&(sort, index))
+    }
+
+    fn calls(&self, one: &[Call], other: &[Call]) -> bool {
+        let alike = |(one, other): (&Call, &Call)| {
+            let pairs = objects(*one).into_iter().zip(objects(*other));
+            let mut pairs = pairs.map(|pair| match pair {
+                (Some((sort, from)), Some((same, to))) => sort == same && self.becomes(sort, from, to),
+                (from, to) => from == to,
+            });
+            discriminant(one) == discriminant(other) && pairs.all(|alike| alike)
+        };
+        one.len() == other.len() && one.iter().zip(other).all(alike)
+    }
+
+    fn renaming(&self) -> Renaming {
+        let mut slots: Vec<usize> = (0..self.slots).collect();
+        let mut renaming = Renaming { objects: indexmap::IndexMap::new(), slots: Vec::new() };
+        for ((sort, index), to) in self.order.iter().zip(&self.to) {
+            let of = match *sort {
+                TASK => {
+                    slots[usize::from(*index)] = usize::from(*to);
+                    continue;
+                }
+                DRIVER => vec![DRIVER, PRIVATE, ATTACH_WORK, DRVDATA],
+                sort => vec![sort],
+            };
+            for sort in of {
+                let object = |index: u8| Object { sort, index };
+                renaming.objects.insert(object(*index), object(*to));
+            }
+        }
+        renaming.slots = slots;
+        renaming
+    }
+}
+
+/// The objects that a call names; none stands for the device at hand.
+fn objects(call: Call) -> [Option<(Sort, u8)>; 2] {
+    let device = |dev: Option<super::ids::Device>| dev.map(|dev| (DEVICE, dev.0));
+    match call {
+        Call::LoadModule(module) | Call::DeleteModule(module) | Call::RequestModule(module) => {
+            [Some((MODULE, module.0)), None]
+        }
+        Call::DriverRegister(drv) | Call::DriverUnregister(drv) => [Some((DRIVER, drv.0)), None],
+        Call::Bind(drv, dev) | Call::Unbind(drv, dev) => [Some((DRIVER, drv.0)), device(dev)],
+        Call::BusRescanDevices(bus) => [Some((BUS, bus.0)), None],
+        Call::QueueWork(work) | Call::FlushWork(work) | Call::CancelWorkSync(work) => {
+            [Some((WORK, work.0)), None]
+        }
+        Call::Provide(resource) | Call::Withdraw(resource) | Call::Require(resource) => {
+            [Some((RESOURCE, resource.0)), None]
+        }
+        Call::DeviceAdd(dev)
+        | Call::DeviceDel(dev)
+        | Call::DeviceRegister(dev)
+        | Call::DeviceUnregister(dev)
+        | Call::GetDevice(dev)
+        | Call::PutDevice(dev)
+        | Call::DriversProbe(dev)
+        | Call::DeviceReprobe(dev)
+        | Call::NdDeviceRegister(dev)
+        | Call::NdDeviceUnregister(dev)
+        | Call::ReadUevent(dev)
+        | Call::DevGetDrvdata(dev)
+        | Call::DevSetDrvdata(dev)
+        | Call::DevSetDrvdataNull(dev)
+        | Call::Use(dev) => [device(dev), None],
+        Call::DeviceShutdown
+        | Call::DeviceBlockProbing
+        | Call::DeviceUnblockProbing
+        | Call::WaitForDeviceProbe
+        | Call::AsyncSynchronizeFull
+        | Call::DeferredProbeInitcall
+        | Call::DeferredProbeTimeout
+        | Call::DriverDeferredProbeTrigger
+        | Call::NdSynchronize => [None, None],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::check::{Options, Scenario};
+    use crate::machine::set_up::set_up;
+    use crate::scenario::scenario_files;
+    use crate::search::reduced::mirrored;
+
+    /// In all scenarios, as far as so many states reach: what is renamed leads to what is renamed.
+    #[test]
+    fn renamed_states_lead_to_renamed_states() {
+        const MOST: usize = 1_000;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+        let mut alike = Vec::new();
+        for file in scenario_files(&root).expect("there are scenarios") {
+            let text = std::fs::read_to_string(&file).expect("it can be read");
+            let name = file.strip_prefix(&root).expect("it is below").display().to_string();
+            let scenario = Scenario::parse(&name, &text).expect("it is right");
+            for revision in scenario.revisions(&Options::default()) {
+                let program = scenario.program(revision).expect("the revision is known");
+                let Ok(memory) = set_up(&program, |_, _, _, _| {}) else { continue };
+                let renamings = mirrored(&program, &memory, MOST);
+                if renamings > 0 {
+                    alike.push(format!("{name} on {revision}: {renamings}"));
+                }
+            }
+        }
+        for file in ["drvdata/two-async-drivers", "duyck/v4-overwrite", "merged/one-async-driver"] {
+            let has = |name: &String| name.starts_with(file) && name.ends_with(": 1");
+            assert!(alike.iter().any(has), "the two drivers of {file} are alike: {alike:#?}");
+        }
+    }
+}

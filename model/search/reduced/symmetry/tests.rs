@@ -1,0 +1,506 @@
+//! Programs with things that are alike, and programs with things that are nearly so.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::{Images, Symmetry};
+use crate::automaton::functions::{Functions, Subject, entry};
+use crate::machine::cpu::{Cpu, Step};
+use crate::machine::hazard::{About, id};
+use crate::machine::layout::{Cell, Field, Kind, Layout};
+use crate::machine::op::{Action, Entry};
+use crate::machine::program::Program;
+use crate::machine::value::{Object, Obs, Sort};
+use crate::search::packed::expand::{Expander, Scratch};
+use crate::search::reduced::{self, resources::Resources};
+use crate::search::reference::{Limits, search};
+use crate::search::system::{EMPTY, NoMove};
+use crate::search::tests::agree;
+use indexmap::IndexSet;
+
+/// What a state leads to: hazards, and states.
+type Successors = BTreeSet<(Option<(&'static str, About)>, Vec<u8>)>;
+
+fn successors<P: Program>(expander: &mut Expander<'_, P>, state: &[u8]) -> Successors {
+    let mut all = Successors::new();
+    let mut choices = Vec::new();
+    expander.enabled(state, &mut choices);
+    let plain = expander.unpack(state);
+    let deadlock = !expander.system.deadlocked(&plain).is_empty();
+    all.extend(deadlock.then_some((Some((id::DEADLOCK, About::Program)), Vec::new())));
+    if expander.system.quiescent(&plain) {
+        let at_rest = expander.program.at_quiescence(plain.memory());
+        all.extend(at_rest.into_iter().map(|hazard| (Some((hazard.id, hazard.about)), Vec::new())));
+    }
+    for choice in choices {
+        let mut next = vec![0; state.len()];
+        all.insert(match expander.step(state, choice, &mut next) {
+            Ok(stepped) => (stepped.warning.map(|warning| (warning.id, warning.about)), next),
+            Err(NoMove::Hazard(hazard)) => (Some((hazard.id, hazard.about)), Vec::new()),
+            Err(NoMove::NoWorker) => (None, Vec::new()),
+        });
+    }
+    all
+}
+
+/// Walks so many states: after each renaming a state leads to the renamed states and hazards. Returns how
+/// many renamings are left that do anything.
+pub(crate) fn mirrored<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
+    let mut expander = Expander::new(program, true);
+    let initial = expander.initial(memory);
+    let mut symmetry = Symmetry::of(program, memory);
+    let mut states = IndexSet::from([initial]);
+    let mut at = 0;
+    let _ = symmetry.learn(&mut expander);
+    while at < states.len().min(most) && !symmetry.elements.is_empty() {
+        let state = states[at].clone();
+        at += 1;
+        let next = successors(&mut expander, &state);
+        let _ = symmetry.learn(&mut expander);
+        let rename = |expander: &Expander<'_, P>, element: &super::Element, state: &[u8]| {
+            let mut image = state.to_vec();
+            if !image.is_empty() {
+                element.rename(expander, state, &mut image);
+                expander.sort_workers(&mut Scratch::default(), &mut image);
+            }
+            image
+        };
+        for element in &symmetry.elements {
+            let image = rename(&expander, element, &state);
+            let renamed: Successors = next
+                .iter()
+                .map(|(hazard, state)| {
+                    let hazard = hazard.map(|(id, about)| (id, element.renamer.about(about)));
+                    (hazard, rename(&expander, element, state))
+                })
+                .collect();
+            assert_eq!(successors(&mut expander, &image), renamed, "of {state:?}");
+        }
+        for element in &symmetry.elements {
+            // All states of an orbit have the same least image.
+            let least = |state: &[u8]| {
+                let mut least = state.to_vec();
+                symmetry.canonical(&expander, &mut Images::default(), &mut least);
+                least
+            };
+            assert_eq!(least(&state), least(&rename(&expander, element, &state)));
+        }
+        states.extend(next.into_iter().map(|(_, state)| state).filter(|state| !state.is_empty()));
+    }
+    closed(&expander, &symmetry);
+    symmetry.elements.len()
+}
+
+/// Wherever a node leads, its image leads to the image of that.
+fn closed<P: Program>(expander: &Expander<'_, P>, symmetry: &Symmetry) {
+    for element in &symmetry.elements {
+        for (at, node) in expander.nodes.iter().enumerate() {
+            let image = &expander.nodes[element.image(at as u32) as usize];
+            for (observed, to) in &node.edges {
+                assert!(image.edges.contains(&(element.renamer.obs(*observed), element.image(*to))));
+            }
+            if node.spawns != EMPTY {
+                assert_eq!(image.spawns, element.image(node.spawns));
+                assert!(expander.starts.contains(&image.spawns));
+            }
+        }
+    }
+}
+
+const ROOT: Object = Object { sort: Sort(0), index: 0 };
+const THING: Sort = Sort(1);
+const PTR: Cell<Option<Object>> = Cell::new(ROOT, Field(0));
+const LIST: Cell<()> = Cell::new(ROOT, Field(1));
+const OTHER_LIST: Cell<()> = Cell::new(ROOT, Field(2));
+const KLIST: Cell<()> = Cell::new(ROOT, Field(3));
+const GENERATION: Cell<()> = Cell::new(ROOT, Field(4));
+const ASYNC: Cell<()> = Cell::new(ROOT, Field(5));
+const OWN: Cell<()> = Cell::new(ROOT, Field(6));
+const N: Cell<u8> = Cell::new(ROOT, Field(7));
+
+const THINGS: u8 = 2;
+
+const TASK: u8 = 0;
+const LAST: u8 = 1;
+const ITEM: u8 = 2;
+const ASYNC_ENTRY: u8 = 3;
+
+const fn thing(index: u8) -> Object {
+    Object { sort: THING, index }
+}
+
+const fn refs(thing: Object) -> Cell<u8> {
+    Cell::new(thing, Field(0))
+}
+
+const fn mutex(thing: Object) -> Cell<()> {
+    Cell::new(thing, Field(1))
+}
+
+const fn flag(thing: Object) -> Cell<bool> {
+    Cell::new(thing, Field(2))
+}
+
+const fn work(thing: Object) -> Cell<()> {
+    Cell::new(thing, Field(3))
+}
+
+fn layout(slots: usize) -> Layout {
+    let slots = slots as u8;
+    let things = || (0..THINGS).map(thing);
+    let mut layout = Layout::new();
+    layout.immortal(ROOT, "root");
+    layout.cell(PTR, "ptr", Kind::Pointer(vec![ROOT.sort, THING]));
+    layout.cell(LIST, "list", Kind::List(THING, THINGS));
+    layout.cell(OTHER_LIST, "other list", Kind::List(THING, THINGS));
+    layout.cell(GENERATION, "generation", Kind::Generation(THING, THINGS));
+    layout.cell(ASYNC, "async", Kind::Async(1));
+    layout.cell(OWN, "own", Kind::PerTask(slots));
+    layout.cell(N, "n", Kind::Int);
+    for thing in things() {
+        layout.mortal(thing, format!("thing{}", thing.index), id::USE_AFTER_FREE);
+        layout.cell(refs(thing), "refs", Kind::Count);
+        layout.cell(mutex(thing), format!("mutex{}", thing.index), Kind::Lock);
+        layout.cell(flag(thing), "flag", Kind::Bool);
+        layout.cell(work(thing), "work", Kind::Work(slots));
+    }
+    layout.cell(KLIST, "klist", Kind::Klist(THING, things().map(Some).collect()));
+    layout
+}
+
+fn told(task: &Entry) -> Object {
+    match task.args[..] {
+        [Obs::Id(thing)] => thing,
+        _ => unreachable!("a task is told of a thing"),
+    }
+}
+
+fn of(function: u8, thing: Object) -> Entry {
+    Entry { function, args: vec![Obs::Id(thing)] }
+}
+
+/// Tasks and what they spawn run a closure.
+struct Body<F>(F);
+
+impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for Body<F> {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+        let Body(body) = self;
+        match task.function {
+            ITEM => cpu.repeat((), |()| {
+                cpu.step(Action::WorkStart(cpu.cell(work(told(task)))))?;
+                cpu.call("work", &[], || body(cpu, task))?;
+                cpu.step(Action::WorkEnd(cpu.cell(work(told(task)))))?;
+                Ok(Continue(()))
+            }),
+            ASYNC_ENTRY => {
+                cpu.call("entry", &[], || body(cpu, task))?;
+                cpu.observe(Action::AsyncEnd(cpu.cell(ASYNC), 0))
+            }
+            _ => body(cpu, task),
+        }
+    }
+
+    fn domain(&self, task: &Entry) -> Option<u8> {
+        (task.function == ASYNC_ENTRY).then_some(0)
+    }
+}
+
+/// Two tasks that do the same, each with its thing; then one with both.
+fn program<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(body: F) -> Functions<impl Subject> {
+    program_with(body, &[])
+}
+
+/// The same with more tasks, each after others.
+fn program_with<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(
+    body: F,
+    more: &[(Entry, &[usize])],
+) -> Functions<impl Subject + use<F>> {
+    let slots = 3 * usize::from(THINGS) + 1 + more.len();
+    let mut program = Functions::new(layout(slots), Body(body));
+    for index in 0..THINGS {
+        program = program.task(&format!("task{index}"), of(TASK, thing(index)));
+        program = program.with(refs(thing(index)), 2).alive(thing(index));
+    }
+    program = program.task_after("last", entry(LAST), &[0, 1]);
+    for (entry, after) in more {
+        program = program.task_after("more", entry.clone(), after);
+    }
+    for index in 0..THINGS {
+        program = program.item("item", of(ITEM, thing(index)), work(thing(index)));
+    }
+    program.workers(usize::from(THINGS))
+}
+
+/// What is found with and without symmetry is what the reference search finds. Returns the number of
+/// renamings, and of states with and without them.
+fn compare<S: Subject>(program: &Functions<S>, memory: &[u8]) -> (usize, usize, usize) {
+    let run = |no_symmetry| {
+        let limits = Limits { no_symmetry, ..Limits::default() };
+        let found = {
+            let resources = Resources { threads: 1, ..Resources::default() };
+            let found = reduced::search(program, memory, limits, &resources, |_| {});
+            found.expect("nothing is on disk").expect("it is decided")
+        };
+        closed(&found.searched.expander, &found.searched.symmetry);
+        let mut hazards: Vec<(&str, BTreeSet<About>)> =
+            found.hazards.into_iter().map(|(id, abouts)| (id, abouts.into_iter().collect())).collect();
+        hazards.sort_unstable();
+        (found.outcome.states, hazards)
+    };
+    let ((with, hazards), (without, same)) = (run(false), run(true));
+    assert_eq!(hazards, same);
+    let reference = search(program, memory, Limits::default(), |_| {});
+    let counts: Vec<(&str, usize)> = hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
+    let expected: Vec<(&str, usize)> =
+        reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
+    assert_eq!(counts, expected, "with symmetry and without reduction");
+    (mirrored(program, memory, usize::MAX), with, without)
+}
+
+/// Two things that are alike: the hazards, and fewer states if any have to be stored.
+fn alike<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) {
+    let outcome = search(program, &program.memory(), Limits::default(), |_| {});
+    let found: Vec<(&str, usize)> = outcome.found.iter().map(|found| (found.id, found.others)).collect();
+    assert_eq!(found, expected);
+    agree(program, &outcome);
+    let (renamings, with, without) = compare(program, &program.memory());
+    assert_eq!(renamings, 1, "the two things take each other's places");
+    assert!(with < without || without < 4, "{with} states stand for {without}");
+}
+
+/// Things that are nearly alike: nothing is saved.
+fn not_alike<S: Subject>(program: &Functions<S>, memory: &[u8]) {
+    let (renamings, with, without) = compare(program, memory);
+    assert_eq!((renamings, with), (0, without));
+}
+
+fn set(cpu: &Cpu<'_>, object: Object) -> Step<()> {
+    cpu.store(flag(object), true)
+}
+
+#[test]
+fn pointers_and_mutexes() {
+    let cross = program(|cpu, task| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let own = told(task);
+        cpu.lock(mutex(own))?;
+        let other = cpu.load(PTR)?;
+        cpu.store(PTR, Some(own))?;
+        if let Some(other) = other {
+            cpu.lock(mutex(other))?;
+            set(cpu, other)?;
+            cpu.unlock(mutex(other))?;
+        }
+        cpu.unlock(mutex(own))
+    });
+    alike(&cross, &[]);
+    let cycle = program(|cpu, task| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let own = told(task);
+        cpu.lock(mutex(own))?;
+        cpu.lock(mutex(thing(1 - own.index)))?;
+        cpu.unlock(mutex(thing(1 - own.index)))?;
+        cpu.unlock(mutex(own))
+    });
+    alike(&cycle, &[(id::DEADLOCK, 0)]);
+}
+
+#[test]
+fn others_are_counted_as_without_symmetry() {
+    let freed = program(|cpu, task| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let own = told(task);
+        cpu.observe::<bool>(Action::Put(cpu.cell(refs(own))))?;
+        if let Some(other) = cpu.load(PTR)? {
+            cpu.observe::<bool>(Action::Put(cpu.cell(refs(other))))?;
+            cpu.touch(other)?;
+        }
+        cpu.store(PTR, Some(own))?;
+        cpu.touch(own)
+    });
+    alike(&freed, &[(id::USE_AFTER_FREE, 1)]);
+}
+
+#[test]
+fn lists() {
+    let body = program(|cpu, task| {
+        let [list, unless_on] = [LIST, OTHER_LIST].map(|list| cpu.cell(list));
+        if task.function != TASK {
+            return Ok(());
+        }
+        let own = told(task);
+        cpu.observe::<bool>(Action::ListAdd { list, unless_on, member: own })?;
+        let first: Option<Object> = cpu.observe(Action::ListPop(list))?;
+        if let Some(first) = first {
+            cpu.store(PTR, Some(first))?;
+            cpu.observe::<bool>(Action::ListAdd { list: unless_on, unless_on: list, member: first })?;
+        }
+        cpu.step(Action::ListSplice(unless_on, list))?;
+        cpu.observe::<bool>(Action::ListDel(list, unless_on, own)).map(|_| ())
+    });
+    alike(&body, &[]);
+}
+
+#[test]
+fn klists() {
+    let body = program(|cpu, task| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let (klist, own) = (cpu.cell(KLIST), told(task));
+        cpu.step(Action::KlistAdd(klist, own))?;
+        let iter = cpu.klist_next(cpu.klist_iter_init(KLIST))?;
+        if let Some(node) = iter.node() {
+            cpu.store(PTR, Some(thing(node)))?;
+        }
+        let iter = cpu.klist_next(iter)?;
+        cpu.klist_iter_exit(iter)?;
+        cpu.observe::<bool>(Action::KlistDel(klist, own))?;
+        cpu.step(Action::KlistAwait(klist, own)).map(|_| ())
+    });
+    alike(&body, &[]);
+}
+
+#[test]
+fn generations() {
+    let body = program(|cpu, task| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let (generation, own) = (cpu.cell(GENERATION), told(task));
+        cpu.step(Action::Sample(generation, own.index))?;
+        cpu.step(Action::Bump(generation, vec![own.index]))?;
+        if cpu.observe(Action::Moved(generation, own.index))? {
+            cpu.store(PTR, Some(own))?;
+        }
+        cpu.step(Action::Sample(generation, own.index))?;
+        cpu.step(Action::Net(generation, true)).map(|_| ())
+    });
+    alike(&body, &[]);
+}
+
+#[test]
+fn work_items() {
+    let body = program(|cpu, task| {
+        let own = match task.function {
+            LAST => return Ok(()),
+            ITEM => return cpu.store(PTR, Some(told(task))),
+            _ => told(task),
+        };
+        let first = cpu.load(PTR)?.unwrap_or(own);
+        cpu.queue_work(work(first))?;
+        cpu.flush_work(work(own))?;
+        cpu.lock(mutex(first))?;
+        cpu.cancel_work_sync(work(first))?;
+        cpu.unlock(mutex(first))
+    });
+    alike(&body, &[]);
+}
+
+#[test]
+fn spawned_tasks() {
+    let body = program(|cpu, task| {
+        let lists = cpu.cell(ASYNC);
+        let own = match task.function {
+            ASYNC_ENTRY => {
+                cpu.lock(mutex(told(task)))?;
+                if cpu.observe(Action::TestOwn(cpu.cell(OWN)))? {
+                    cpu.store(PTR, Some(told(task)))?;
+                }
+                return cpu.unlock(mutex(told(task)));
+            }
+            TASK => told(task),
+            _ => return cpu.step(Action::AsyncAwait(lists, None)).map(|_| ()),
+        };
+        // The task with the other thing decides whether the flag is set.
+        let mark = cpu.load(PTR)?.is_none().then_some(cpu.cell(OWN));
+        let entry = of(ASYNC_ENTRY, own);
+        cpu.step(Action::AsyncSchedule { lists, domain: 0, entry, mark })?;
+        cpu.step(Action::SetOwn(cpu.cell(OWN), true))?;
+        let found = cpu.load(PTR)?;
+        cpu.step(Action::AsyncAwait(lists, Some(0)))?;
+        cpu.touch(found.unwrap_or(own))
+    });
+    alike(&body, &[]);
+}
+
+#[test]
+fn equal_tasks_without_things_are_alike() {
+    let body = |cpu: &Cpu<'_>, _: &Entry| {
+        cpu.repeat(0u8, |turn| {
+            let n = cpu.load(N)?;
+            cpu.store(N, n + 1)?;
+            Ok(if turn == 1 { Break(()) } else { Continue(turn + 1) })
+        })
+    };
+    let tasks = |n: usize| {
+        let program = Functions::new(layout(n), body);
+        (0..n).fold(program, |program, i| program.task(&format!("t{i}"), entry(0)))
+    };
+    assert_eq!(compare(&tasks(1), &tasks(1).memory()).0, 0);
+    let (renamings, with, without) = compare(&tasks(3), &tasks(3).memory());
+    assert_eq!(renamings, 5);
+    assert!(with * 6 >= without && with * 4 < without, "{with} states stand for {without}");
+}
+
+/// Tasks whose order matters.
+fn racing(more: &[(Entry, &[usize])]) -> Functions<impl Subject + use<>> {
+    let body = |cpu: &Cpu<'_>, task: &Entry| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let found = cpu.load(PTR)?;
+        set(cpu, found.unwrap_or(told(task)))?;
+        cpu.store(PTR, Some(told(task)))?;
+        cpu.load(N).map(|_| ())
+    };
+    program_with(body, more)
+}
+
+#[test]
+fn what_differs_in_memory_tasks_or_code_is_not_alike() {
+    let all = racing(&[]);
+    alike(&all, &[]);
+    let flagged = racing(&[]).with(flag(thing(1)), true);
+    not_alike(&flagged, &flagged.memory());
+    let mut ordered = all.memory();
+    let list = all.layout().info(all.layout().find(LIST)).range();
+    ordered[list].copy_from_slice(&[2, 1, 0]);
+    not_alike(&all, &ordered);
+    let pointing = racing(&[]).with(PTR, Some(thing(0)));
+    not_alike(&pointing, &pointing.memory());
+    // One more task, for one of them.
+    let more = racing(&[(of(LAST, thing(0)), &[])]);
+    not_alike(&more, &more.memory());
+    // A task that only one of them precedes.
+    let after = racing(&[(entry(LAST), &[0])]);
+    not_alike(&after, &after.memory());
+    // Code that tells them apart, some steps later.
+    let told_apart = program(|cpu, task| {
+        if task.function != TASK {
+            return Ok(());
+        }
+        let n = cpu.load(N)?;
+        cpu.store(N, n + 1)?;
+        if n == 1 && told(task) == thing(1) {
+            cpu.store(N, 5)?;
+        }
+        Ok(())
+    });
+    not_alike(&told_apart, &told_apart.memory());
+    // ... and code that goes the same way and only writes something else.
+    let writes = program(|cpu, task| match task.function {
+        TASK => {
+            cpu.load(PTR)?;
+            cpu.store(N, 4 + told(task).index)
+        }
+        _ => Ok(()),
+    });
+    not_alike(&writes, &writes.memory());
+}
