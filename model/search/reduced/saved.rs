@@ -37,6 +37,7 @@ struct Note {
     beyond: Option<Gains>,
     edges: Option<Vec<Edge>>,
     news: Option<usize>,
+    stale: bool,
 }
 
 impl<P: Program> Searched<'_, P> {
@@ -62,6 +63,7 @@ impl<P: Program> Searched<'_, P> {
             beyond: round.beyond.take(),
             edges: round.edges.take(),
             news: round.news,
+            stale: round.stale,
         };
         let bytes = postcard::to_stdvec(&note).map_err(std::io::Error::other)?;
         self.lessons = note.lessons;
@@ -110,6 +112,7 @@ impl<P: Program> Searched<'_, P> {
         round.beyond = note.beyond;
         round.edges = note.edges;
         round.news = note.news;
+        round.stale = note.stale;
         Ok(Some(round))
     }
 }
