@@ -6,6 +6,7 @@ mod yardstick;
 use divan::counter::ItemsCount;
 use raddle::automaton::functions::Functions;
 use raddle::search::exhaustive;
+use raddle::search::reduced::{self, resources::Resources};
 use raddle::search::reference::{self, Limits, Outcome};
 use yardstick::{ROWS, Row, Yardstick};
 
@@ -46,6 +47,44 @@ fn exhaustive(bencher: divan::Bencher<'_, '_>, size: &str) {
         exhaustive::search(program, &program.memory(), Limits::default(), |_| {})
     };
     measure(bencher, size, run);
+}
+
+/// What the default search stores, for devices and drivers: the counts that are asserted.
+const REDUCED: [(&str, u8, u8, usize, usize); 4] = [
+    ("2,3", 2, 3, 10_567, 152_738),
+    ("3,3", 3, 3, 332_335, 4_989_525),
+    ("4,3", 4, 3, 0, 0),
+    ("3,4", 3, 4, 0, 0),
+];
+
+/// The default search's own part; one thread, so that it is comparable.
+#[divan::bench(args = ["2,3", "3,3"], sample_count = 5, sample_size = 1)]
+fn reduced(bencher: divan::Bencher<'_, '_>, size: &str) {
+    answer(bencher, size, 1);
+}
+
+/// The same on all processors.
+#[divan::bench(args = ["2,3", "3,3"], sample_count = 5, sample_size = 1)]
+fn reduced_on_all_threads(bencher: divan::Bencher<'_, '_>, size: &str) {
+    answer(bencher, size, 0);
+}
+
+/// Minutes: `cargo bench --bench search -- --ignored reduced_large`.
+#[divan::bench(args = ["4,3", "3,4"], sample_count = 1, sample_size = 1, ignore)]
+fn reduced_large(bencher: divan::Bencher<'_, '_>, size: &str) {
+    answer(bencher, size, 0);
+}
+
+fn answer(bencher: divan::Bencher<'_, '_>, size: &str, threads: usize) {
+    let row = REDUCED.into_iter().find(|row| row.0 == size).expect("a size");
+    let (_, devices, drivers, states, steps) = row;
+    let program = Yardstick::program(devices, drivers, false);
+    let resources = Resources { threads, ..Resources::default() };
+    bencher.counter(ItemsCount::new(states)).bench(|| {
+        let found = reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
+        let found = found.expect("nothing is on disk").expect("no state comes back");
+        assert_eq!((found.outcome.states, found.outcome.transitions), (states, steps));
+    });
 }
 
 #[divan::bench(args = ["2,3"], sample_count = 1, sample_size = 1, ignore)]

@@ -73,3 +73,35 @@ fn drivers_that_nobody_unregisters_are_alike() {
         }
     }
 }
+
+/// States stored and steps taken by the default search: pinned, for devices and drivers.
+const REDUCED: [(u8, u8, usize, usize); 6] = [
+    (1, 1, 6, 58),
+    (2, 1, 23, 214),
+    (1, 2, 50, 681),
+    (2, 2, 635, 9_331),
+    (3, 2, 6_032, 91_137),
+    (2, 3, 10_567, 152_738),
+];
+
+#[test]
+fn the_default_search_finds_the_hazards_in_fewer_states_on_any_number_of_threads() {
+    for (devices, drivers, states, steps) in REDUCED {
+        for threads in [1, 2] {
+            let resources = Resources { threads, ..Resources::default() };
+            let run = |stop| {
+                let program = Yardstick::program(devices, drivers, stop);
+                let found =
+                    reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
+                let found = found.expect("nothing is on disk").expect("no state comes back");
+                let mut ids: Vec<&str> = found.hazards.keys().copied().collect();
+                ids.sort_unstable();
+                (ids, found.outcome.states, found.outcome.transitions)
+            };
+            assert_eq!(run(false), (vec![], states, steps), "{devices},{drivers}");
+            let mut hazards = HAZARDS;
+            hazards.sort_unstable();
+            assert_eq!(run(true).0, hazards);
+        }
+    }
+}
