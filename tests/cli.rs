@@ -772,3 +772,31 @@ fn hash_compaction_says_how_probable_it_is_that_a_state_was_missed() {
     let guarantee = compact["guarantee"].as_str().expect("a sentence");
     assert!(guarantee.contains("a state missed with a probability below"), "{guarantee}");
 }
+
+#[test]
+fn a_run_is_shown_even_if_the_shortest_one_is_out_of_reach() {
+    let (dir, _) = with(include_str!("../scenarios/duyck/v4-overwrite.toml"));
+    let run = |options: &[&str]| {
+        let base = ["check", "case.toml", "--revision", "v5.19", "--format", "json"];
+        let output = raddle(&[&base, options].concat(), dir.path());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+        (row["hazards"].clone(), row["guarantee"].as_str().expect("a sentence").to_owned())
+    };
+    let (hazards, guarantee) = run(&[]);
+    assert!(!guarantee.contains("shorter run"), "{guarantee}");
+    // Enough to find the hazards, not enough to find the nearest way to them.
+    let (same, guarantee) = run(&["--max-states", "200", "--dump", "traces"]);
+    assert_eq!(hazards, same);
+    assert!(guarantee.contains("a shorter run may show"), "{guarantee}");
+    let traces = fs::read_dir(dir.path().join("traces")).expect("traces");
+    let json = traces.map(|entry| entry.expect("an entry").path());
+    for trace in json.filter(|path| path.extension().is_some_and(|ending| ending == "json")) {
+        let name = trace.display().to_string();
+        if name.contains("itf") || name.contains("sarif") {
+            continue;
+        }
+        let output = raddle(&["replay", &name], dir.path());
+        assert_eq!(code(&output), 0, "{name}: {}", stderr(&output));
+    }
+}

@@ -2,6 +2,8 @@
 //! depth of those finds the runs that are shown. Where the reduced one cannot decide, all states are
 //! searched.
 
+use std::time::Instant;
+
 use super::exhaustive;
 use super::reduced;
 use super::reduced::resources::{Failed, Resources};
@@ -22,6 +24,7 @@ pub fn search<P: Program>(
     resources: &Resources,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, Failed> {
+    let begun = Instant::now();
     let reduced = match limits.all_orders && limits.no_symmetry {
         true => None,
         false => reduced::search(program, memory, limits, resources, &mut progress)?,
@@ -34,7 +37,8 @@ pub fn search<P: Program>(
     }
     let mut ids: Vec<&'static str> = reduced.hazards.keys().copied().collect();
     ids.sort_unstable();
-    let all = exhaustive::runs(program, memory, limits, &ids, progress);
+    let time_limit = limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+    let all = exhaustive::runs(program, memory, Limits { time_limit, ..limits }, &ids, progress);
     reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
     for id in ids {
         let shown = all.found.iter().find(|found| found.id == id).cloned();
