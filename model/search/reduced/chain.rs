@@ -258,10 +258,8 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 Ok(Way::Nowhere)
             }
             Ok(Stepped { after, warning }) => {
-                if !self.past
-                    && !(alone && self.leaves_waits_alone(choice.slot, after))
-                    && expander.may_be_deadlock(&self.next)
-                {
+                let certainly_none = self.past || alone && self.leaves_waits_alone(choice.slot, after);
+                if !certainly_none && expander.may_be_deadlock(&self.next) {
                     let waiters = expander.system.deadlocked(&expander.unpack(&self.next));
                     if !waiters.is_empty() {
                         return Ok(Way::Deadlock(deadlock(&waiters, expander.program)));

@@ -7,7 +7,7 @@
 //! that the search found complete. docs/reduction.md has the argument.
 //!
 //! Two things it does not decide: a program whose states can come back, and one that wants more workers
-//! than there are. Then it says so ([`Unfit`]), and all states are searched.
+//! than there are. Then all states are searched.
 
 mod chain;
 mod choose;

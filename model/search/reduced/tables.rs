@@ -335,8 +335,7 @@ impl Tables {
                     let liveness = layout.info(*cell).liveness.filter(|_| self.touches.iter().any(frees));
                     let used = liveness.is_some_and(|liveness| mask.has(liveness));
                     // ... or it counts itself.
-                    let counts = view != View::Guard
-                        && touches.cells.iter().any(|touch| *touch == (*cell, Touch::Count));
+                    let counts = view != View::Guard && touches.cells.contains(&(*cell, Touch::Count));
                     let lowers = view == View::Step && touches.lowers.contains(cell);
                     if used || counts {
                         needs.push(Need { count, slack: u8::from(lowers) });
