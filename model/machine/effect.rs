@@ -295,11 +295,14 @@ impl Machine<'_> {
     /// changed by this task alone, so it is not in the footprint.
     fn leave_slot(&mut self) -> Result<(), Hazard> {
         let owner = self.slot + 1;
-        for lock in self.layout.locks() {
-            if usize::from(*self.byte(*lock)) == owner {
-                let text = format!("a task ends while it holds {}", self.name(*lock));
-                return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(*lock), text));
-            }
+        let held = |lock: &&CellId| usize::from(self.memory[self.layout.info(**lock).offset]) == owner;
+        let held: Vec<CellId> = self.layout.locks().iter().filter(held).copied().collect();
+        if !held.is_empty() {
+            // Of several none is the one that it is about.
+            let about = if let [lock] = held[..] { About::Cell(lock) } else { About::Program };
+            let names: Vec<&str> = held.iter().map(|lock| self.name(*lock)).collect();
+            let text = format!("a task ends while it holds {}", names.join(" and "));
+            return Err(Hazard::new(id::UNLOCK_IMBALANCE, about, text));
         }
         for cell in self.layout.by_slot() {
             if let Some(byte) = self.layout.of_slot(*cell, self.slot) {

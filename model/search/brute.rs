@@ -347,7 +347,7 @@ fn program(most: usize) -> impl Strategy<Value = Vec<Instr>> {
     prop::collection::vec(instr(), 1..=most)
 }
 
-fn config() -> ProptestConfig {
+pub(super) fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow::{Break, Continue};
 
+use proptest::prelude::*;
+
 use super::{Images, Symmetry};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::{Cpu, Step};
@@ -11,6 +13,7 @@ use crate::machine::layout::{Cell, Field, Kind, Layout};
 use crate::machine::op::{Action, Entry};
 use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs, Sort};
+use crate::search::brute::config;
 use crate::search::packed::expand::{Expander, Scratch};
 use crate::search::reduced;
 use crate::search::reference::{Limits, search};
@@ -236,14 +239,17 @@ fn program_with<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(
 fn compare<S: Subject>(program: &Functions<S>, memory: &[u8]) -> (usize, usize, usize) {
     let run = |no_symmetry| {
         let limits = Limits { no_symmetry, ..Limits::default() };
-        let found = reduced::search(program, memory, limits, |_| {}).expect("it is decided");
+        let found = reduced::search(program, memory, limits, |_| {})?;
         closed(&found.search.expander, &found.search.symmetry);
         let mut hazards: Vec<(&str, BTreeSet<About>)> =
             found.hazards.into_iter().map(|(id, abouts)| (id, abouts.into_iter().collect())).collect();
         hazards.sort_unstable();
-        (found.outcome.states, hazards)
+        Some((found.outcome.states, hazards))
     };
-    let ((with, hazards), (without, same)) = (run(false), run(true));
+    let (Some((with, hazards)), Some((without, same))) = (run(false), run(true)) else {
+        assert!(run(false).is_none() && run(true).is_none());
+        return (mirrored(program, memory, usize::MAX), 0, 0);
+    };
     assert_eq!(hazards, same);
     let reference = search(program, memory, Limits::default(), |_| {});
     let counts: Vec<(&str, usize)> = hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
@@ -499,4 +505,117 @@ fn what_differs_in_memory_tasks_or_code_is_not_alike() {
         _ => Ok(()),
     });
     not_alike(&writes, &writes.memory());
+}
+
+/// What random tasks do.
+#[derive(Clone, Copy, Debug)]
+enum Instr {
+    /// With the task's own thing, or the one that `PTR` points at, if any.
+    Lock(bool),
+    Unlock(bool),
+    Put(bool),
+    Touch(bool),
+    Set(bool),
+    /// Ends the task unless the flag is set.
+    If(bool),
+    Point,
+    Clear,
+    /// Appends the own thing to the list.
+    Append,
+    /// Points at the first of the list.
+    Pop,
+    Choose,
+    Spawn,
+    Synchronize,
+    Queue(bool),
+    Flush(bool),
+}
+
+fn run(cpu: &Cpu<'_>, own: Object, instrs: &[Instr]) -> Step<()> {
+    let [list, unless_on] = [LIST, OTHER_LIST].map(|list| cpu.cell(list));
+    for instr in instrs {
+        let at = |mine: bool| if mine { Ok(Some(own)) } else { cpu.load(PTR) };
+        match *instr {
+            Instr::Point => cpu.store(PTR, Some(own))?,
+            Instr::Clear => cpu.store(PTR, None)?,
+            Instr::Append => drop(cpu.step(Action::ListAdd { list, unless_on, member: own })?),
+            Instr::Pop => cpu.store(PTR, cpu.observe(Action::ListPop(list))?)?,
+            Instr::Choose if cpu.choose(2)? == 1 => return Ok(()),
+            Instr::Choose => {}
+            Instr::Spawn => {
+                let (lists, entry) = (cpu.cell(ASYNC), of(ASYNC_ENTRY, own));
+                cpu.step(Action::AsyncSchedule { lists, domain: 0, entry, mark: None })?;
+            }
+            Instr::Synchronize => drop(cpu.step(Action::AsyncAwait(cpu.cell(ASYNC), None))?),
+            Instr::Lock(mine)
+            | Instr::Unlock(mine)
+            | Instr::Put(mine)
+            | Instr::Touch(mine)
+            | Instr::Set(mine)
+            | Instr::If(mine)
+            | Instr::Queue(mine)
+            | Instr::Flush(mine) => {
+                let Some(thing) = at(mine)? else { continue };
+                match instr {
+                    Instr::Lock(_) => cpu.lock(mutex(thing))?,
+                    Instr::Unlock(_) => cpu.unlock(mutex(thing))?,
+                    Instr::Put(_) => drop(cpu.observe::<bool>(Action::Put(cpu.cell(refs(thing))))?),
+                    Instr::Touch(_) => cpu.touch(thing)?,
+                    Instr::Set(_) => set(cpu, thing)?,
+                    Instr::Queue(_) => drop(cpu.queue_work(work(thing))?),
+                    Instr::Flush(_) => drop(cpu.flush_work(work(thing))?),
+                    _ if !cpu.load(flag(thing))? => return Ok(()),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn instr() -> impl Strategy<Value = Instr> {
+    let any = any::<bool>;
+    prop_oneof![
+        3 => any().prop_map(Instr::Lock),
+        3 => any().prop_map(Instr::Unlock),
+        2 => any().prop_map(Instr::Put),
+        1 => any().prop_map(Instr::Touch),
+        1 => any().prop_map(Instr::Set),
+        1 => any().prop_map(Instr::If),
+        3 => Just(Instr::Point),
+        1 => Just(Instr::Clear),
+        1 => Just(Instr::Append),
+        1 => Just(Instr::Pop),
+        1 => Just(Instr::Choose),
+        1 => any().prop_map(Instr::Queue),
+    ]
+}
+
+fn waits() -> impl Strategy<Value = Instr> {
+    prop_oneof![Just(Instr::Spawn), Just(Instr::Synchronize), any::<bool>().prop_map(Instr::Flush)]
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Whatever two tasks with a thing each do, what they spawn and what their items do.
+    #[test]
+    fn random_programs_have_the_same_hazards(
+        mut task in prop::collection::vec(instr(), 1..=5),
+        wait in prop::collection::vec((waits(), 0..6usize), 0..=2),
+        item in prop::collection::vec(instr(), 0..=2),
+        spawned in prop::collection::vec(instr(), 0..=3),
+    ) {
+        for (wait, at) in wait {
+            task.insert(at.min(task.len()), wait);
+        }
+        let body = |cpu: &Cpu<'_>, entry: &Entry| match entry.function {
+            TASK => run(cpu, told(entry), &task),
+            ITEM => run(cpu, told(entry), &item),
+            ASYNC_ENTRY => run(cpu, told(entry), &spawned),
+            _ => Ok(()),
+        };
+        let program = program(body);
+        compare(&program, &program.memory());
+    }
 }
