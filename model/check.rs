@@ -17,6 +17,7 @@ use crate::machine::set_up::{Failed, set_up};
 use crate::render::{self, DiagramOptions};
 use crate::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
 use crate::search::answer;
+use crate::search::reduced::resources::Resources;
 use crate::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use crate::trace::{self, Ending, Story, Turn};
 use crate::witness;
@@ -57,6 +58,8 @@ pub struct Options {
     pub engine: Engine,
     /// When to stop early.
     pub limits: Limits,
+    /// What the default search may use.
+    pub resources: Resources,
     /// How loom and shuttle explore.
     pub native: engines::Options,
     /// The program that runs loom and shuttle in a process of its own; `None`: they run in this one.
@@ -99,6 +102,8 @@ pub struct Report {
     pub title: String,
     /// The revision.
     pub revision: String,
+    /// The rules that the scenario changes, such as `detach-waits-for-async = false`.
+    pub rules: String,
     /// The engine.
     pub engine: Engine,
     /// The verdict.
@@ -271,7 +276,7 @@ impl Scenario {
         &self,
         revision: &str,
         options: &Options,
-        progress: impl FnMut(Progress),
+        progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let program = self.program(revision)?;
         self.check_program(&program, revision, options, progress)
@@ -287,12 +292,13 @@ impl Scenario {
         program: &DriverCore,
         revision: &str,
         options: &Options,
-        progress: impl FnMut(Progress),
+        progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let mut report = Report {
             scenario: self.file.path.clone(),
             title: self.file.title.clone(),
             revision: revision.to_owned(),
+            rules: self.overrides(),
             engine: options.engine,
             verdict: Verdict::Inconclusive,
             violations: Vec::new(),
@@ -307,7 +313,7 @@ impl Scenario {
         match set_up(program, |_, _, _, _| {}) {
             Ok(_) if matches!(options.engine, Engine::Loom | Engine::Shuttle) => {
                 match witness::explore(self, program, revision, options) {
-                    Ok(result) => fill_native(&mut report, program, options, &result),
+                    Ok(result) => fill_native(&mut report, program, &self.restrictions(), options, &result),
                     Err(why) => {
                         report.cut = true;
                         report.guarantee = format!("inconclusive: {why}");
@@ -320,7 +326,8 @@ impl Scenario {
                 let outcome = if options.engine == Engine::Reference {
                     reference::search(program, &memory, limits, progress)
                 } else {
-                    answer::search(program, &memory, limits, progress)
+                    answer::search(program, &memory, limits, &options.resources, progress)
+                        .map_err(|failed| InputError::of_file(&self.file.path, failed.to_string()))?
                 };
                 self.fill(&mut report, program, &outcome);
             }
@@ -377,7 +384,10 @@ impl Scenario {
             _ => {
                 let cut = outcome.cut.map_or(String::new(), |cut| self.cut(cut));
                 let word = if report.verdict == Verdict::Violated { "violated" } else { "inconclusive" };
-                format!("{word}: {cut}; up to {} steps", outcome.depth)
+                match outcome.depth {
+                    0 => format!("{word}: {cut}; some interleavings"),
+                    depth => format!("{word}: {cut}; up to {depth} steps"),
+                }
             }
         };
         let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -386,8 +396,24 @@ impl Scenario {
         let mut parts = vec![
             format!("{verdict} of {tasks} task{} and up to {entries} async {entry_word}", plural(tasks)),
             format!("{} state{}", thousands(outcome.states), plural(outcome.states)),
-            "sequential consistency".to_owned(),
         ];
+        parts.extend(self.restrictions());
+        if outcome.omission_probability > 0.0 {
+            let probability = outcome.omission_probability;
+            parts.push(format!("a state missed with a probability below {probability:.1e}"));
+        }
+        let longer = outcome.found.iter().filter(|found| found.may_be_longer).map(|found| found.id);
+        let longer: Vec<&str> = longer.collect();
+        if !longer.is_empty() {
+            parts.push(format!("a shorter run may show {}", longer.join(", ")));
+        }
+        parts.join(", ")
+    }
+
+    /// What any verdict on this scenario leaves out.
+    pub(crate) fn restrictions(&self) -> Vec<String> {
+        let world = &self.file.world;
+        let mut parts = vec!["sequential consistency".to_owned()];
         let contract = if world.environment.contract_kept { "kept" } else { "violated" };
         parts.push(format!("contract {contract}"));
         parts.push("set-up fixed".to_owned());
@@ -396,19 +422,20 @@ impl Scenario {
             [AsyncOutcome::Inline] => parts.push("async_schedule always runs inline".to_owned()),
             _ => {}
         }
-        if !self.file.rules.is_empty() {
-            let rules: Vec<String> = self
-                .file
-                .rules
-                .iter()
-                .map(|(name, value)| match value {
-                    RuleValue::Bool(value) => format!("{name} = {value}"),
-                    RuleValue::Word(word) => format!("{name} = {word}"),
-                })
-                .collect();
-            parts.push(format!("with {}", rules.join(", ")));
+        let rules = self.overrides();
+        if !rules.is_empty() {
+            parts.push(format!("with {rules}"));
         }
-        parts.join(", ")
+        parts
+    }
+
+    /// The rules that the scenario changes.
+    fn overrides(&self) -> String {
+        let rule = |(name, value): (&String, &RuleValue)| match value {
+            RuleValue::Bool(value) => format!("{name} = {value}"),
+            RuleValue::Word(word) => format!("{name} = {word}"),
+        };
+        self.file.rules.iter().map(rule).collect::<Vec<_>>().join(", ")
     }
 
     fn cut(&self, cut: Cut) -> String {
@@ -434,14 +461,25 @@ fn set_up_memory(program: &DriverCore) -> Vec<u8> {
     memory
 }
 
-fn fill_native(report: &mut Report, program: &DriverCore, options: &Options, result: &engines::Result) {
+fn fill_native(
+    report: &mut Report,
+    program: &DriverCore,
+    restrictions: &[String],
+    options: &Options,
+    result: &engines::Result,
+) {
     let violation = |shown: &Shown| {
-        let ending = if shown.at_rest { Ending::AtRest(&shown.id) } else { Ending::Step };
+        let ending = match shown.cycle {
+            Some(begins) => Ending::Cycle(begins),
+            None if shown.at_rest => Ending::AtRest(&shown.id),
+            None => Ending::Step,
+        };
         told(program, &shown.id, shown.schedule.clone(), ending, 0)
     };
     report.violations = result.shown.iter().map(violation).collect();
-    (report.guarantee, report.verdict, report.cut) = witness::guarantee(options, result);
-    report.sampled = options.engine == Engine::Shuttle || options.native.preemptions.is_some();
+    (report.guarantee, report.verdict, report.cut) = witness::guarantee(restrictions, options, result);
+    let native = &options.native;
+    report.sampled = options.engine == Engine::Shuttle || native.preemptions.is_some() || native.weak_memory;
 }
 
 fn violation(program: &DriverCore, found: &Found) -> Violation {

@@ -8,6 +8,10 @@ use crate::trace::{self, Ending, ReplayError, Scene, Story, Turn};
 /// The version of the format; it changes when older readers could misread it.
 const VERSION: u32 = 1;
 
+/// What is said of a trace of a set-up that goes well now.
+const NO_HAZARD: &str = "the set-up no longer raises a hazard; the model or the scenario has changed since \
+                         this trace was dumped";
+
 /// A violation's run, with the scenario that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DumpedTrace {
@@ -92,7 +96,7 @@ impl DumpedTrace {
         let scenario = Scenario::parse(&self.scenario, &self.text).map_err(|errors| errors[0].to_string())?;
         let program = scenario.program(&self.revision).map_err(|error| error.to_string())?;
         let story = if self.in_set_up {
-            trace::replay_set_up(&program).ok_or("the set-up no longer raises a hazard")?
+            trace::replay_set_up(&program).ok_or(NO_HAZARD)?
         } else {
             let at_rest = self.story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
             let ending = match self.story.cycle {
@@ -114,13 +118,13 @@ impl DumpedTrace {
     ///
     /// # Errors
     ///
-    /// The scenario or the model has changed, or the run is one of the set-up.
+    /// The scenario or the model has changed.
     pub fn scenes(&self) -> Result<Vec<Scene>, String> {
-        if self.in_set_up {
-            return Err("the set-up raises this hazard; only runs after it can be stepped through".to_owned());
-        }
         let scenario = Scenario::parse(&self.scenario, &self.text).map_err(|errors| errors[0].to_string())?;
         let program = scenario.program(&self.revision).map_err(|error| error.to_string())?;
+        if self.in_set_up {
+            return trace::set_up_scenes(&program).ok_or_else(|| NO_HAZARD.to_owned());
+        }
         trace::scenes(&program, &self.schedule).map_err(|error| error.to_string())
     }
 }

@@ -48,6 +48,12 @@ impl Form {
         matches!(self, Form::Sarif | Form::Junit | Form::Ktap)
     }
 
+    /// Whether its readers take one document with one violation, so that two in a row are none.
+    #[must_use]
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Form::Mermaid | Form::Itf)
+    }
+
     /// A whole run as one document: of every report and every violation.
     ///
     /// # Panics
@@ -117,6 +123,7 @@ pub fn heading<'a>(report: &'a Report, violation: &'a Violation) -> Heading<'a> 
         scenario: &report.scenario,
         title: &report.title,
         revision: &report.revision,
+        rules: &report.rules,
         hazard: &violation.id,
         others: violation.others,
         guarantee: &report.guarantee,

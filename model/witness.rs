@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::{Engine, Options, Report, Scenario, Verdict, thousands};
 use crate::driver_core::program::DriverCore;
+use crate::driver_core::rules::RULES;
 use crate::engines::agree::{Covered, Witness, differences};
 use crate::engines::survey::survey;
 use crate::engines::{self, Scheduler, child, loom, shuttle};
@@ -31,6 +32,8 @@ struct Request {
     scenario: String,
     text: String,
     revision: String,
+    /// The value of every rule: it may be overridden otherwise than in the text.
+    rules: Vec<(String, String)>,
     task: Task,
     options: engines::Options,
 }
@@ -88,6 +91,10 @@ fn ask(
         scenario: scenario.file().path.clone(),
         text: scenario.text().to_owned(),
         revision: revision.to_owned(),
+        rules: RULES
+            .iter()
+            .map(|rule| (rule.name.to_owned(), (rule.get)(program.rules()).to_owned()))
+            .collect(),
         task,
         options: options.clone(),
     };
@@ -111,16 +118,22 @@ fn run(program: &DriverCore, task: &Task, options: &engines::Options) -> Result<
 #[must_use]
 pub fn serve(request: &str) -> String {
     let answer = serde_json::from_str(request).map_err(|error| error.to_string()).and_then(|request| {
-        let Request { scenario, text, revision, task, options } = request;
+        let Request { scenario, text, revision, rules, task, options } = request;
         let scenario = Scenario::parse(&scenario, &text).map_err(|errors| errors[0].to_string())?;
-        let program = scenario.program(&revision).map_err(|error| error.to_string())?;
+        let rules: Vec<(&str, &str)> =
+            rules.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let program = scenario.program_with(&revision, &rules).map_err(|error| error.to_string())?;
         run(&program, &task, &options)
     });
     serde_json::to_string(&answer).unwrap_or_else(|error| unreachable!("internal: no JSON: {error}"))
 }
 
 /// What loom or shuttle covered, in one sentence; whether that is everything; whether it was cut.
-pub(crate) fn guarantee(options: &Options, result: &engines::Result) -> (String, Verdict, bool) {
+pub(crate) fn guarantee(
+    restrictions: &[String],
+    options: &Options,
+    result: &engines::Result,
+) -> (String, Verdict, bool) {
     let native = &options.native;
     let found = !result.shown.is_empty();
     let executions = thousands(result.executions);
@@ -137,7 +150,10 @@ pub(crate) fn guarantee(options: &Options, result: &engines::Result) -> (String,
         Verdict::Verified => "verified",
         Verdict::Inconclusive => "inconclusive",
     };
-    let covers = "sequential consistency, set-up fixed, livelocks and data races not looked for";
+    let covers = format!("{}, {}", restrictions.join(", "), not_looked_for(native));
+    if native.weak_memory {
+        return (of_weak_memory(restrictions, native, result), verdict(false), result.cut.is_some());
+    }
     if options.engine == Engine::Shuttle {
         let how = match native.scheduler {
             Scheduler::Pct => format!("pct depth {}, seed {}", native.depth, native.seed),
@@ -163,6 +179,39 @@ pub(crate) fn guarantee(options: &Options, result: &engines::Result) -> (String,
             (format!("{}: exhaustive, {executions} executions, {covers}", word(true)), verdict(true), false)
         }
     }
+}
+
+/// What loom and shuttle find by luck, or not at all.
+fn not_looked_for(native: &engines::Options) -> String {
+    format!(
+        "livelocks looked for only in runs of {} steps, data races not looked for",
+        thousands(native.step_limit)
+    )
+}
+
+/// The guarantee of the experiment with weak memory, which is none.
+fn of_weak_memory(restrictions: &[String], native: &engines::Options, result: &engines::Result) -> String {
+    let executions = thousands(result.executions);
+    let mut parts = vec![
+        "experiment: marked fields as loom's atomics, the rest sequentially consistent".to_owned(),
+        "loom may miss and may invent outcomes".to_owned(),
+        format!("{executions} executions"),
+    ];
+    parts.extend(native.preemptions.map(|n| format!("bounded by {n} preemptions")));
+    parts.extend(result.cut.as_ref().map(|why| format!("cut off, {why}")));
+    parts.extend(restrictions.iter().filter(|part| *part != "sequential consistency").cloned());
+    parts.push(not_looked_for(native));
+    let only = result
+        .weak_only
+        .iter()
+        .map(|only| format!("{} (after {} steps; {})", only.id, only.steps, only.stale.join(", ")));
+    let only: Vec<String> = only.collect();
+    if only.is_empty() {
+        parts.push("no hazard by stale values alone".to_owned());
+    } else {
+        parts.push(format!("only where values are stale: {}", only.join(", ")));
+    }
+    parts.join(", ")
 }
 
 /// What all engines say of a scenario on a revision.

@@ -15,7 +15,9 @@ use raddle::scenario::scenario_files;
 use raddle::witness::{Agreement, agree};
 
 fn engines(scenario: &Scenario, revision: &str, time: Duration) -> Agreement {
-    let mut options = Options::default();
+    // Each engine in its own process, as the command runs them.
+    let process = Some(env!("CARGO_BIN_EXE_raddle").into());
+    let mut options = Options { process, ..Options::default() };
     options.native.time = Some(time);
     options.native.iterations = 200;
     options.limits.state_limit = Some(200_000);

@@ -1,9 +1,12 @@
 //! The command line, as a user meets it: exit codes, messages, output that goes away.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use raddle::check::{Engine, Options, Report, Scenario, Verdict};
+use raddle::engines::Scheduler;
 use tempfile::TempDir;
 
 fn raddle(args: &[&str], dir: &Path) -> Output {
@@ -193,18 +196,22 @@ fn a_dumped_trace_replays() {
     }
 }
 
-#[test]
-fn a_trace_is_stepped_through_by_lines_of_input() {
-    use std::io::Write;
-    let (dir, _) = with(BAD);
-    raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+/// `replay --step` with commands on its standard input.
+fn step(dir: &Path, trace: &str, commands: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
-    command.args(["replay", "--step", "traces/case.duyck-v4.drvdata-stash.json"]).current_dir(dir.path());
+    command.args(["replay", "--step", trace]).current_dir(dir);
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("raddle starts");
-    let commands = b"n\n\nb\ng 999\nnonsense\nm\nl\nt\ns\ng 9\nl\nq\n";
-    child.stdin.take().expect("it reads").write_all(commands).expect("it can be written");
-    let output = child.wait_with_output().expect("it ends");
+    child.stdin.take().expect("it reads").write_all(commands.as_bytes()).expect("it can be written");
+    child.wait_with_output().expect("it ends")
+}
+
+#[test]
+fn a_trace_is_stepped_through_by_lines_of_input() {
+    let (dir, _) = with(BAD);
+    raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+    let commands = "n\n\nb\ng 999\nnonsense\nm\nl\nt\ns\ng 9\nl\nq\n";
+    let output = step(dir.path(), "traces/case.duyck-v4.drvdata-stash.json", commands);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
     for part in
@@ -219,6 +226,43 @@ fn a_trace_is_stepped_through_by_lines_of_input() {
     let output = raddle(&["replay", "--step", "traces/case.duyck-v4.drvdata-stash.json"], dir.path());
     assert_eq!(code(&output), 2, "{}", stdout(&output));
     assert!(stderr(&output).contains("has changed since"), "{}", stderr(&output));
+}
+
+/// The set-up itself raises the hazard: the driver is there when the device is added.
+const BAD_SET_UP: &str = r#"
+title = "a match that defers counts as a match, in the set-up"
+revisions = ["v3.18"]
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+initially = "registered"
+matches = { pmem0 = "defer" }
+[task.sysfs]
+run = ["unbind(nd_pmem, pmem0)"]
+[expect]
+"v3.18" = ["wrong-driver"]
+"#;
+
+#[test]
+fn a_set_up_is_stepped_through_like_any_run() {
+    let (dir, _) = with(BAD_SET_UP);
+    let output = raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    let trace = "traces/case.v3.18.wrong-driver.json";
+    assert_eq!(code(&raddle(&["replay", trace], dir.path())), 0);
+    let output = step(dir.path(), trace, "n\ng 19\nm\nl\nt\ns\n");
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
+    for part in [
+        "At the start of the set-up.",
+        "1/",
+        "[set-up]",
+        "19/19",
+        "pmem0.registered = true",
+        "wrong-driver: ",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }
 
 #[test]
@@ -243,6 +287,21 @@ fn colours_are_as_they_are_asked_for() {
         assert_eq!(code(&output), 0, "{when}");
         assert_eq!(stdout(&output).contains('\u{1b}'), coloured, "{when}");
     }
+    // Here CLICOLOR_FORCE stands for a terminal.
+    for (no_color, args, coloured) in [
+        (None, &["--help"][..], true),
+        (Some("1"), &["--help"], false),
+        (Some("1"), &["--color", "always", "--help"], true),
+        (None, &["--color", "never", "--help"], false),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.args(args).env("CLICOLOR_FORCE", "1").env_remove("NO_COLOR");
+        if let Some(value) = no_color {
+            command.env("NO_COLOR", value);
+        }
+        let output = command.output().expect("raddle starts");
+        assert_eq!(stdout(&output).contains('\u{1b}'), coloured, "NO_COLOR {no_color:?}, {args:?}");
+    }
 }
 
 #[test]
@@ -250,7 +309,12 @@ fn the_rule_that_prevents_a_hazard_is_named() {
     let (dir, _) = with(BAD);
     let output = raddle(&["check", "case.toml", "--why", "--format", "lkml"], dir.path());
     let text = stdout(&output);
-    assert!(text.contains("* async-stash = device-private (here: drvdata) prevents it"), "{text}");
+    let rules = text.split("\n* ").skip(1).map(|rule| rule.replace("\n  ", " ")).collect::<Vec<_>>();
+    let first =
+        "async-stash = device-private (here: drvdata) prevents it (as in v5.1; see ef0ff68351be, v5.1).";
+    assert_eq!(rules.first().map(String::as_str), Some(first), "the kernel was mended so: {text}");
+    let last = rules.last().is_some_and(|rule| rule.contains("prevents it, but brings lost-probe"));
+    assert!(last, "what brings another hazard comes last: {text}");
     assert!(text.lines().all(|line| line.len() <= 75), "{text}");
 }
 
@@ -269,6 +333,70 @@ fn every_format_is_printed() {
         assert_eq!(code(&output), 0, "{format}");
         assert!(stdout(&output).contains(sign), "{format}: {}", stdout(&output));
     }
+}
+
+/// Two violations in one run.
+const TWO: &str = r#"
+title = "two revisions, each with a stale pointer"
+revisions = ["duyck-v4", "v5.1"]
+[rules]
+detach-waits-for-async = false
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+probe-type = "prefer-asynchronous"
+[task.insmod]
+run = ["driver_register(nd_pmem)"]
+[task.rmmod]
+after = ["insmod"]
+run = ["driver_unregister(nd_pmem)"]
+"#;
+
+#[test]
+fn a_format_of_single_documents_prints_the_first_and_says_so() {
+    let (dir, _) = with(TWO);
+    for (format, dumped) in [
+        ("itf", "case.duyck-v4.stale-driver-pointer.itf.json"),
+        ("mermaid", "case.duyck-v4.stale-driver-pointer.mmd"),
+    ] {
+        let args = ["check", "case.toml", "--format", format, "--dump", "traces"];
+        let output = raddle(&args, dir.path());
+        let first = fs::read_to_string(dir.path().join("traces").join(dumped)).expect("it is dumped");
+        assert_eq!(stdout(&output), first, "{format}");
+        let said = "raddle: this is the first of 2 violations; --dump DIR writes a file for each\n";
+        assert_eq!(stderr(&output), said, "{format}");
+        let output = raddle(&["check", "case.toml", "--format", format, "--revision", "v5.1"], dir.path());
+        assert_eq!(stderr(&output), "", "{format}: one is all");
+    }
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--format", "itf"], dir.path());
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, ""));
+    assert!(stderr(&output).contains("nothing is violated"), "{}", stderr(&output));
+}
+
+#[test]
+fn dumps_of_scenarios_of_one_name_are_told_apart_by_their_directories() {
+    let (dir, _) = with(BAD);
+    for path in ["one", "two", "deep/one"] {
+        fs::create_dir_all(dir.path().join(path)).expect("a directory");
+        fs::write(dir.path().join(path).join("same.toml"), BAD).expect("it can be written");
+    }
+    let dumped = |paths: &[&str], to: &str| {
+        let output = raddle(&[&["check", "--dump", to], paths].concat(), dir.path());
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let names = fs::read_dir(dir.path().join(to)).expect("it is there");
+        let mut names: Vec<String> =
+            names.map(|entry| entry.expect("a file").file_name().to_string_lossy().into_owned()).collect();
+        names.retain(|name| name.ends_with(".txt"));
+        names.sort();
+        names.iter().map(|name| name.replace(".duyck-v4.drvdata-stash.txt", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(dumped(&["case.toml", "one"], "a"), ["case", "same"]);
+    assert_eq!(dumped(&["case.toml", "one", "two"], "b"), ["case", "one-same", "two-same"]);
+    assert_eq!(dumped(&["one/same.toml", "./one", "case.toml"], "c"), ["case", "same"], "it is one file");
+    let deep = dumped(&["one", "two", "deep"], "d");
+    let has = |name: &str| deep.iter().any(|other| other == name);
+    assert!(deep.len() == 3 && has("deep-one-same") && has("two-same"), "{deep:?}");
 }
 
 #[test]
@@ -295,13 +423,15 @@ fn lists_are_there() {
 #[test]
 fn a_closed_pipe_and_a_full_disk_do_not_panic() {
     let (dir, _) = with(BAD);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
-    command.args(["list", "rules"]).current_dir(dir.path());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("raddle starts");
-    drop(child.stdout.take());
-    let output = child.wait_with_output().expect("it ends");
-    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
-    assert!(output.status.code().is_some(), "no signal");
+    // The reader is gone; the code of a check is still that of its verdict.
+    for args in [&["man"][..], &["list", "rules"], &["check", "case.toml", "--full"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.args(args).current_dir(dir.path());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("raddle starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{args:?}");
+    }
     if let Ok(full) = fs::OpenOptions::new().write(true).open("/dev/full") {
         let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
         command.args(["check", "case.toml"]).current_dir(dir.path());
@@ -379,4 +509,266 @@ fn stats_are_one_line_on_standard_error() {
     }
     let output = raddle(&["check", "case.toml", "--timeout", "1", "--engine", "reference"], dir.path());
     assert_eq!(code(&output), 2, "it has no limit on time");
+}
+
+const RACE: &str = r#"
+title = "a device is used while its creator drops it"
+revisions = ["v5.1"]
+[device.pmem0]
+[task.user]
+run = ["use(pmem0)"]
+[task.owner]
+run = ["put_device(pmem0)"]
+[expect]
+"v5.1" = ["use-after-free"]
+"#;
+
+#[test]
+fn loom_and_shuttle_say_what_they_covered() {
+    let (dir, _) = with(RACE);
+    let check = |more: &[&str]| {
+        let args = [&["check", "case.toml", "--engine"], more].concat();
+        let output = raddle(&args, dir.path());
+        (code(&output), stdout(&output))
+    };
+    for (engine, covers) in [
+        (&["loom"][..], "exhaustive, "),
+        (&["loom", "--preemptions", "2"], "bounded by 2 preemptions"),
+        (&["shuttle"], "10,000 schedules (pct depth 3, seed 1)"),
+        (
+            &["shuttle", "--scheduler", "urw", "--iterations", "50", "--seed", "7"],
+            "50 schedules (urw, seed 7)",
+        ),
+        (&["shuttle", "--scheduler", "dfs"], "schedules (dfs)"),
+    ] {
+        let (code, text) = check(engine);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("violated: use-after-free"), "{text}");
+        assert!(text.replace("\n  ", " ").contains(covers), "{engine:?}: {text}");
+    }
+    let (code, text) = check(&["loom", "--iterations", "1"]);
+    assert!(text.contains("cut off"), "{text}");
+    assert!(code == 0 || code == 3, "{text}");
+}
+
+#[test]
+fn a_sampling_engine_never_says_verified() {
+    let (dir, _) = with(GOOD);
+    let output = raddle(&["check", "case.toml", "--engine", "shuttle", "--format", "json"], dir.path());
+    let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+    assert_eq!(row["verdict"], "inconclusive");
+    assert_eq!(row["as_expected"], true);
+    assert_eq!(code(&output), 0, "a sampling row that is as expected is no reason for exit 3");
+}
+
+#[test]
+fn a_trace_of_any_engine_replays_everywhere() {
+    let (dir, _) = with(RACE);
+    for engine in ["exhaustive", "loom", "shuttle"] {
+        raddle(&["check", "case.toml", "--engine", engine, "--dump", engine], dir.path());
+        let trace = format!("{engine}/case.v5.1.use-after-free.json");
+        for args in [&["replay", &trace][..], &["replay", &trace, "--engine", "shuttle"]] {
+            let output = raddle(args, dir.path());
+            assert_eq!(code(&output), 0, "{args:?}: {}", stderr(&output));
+            assert!(stdout(&output).contains("shows use-after-free"), "{}", stdout(&output));
+        }
+    }
+}
+
+#[test]
+fn engines_agree() {
+    let (dir, path) = with(RACE);
+    let output = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
+    assert_eq!(code(&output), 0);
+    let text = stdout(&output);
+    assert!(text.contains("case.toml on v5.1: the engines agree"), "{text}");
+    assert_eq!(text.matches("use-after-free").count(), 7, "{text}");
+    let cut = raddle(&["agree", "case.toml", "--max-states", "2"], dir.path());
+    assert_eq!(code(&cut), 3, "{}", stdout(&cut));
+    let five: String = ('a'..='c').map(|name| format!("[task.{name}]\nrun = [\"use(pmem0)\"]\n")).collect();
+    fs::write(&path, RACE.replace("[expect]", &format!("{five}[expect]"))).expect("it can be written");
+    let many = raddle(&["agree", "case.toml", "--iterations", "50"], dir.path());
+    assert_eq!(code(&many), 0);
+    assert!(stdout(&many).contains("not compared: loom has 4 threads"), "{}", stdout(&many));
+    // More schedules than any machine tries in this time: what was found must be a subset, and is.
+    let long = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/bart/unregister-pending.toml");
+    let long = long.to_string_lossy();
+    let args = ["agree", &long, "--revision", "v5.1", "--engine-time", "0.5", "--iterations", "20"];
+    let partly = raddle(&args, dir.path());
+    assert_eq!(code(&partly), 0, "{}", stdout(&partly));
+    assert!(stdout(&partly).contains("partly compared: the time limit was hit"), "{}", stdout(&partly));
+}
+
+/// What needs the library and the program: an engine's process as it is, and as it should not be.
+fn under_shuttle(process: &str, overrides: &[(&str, &str)]) -> Report {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenario = Scenario::load(&root.join("scenarios/bart/unregister-pending.toml"));
+    let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let mut options =
+        Options { engine: Engine::Shuttle, process: Some(process.into()), ..Options::default() };
+    options.native.scheduler = Scheduler::Random;
+    options.native.iterations = 500;
+    let program = scenario.program_with("v5.1", overrides).unwrap_or_else(|error| panic!("{error}"));
+    scenario.check_program(&program, "v5.1", &options, |_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn an_engine_in_its_own_process_knows_of_overridden_rules() {
+    let program = env!("CARGO_BIN_EXE_raddle");
+    assert_eq!(under_shuttle(program, &[]).hazards(), Vec::<String>::new());
+    let report = under_shuttle(program, &[("detach-waits-for-async", "false")]);
+    assert_eq!(report.hazards(), ["stale-driver-pointer"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_engine_that_aborts_makes_the_row_inconclusive() {
+    let report = under_shuttle("/bin/false", &[]);
+    assert!(report.cut && report.verdict == Verdict::Inconclusive);
+    assert!(
+        report.guarantee.contains("the engine's process ended with exit status: 1"),
+        "{}",
+        report.guarantee
+    );
+}
+
+#[test]
+fn weak_memory_is_an_experiment_of_loom() {
+    let (dir, _) = with(RACE);
+    let output = raddle(&["check", "case.toml", "--weak-memory"], dir.path());
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("--engine loom --weak-memory"), "{}", stderr(&output));
+    let help = stdout(&raddle(&["check", "--help"], dir.path()));
+    assert!(help.contains("An experiment, with loom only"), "{help}");
+    for (text, verdict) in [(RACE, "violated"), (GOOD, "inconclusive")] {
+        let (dir, _) = with(text);
+        let args = ["check", "case.toml", "--engine", "loom", "--weak-memory", "--format", "json"];
+        let output = raddle(&args, dir.path());
+        let row: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("it is JSON");
+        assert_eq!(row["verdict"], verdict);
+        assert_eq!((&row["as_expected"], code(&output)), (&true.into(), 0));
+        let guarantee = row["guarantee"].as_str().expect("a sentence");
+        assert!(guarantee.starts_with("experiment: "), "{guarantee}");
+        assert!(guarantee.contains("loom may miss and may invent outcomes"), "{guarantee}");
+        assert!(!guarantee.contains("sequential consistency"), "{guarantee}");
+    }
+}
+
+#[test]
+fn every_engine_names_the_locks_of_a_deadlock_with_holders_and_waiters() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("scenarios/luis-v2/flush-under-lock.toml");
+    let (dir, _) = with(&fs::read_to_string(path).expect("it is there"));
+    let tell = |engine: &str| {
+        let args = ["check", "case.toml", "--engine", engine, "--revision", "luis-v2", "--dump", engine];
+        // loom takes long to try everything.
+        let limit: &[&str] = if engine == "loom" { &["--iterations", "3000"] } else { &[] };
+        let output = raddle(&[&args[..], limit].concat(), dir.path());
+        assert_eq!(code(&output), 0, "{engine}: {}", stdout(&output));
+        let path = dir.path().join(engine).join("case.luis-v2.deadlock.json");
+        let trace: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(path).expect("it was dumped")).expect("it is JSON");
+        let actor = |index: &serde_json::Value| {
+            let index = index.as_u64().expect("an index") as usize;
+            trace["story"]["actors"][index]["name"].as_str().expect("a name").to_owned()
+        };
+        let list = |key: &str| trace["story"][key].as_array().expect("a list").clone();
+        let members: Vec<_> = list("waiting").into_iter().filter(|one| one["deadlocked"] == true).collect();
+        let is_member = |held: &&serde_json::Value| members.iter().any(|one| one["actor"] == held["actor"]);
+        let mut told: Vec<String> = (list("held").iter().filter(is_member))
+            .map(|held| format!("{} holds {}", actor(&held["actor"]), held["lock"]))
+            .chain(members.iter().map(|waiting| {
+                let by: Vec<String> = waiting["by"].as_array().expect("a list").iter().map(actor).collect();
+                format!("{} waits on {} by {by:?}", actor(&waiting["actor"]), waiting["on"])
+            }))
+            .collect();
+        told.sort_unstable();
+        told
+    };
+    let reference = tell("reference");
+    assert!(reference.iter().any(|line| line.contains(" holds ")), "{reference:?}");
+    assert!(reference.iter().any(|line| line.contains(" waits on ")), "{reference:?}");
+    for engine in ["exhaustive", "loom", "shuttle"] {
+        assert_eq!(tell(engine), reference, "{engine}");
+    }
+}
+
+/// Its search stores some thousand states.
+const LARGE: &str = include_str!("../scenarios/deferred/late-resource-registration-triggers.toml");
+
+/// Checks it on one revision; the code, the line of JSON without what it counted, and the messages.
+fn search(dir: &Path, options: &[&str]) -> (i32, String, String) {
+    let output = raddle(
+        &[&["check", "case.toml", "--revision", "v7.1-rc", "--format", "json"], options].concat(),
+        dir,
+    );
+    (code(&output), stdout(&output), stderr(&output))
+}
+
+#[test]
+fn a_search_goes_on_from_where_it_was_cut_or_killed() {
+    let (dir, _) = with(LARGE);
+    let whole = search(dir.path(), &[]);
+    assert_eq!(whole.0, 0, "{}", whole.2);
+    let cut = search(dir.path(), &["--max-states", "2000", "--checkpoint", "saved"]);
+    assert_eq!(cut.0, 3, "{}", cut.2);
+    assert_eq!(search(dir.path(), &["--resume", "saved", "--threads", "2"]), whole);
+    // It is whole now, and still of use.
+    assert_eq!(search(dir.path(), &["--resume", "saved"]), whole);
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_raddle"))
+        .args(["check", "case.toml", "--revision", "v7.1-rc", "--checkpoint", "killed"])
+        .args(["--checkpoint-every", "0"])
+        .current_dir(dir.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("raddle starts");
+    while !dir.path().join("killed").exists() {
+        std::thread::yield_now();
+    }
+    killed.kill().expect("it can be killed");
+    killed.wait().expect("it has ended");
+    assert_eq!(search(dir.path(), &["--resume", "killed"]), whole);
+}
+
+#[test]
+fn what_was_not_saved_by_this_search_is_refused() {
+    let (dir, _) = with(LARGE);
+    search(dir.path(), &["--max-states", "2000", "--checkpoint", "saved"]);
+    let saved = fs::read(dir.path().join("saved")).expect("it was saved");
+    let refused = |bytes: &[u8], options: &[&str]| {
+        fs::write(dir.path().join("other"), bytes).expect("it can be written");
+        let (code, out, message) = search(dir.path(), &[&["--resume", "other"], options].concat());
+        assert_eq!((code, out.as_str()), (2, ""), "{message}");
+        message
+    };
+    let mut flipped = saved.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    assert!(refused(&flipped, &[]).contains("damaged"));
+    assert!(refused(&saved[..saved.len() - 1], &[]).contains("damaged"));
+    assert!(refused(b"once upon a time there was a search", &[]).contains("not"));
+    assert!(refused(&saved, &["--compact"]).contains("another search"));
+    assert!(search(dir.path(), &["--resume", "nowhere"]).2.contains("nowhere"));
+}
+
+#[test]
+fn a_search_that_is_too_large_for_memory_goes_on_on_disk() {
+    let (dir, _) = with(LARGE);
+    let whole = search(dir.path(), &[]);
+    assert_eq!(search(dir.path(), &["--spill", "disk", "--max-memory", "64K"]), whole);
+    let left = fs::read_dir(dir.path().join("disk")).expect("the directory").count();
+    assert_eq!(left, 0, "nothing is left behind");
+    let (code, _, message) = search(dir.path(), &["--spill", "disk"]);
+    assert!(code == 2 && message.contains("--max-memory"), "{message}");
+}
+
+#[test]
+fn hash_compaction_says_how_probable_it_is_that_a_state_was_missed() {
+    let (dir, _) = with(LARGE);
+    let whole: serde_json::Value = serde_json::from_str(&search(dir.path(), &[]).1).expect("JSON");
+    let (code, line, _) = search(dir.path(), &["--compact"]);
+    let compact: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((code, &compact["states"], &compact["hazards"]), (0, &whole["states"], &whole["hazards"]));
+    let guarantee = compact["guarantee"].as_str().expect("a sentence");
+    assert!(guarantee.contains("a state missed with a probability below"), "{guarantee}");
 }

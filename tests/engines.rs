@@ -116,6 +116,25 @@ fn locks_in_two_orders() {
 }
 
 #[test]
+fn whoever_waits_for_a_lock_could_have_been_first() {
+    let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+        if task.function == 1 {
+            cpu.store(Y, 1)?;
+        }
+        cpu.lock(A)?;
+        let seen = cpu.load(X)?;
+        cpu.store(X, seen * 2 + task.function)?;
+        cpu.unlock(A)?;
+        cpu.lock(B)?;
+        let seen = cpu.load(X)?;
+        cpu.store(X, seen + 1)?;
+        cpu.unlock(B)
+    };
+    let (program, memory) = two(run);
+    assert_eq!(agree("first at a lock", program, &memory), Vec::<String>::new());
+}
+
+#[test]
 fn a_third_task_goes_wrong_whatever_the_others_wait_for() {
     let run = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
         match task.function {
@@ -260,7 +279,96 @@ fn five_tasks_are_too_many_for_loom() {
     let memory = program.memory();
     let result = loom::explore(&Arc::new(program), &memory, &Options::default());
     let why = result.refused.expect("loom takes 4");
-    assert!(why.contains("this needs 5; use --engine exhaustive"), "{why}");
+    assert!(why.ends_with("this needs 5 (5 tasks); use --engine exhaustive or --engine shuttle"), "{why}");
+}
+
+/// Two tasks that spawn entries and wait for them: so many times, so many at once.
+struct Spawner {
+    times: u8,
+    at_once: u8,
+}
+
+impl Subject for Spawner {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+        let lists = cpu.cell(ASYNC);
+        if task.function == 2 {
+            return cpu.step(Action::AsyncEnd(lists, 0)).map(|_| ());
+        }
+        if task.function == 1 {
+            return cpu.store(Y, 1);
+        }
+        for _ in 0..self.times {
+            for _ in 0..self.at_once {
+                cpu.step(Action::AsyncSchedule { lists, domain: 0, entry: entry(2), mark: None })?;
+            }
+            cpu.step(Action::AsyncAwait(lists, None))?;
+        }
+        Ok(())
+    }
+
+    fn domain(&self, task: &Entry) -> Option<u8> {
+        (task.function == 2).then_some(0)
+    }
+}
+
+#[test]
+fn loom_counts_tasks_at_once_before_it_starts_and_in_all_while_it_runs() {
+    let explore = |times, at_once| {
+        let (program, memory) = two(Spawner { times, at_once });
+        let program = Arc::new(program.task("three", entry(1)).workers(4));
+        loom::explore(&program, &memory, &Options::default())
+    };
+    let why = explore(1, 3).refused.expect("three entries at once");
+    assert!(why.contains("this needs 6 (3 tasks, 3 spawned tasks at once)"), "{why}");
+    let result = explore(5, 1);
+    assert_eq!(result.refused, None);
+    assert_eq!(result.cut.as_deref(), Some("a run that starts over 4 tasks in all was not followed further"));
+    assert_eq!(explore(1, 1).cut, None);
+}
+
+#[test]
+fn a_run_that_comes_back_is_a_livelock_if_it_is_fair() {
+    let forever = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+        if task.function == 1 {
+            return cpu.store(Y, 1);
+        }
+        cpu.repeat((), |()| {
+            let seen = cpu.load(X)?;
+            cpu.store(X, 1 - seen)?;
+            Ok(std::ops::ControlFlow::Continue(()))
+        })
+    };
+    // The same, but it ends when the other task has had its turn.
+    let until = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+        if task.function == 1 {
+            return cpu.store(Y, 1);
+        }
+        cpu.repeat((), |()| {
+            let seen = cpu.load(X)?;
+            cpu.store(X, 1 - seen)?;
+            let done = cpu.load(Y)? == 1;
+            Ok(if done { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) })
+        })
+    };
+    fn check<S: Subject + Send + 'static>(subject: S, expected: &[&str]) {
+        let (program, memory) = two(subject);
+        let outcome = search(&program, &memory, Limits::default(), |_| {});
+        assert_eq!(outcome.found.iter().map(|found| found.id).collect::<Vec<_>>(), expected);
+        let program = Arc::new(program);
+        for scheduler in [Scheduler::Random, Scheduler::Pct, Scheduler::Dfs] {
+            let options = Options { scheduler, iterations: 200, step_limit: 40, ..Options::default() };
+            let result = shuttle::explore(&program, &memory, &options);
+            assert_eq!(result.hazards(), expected, "{scheduler:?}");
+            if let Some(shown) = result.shown.first() {
+                assert!(shown.cycle.is_some());
+                assert_eq!(raddle::engines::confirm(&*program, &memory, shown.clone()).as_ref(), Some(shown));
+                let followed = shuttle::follow(&program, &memory, &shown.schedule);
+                assert_eq!(followed.hazards(), expected);
+            }
+        }
+    }
+    check(forever, &["livelock"]);
+    check(until, &[]);
 }
 
 #[test]

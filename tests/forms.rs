@@ -1,7 +1,8 @@
 //! Every violated scenario of the repository renders in every form, and each is valid for its reader:
 //! SARIF against its schema (OASIS, tests/schemas/sarif-2.1.0.json as the crate serde-sarif 0.8.0 has
 //! it), JUnit by an XML parser, ITF by the rules of its ADR, KTAP and Mermaid line by line, what goes
-//! into mails by its width.
+//! into mails by its width, DOT line by line. The dumped JSON is read back and replayed in
+//! tests/scenarios.rs, the HTML page is stepped through in headless Chromium in tests/uses.rs.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -9,25 +10,50 @@ use std::sync::OnceLock;
 use raddle::check::{Options, Report, Scenario};
 use raddle::forms::Form;
 use raddle::scenario::scenario_files;
+use raddle::uses::state_graph;
 use serde_json::Value;
 
-/// All reports on the repository's scenarios, the slow ones left out.
-fn reports() -> &'static [Report] {
-    static REPORTS: OnceLock<Vec<Report>> = OnceLock::new();
-    REPORTS.get_or_init(|| {
+/// All reports on the repository's scenarios; the slow ones are left out unless `RADDLE_SLOW` is set.
+fn checked() -> &'static [(Scenario, Report)] {
+    static CHECKED: OnceLock<Vec<(Scenario, Report)>> = OnceLock::new();
+    CHECKED.get_or_init(|| {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut reports = Vec::new();
+        let slow_too = std::env::var_os("RADDLE_SLOW").is_some();
+        let mut checked = Vec::new();
         for file in scenario_files(&root.join("scenarios")).expect("there are scenarios") {
             let text = std::fs::read_to_string(&file).expect("it can be read");
             let name = file.strip_prefix(root).expect("it is below").display().to_string();
             let scenario = Scenario::parse(&name, &text).expect("it is a scenario");
-            if !scenario.file().world.environment.slow {
-                reports.extend(scenario.check(&Options::default()).expect("it can be checked"));
+            if slow_too || !scenario.file().world.environment.slow {
+                let reports = scenario.check(&Options::default()).expect("it can be checked");
+                checked.extend(reports.into_iter().map(|report| (scenario.clone(), report)));
             }
         }
-        assert!(reports.iter().any(|report| !report.violations.is_empty()), "some are violated");
-        reports
+        // A set-up that goes wrong, which no scenario of the repository has, has a story too.
+        let scenario = Scenario::parse("set-up.toml", BAD_SET_UP).expect("it is a scenario");
+        let report = scenario.check_on("v3.18", &Options::default(), |_| {}).expect("it can be checked");
+        assert!(report.violations.iter().all(|violation| violation.in_set_up));
+        checked.push((scenario, report));
+        let violated = checked.iter().filter(|(_, report)| !report.violations.is_empty()).count();
+        assert!(violated > 100, "{violated} are violated");
+        checked
     })
+}
+
+const BAD_SET_UP: &str = r#"
+title = "a match that defers counts as a match, in the set-up"
+revisions = ["v3.18"]
+[device.pmem0]
+initially = "added"
+[driver.nd_pmem]
+initially = "registered"
+matches = { pmem0 = "defer" }
+"#;
+
+/// The same without their scenarios.
+fn reports() -> &'static [Report] {
+    static REPORTS: OnceLock<Vec<Report>> = OnceLock::new();
+    REPORTS.get_or_init(|| checked().iter().map(|(_, report)| report.clone()).collect())
 }
 
 /// Checks one form of every violation.
@@ -214,4 +240,37 @@ fn itf_states_have_every_variable() {
         }
         Ok(())
     });
+}
+
+/// State spaces up to this size are drawn.
+const DRAWN_STATES: usize = 500;
+
+#[test]
+fn small_state_spaces_are_dot_with_the_counterexample_marked() {
+    let mut drawn = 0;
+    for (scenario, report) in checked().iter().filter(|(_, report)| report.states <= DRAWN_STATES) {
+        for violation in report.violations.iter().filter(|violation| !violation.in_set_up) {
+            let text =
+                state_graph(scenario, &report.revision, Some(violation), 2 * DRAWN_STATES).expect("a graph");
+            let marked = dot(&text).unwrap_or_else(|line| panic!("{}: {line}", report.scenario));
+            assert!(marked >= violation.schedule.len().min(1), "{}, {}", report.scenario, violation.id);
+            drawn += 1;
+        }
+    }
+    assert!(drawn > 50, "{drawn} are drawn");
+}
+
+/// How many edges are marked in a graph of nodes and edges; the first line that is neither.
+fn dot(text: &str) -> Result<usize, String> {
+    let inner = text.strip_prefix("digraph {\n").and_then(|text| text.strip_suffix("}\n"));
+    let mut marked = 0;
+    for line in inner.ok_or_else(|| text.to_owned())?.lines() {
+        let (head, attributes) = line.trim().split_once(" [ ").ok_or_else(|| line.to_owned())?;
+        let ends = head.split(" -> ").all(|node| node.parse::<usize>().is_ok());
+        if !ends || !attributes.ends_with(']') || !attributes.contains("label=\"") {
+            return Err(line.to_owned());
+        }
+        marked += usize::from(head.contains("->") && attributes.contains("color=red"));
+    }
+    Ok(marked)
 }

@@ -3,6 +3,7 @@
 #[path = "../benches/yardstick.rs"]
 mod yardstick;
 
+use raddle::search::reduced::resources::Resources;
 use raddle::search::reference::{Limits, Outcome, search};
 use raddle::search::{exhaustive, reduced};
 use raddle::trace::{Ending, Turn, replay};
@@ -59,8 +60,9 @@ fn drivers_that_nobody_unregisters_are_alike() {
             let program = Yardstick::program(devices, drivers, stop);
             let run = |no_symmetry| {
                 let limits = Limits { no_symmetry, ..Limits::default() };
-                let found = reduced::search(&program, &program.memory(), limits, |_| {});
-                let found = found.expect("no state comes back");
+                let found =
+                    reduced::search(&program, &program.memory(), limits, &Resources::default(), |_| {});
+                let found = found.expect("nothing is on disk").expect("no state comes back");
                 (found.outcome.states, found.hazards)
             };
             let ((with, hazards), (without, same)) = (run(false), run(true));

@@ -10,15 +10,17 @@ use raddle::engines::{self, Scheduler};
 use raddle::forms::Form;
 use raddle::render::wrapped;
 use raddle::scenario::scenario_files;
+use raddle::search::reduced::resources::Resources;
 use raddle::search::reference::{Limits, Progress};
 use raddle::uses::samples;
 use raddle::why::{Preventer, preventers};
 use serde_json::{Map, Value, json};
 
 use super::agree::this_program;
-use super::dump::dump;
+use super::dump::{dump, names};
 use super::interrupt;
 use super::out::{Out, complain};
+use super::saving;
 use super::stats::Stats;
 use super::{CheckArgs, EngineArg, Format, INPUT_ERROR, StatsFormat};
 
@@ -62,6 +64,7 @@ fn native(args: &CheckArgs) -> engines::Options {
         depth: args.depth,
         preemptions: args.preemptions,
         time: args.engine_time,
+        weak_memory: args.weak_memory,
         ..defaults
     }
 }
@@ -75,6 +78,10 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         EngineArg::Shuttle => Engine::Shuttle,
     };
     let native = native(args);
+    if args.weak_memory && engine != Engine::Loom {
+        complain("raddle: --weak-memory: only loom takes it: --engine loom --weak-memory");
+        return INPUT_ERROR;
+    }
     if args.timeout.is_some() && engine == Engine::Reference {
         complain("raddle: --timeout: the reference search has no limit on time");
         return INPUT_ERROR;
@@ -88,34 +95,45 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         no_symmetry: args.no_symmetry,
         ..Limits::default()
     };
-    let options =
-        Options { revisions: args.revisions.clone(), engine, limits, native, process: this_program() };
+    if !saving::is_possible(args) {
+        return INPUT_ERROR;
+    }
+    let resources = Resources {
+        threads: args.threads.unwrap_or(0),
+        compact: args.compact,
+        spill: args.spill.clone(),
+        saving: None,
+    };
+    let revisions = args.revisions.clone();
+    let options = Options { revisions, engine, limits, resources, native, process: this_program() };
     let mut exit = Exit::default();
     let mut shown = Shown::default();
     if args.threads == Some(0) {
         complain("raddle: --threads 0: at least one thread is needed");
         return INPUT_ERROR;
     }
+    let mut files = Vec::new();
     for path in &args.paths {
-        let files = match scenario_files(path) {
-            Ok(files) => files,
+        match scenario_files(path) {
+            // A slow scenario is checked when it is asked for by name.
+            Ok(found) => files.extend(found.into_iter().map(|file| (!args.slow && *path != file, file))),
             Err(error) => {
                 complain(error);
                 exit.input_error = true;
-                continue;
             }
-        };
-        for file in files {
-            if out.is_gone() {
-                return exit.code();
-            }
-            if interrupt::came() {
-                exit.inconclusive = true;
-                break;
-            }
-            // A slow scenario is checked when it is asked for by name.
-            check_file(&file, !args.slow && *path != file, args, &options, out, &mut exit, &mut shown);
         }
+    }
+    let dumps = names(files.iter().map(|(_, file)| file.as_path()));
+    for (skip_slow, file) in &files {
+        if out.is_gone() {
+            return exit.code();
+        }
+        if interrupt::came() {
+            exit.inconclusive = true;
+            break;
+        }
+        let input = Input { file, skip_slow: *skip_slow, dump: &dumps[file.as_path()] };
+        check_file(&input, args, &options, out, &mut exit, &mut shown);
     }
     if args.format == Format::Text && shown.rows + shown.skipped > 1 {
         summary(&shown, out);
@@ -123,10 +141,22 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if let Some(form) = form(args.format).filter(|form| form.of_a_run()) {
         out.text(form.run(&shown.reports, args.full));
     }
+    if form(args.format).is_some_and(Form::stands_alone) {
+        only_one(&shown);
+    }
     if let Some(StatsFormat::Json) = args.stats {
         shown.stats.print();
     }
     exit.code()
+}
+
+/// A file that is to be checked.
+struct Input<'a> {
+    file: &'a Path,
+    /// Whether to leave it out if it is slow.
+    skip_slow: bool,
+    /// What its dumps are called.
+    dump: &'a str,
 }
 
 #[derive(Default)]
@@ -136,7 +166,20 @@ struct Shown {
     skipped: usize,
     /// What a form of a whole run is made of in the end.
     reports: Vec<Report>,
+    /// Violations that were met by a form that has one document for each.
+    violations: usize,
     stats: Stats,
+}
+
+/// Of a form whose reader takes one document, the first violation was printed. This says so.
+fn only_one(shown: &Shown) {
+    match shown.violations {
+        0 => complain("raddle: nothing is violated, so there is nothing to print in this format"),
+        1 => {}
+        n => complain(format_args!(
+            "raddle: this is the first of {n} violations; --dump DIR writes a file for each"
+        )),
+    }
 }
 
 fn summary(shown: &Shown, out: &mut Out) {
@@ -148,15 +191,14 @@ fn summary(shown: &Shown, out: &mut Out) {
 }
 
 fn check_file(
-    file: &Path,
-    skip_slow: bool,
+    input: &Input<'_>,
     args: &CheckArgs,
     options: &Options,
     out: &mut Out,
     exit: &mut Exit,
     shown: &mut Shown,
 ) {
-    let scenario = match Scenario::load(file) {
+    let scenario = match Scenario::load(input.file) {
         Ok(scenario) => scenario,
         Err(errors) => {
             errors.iter().for_each(complain);
@@ -164,7 +206,7 @@ fn check_file(
             return;
         }
     };
-    if skip_slow && scenario.file().world.environment.slow {
+    if input.skip_slow && scenario.file().world.environment.slow {
         shown.skipped += 1;
         return;
     }
@@ -173,9 +215,16 @@ fn check_file(
             exit.inconclusive = true;
             return;
         }
-        let bar = progress_bar(&format!("{} {revision}", file.display()));
+        let mut options = options.clone();
+        options.resources.saving = saving::saving(args, &scenario, revision);
+        if options.resources.saving.is_some() && shown.rows > 0 {
+            complain("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
+            exit.input_error = true;
+            return;
+        }
+        let bar = progress_bar(&format!("{} {revision}", input.file.display()));
         let begun = Instant::now();
-        let result = scenario.check_on(revision, options, |progress| show(&bar, &progress));
+        let result = scenario.check_on(revision, &options, |progress| show(&bar, &progress));
         bar.finish_and_clear();
         let report = match result {
             Ok(report) => report,
@@ -196,9 +245,12 @@ fn check_file(
             Format::Json => out.line(json(&report, seconds)),
             Format::Lkml => lkml(&report, args.full, &why(args, &scenario, &report), out),
             format => {
-                let form = form(format).filter(|form| !form.of_a_run());
+                let form = form(format).filter(|form| form.stands_alone());
                 for (violation, form) in report.violations.iter().filter_map(|v| Some((v, form?))) {
-                    out.text(form.violation(&report, violation, args.full));
+                    shown.violations += 1;
+                    if shown.violations == 1 {
+                        out.text(form.violation(&report, violation, args.full));
+                    }
                 }
             }
         }
@@ -207,7 +259,7 @@ fn check_file(
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = dump(dir, &scenario, &report, args.full)
+            && let Err(error) = dump(dir, input.dump, &scenario, &report, args.full)
         {
             complain(format_args!("raddle: {}: {error}", dir.display()));
             exit.input_error = true;
@@ -386,13 +438,22 @@ fn progress_bar(what: &str) -> ProgressBar {
     bar
 }
 
+/// What is left is estimated from the states that wait to be expanded, as if no more were found: it is
+/// less than it will be.
 fn show(bar: &ProgressBar, progress: &Progress) {
+    let elapsed = bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
+    let expanded = progress.states.saturating_sub(progress.frontier).max(1) as f64;
+    let left = elapsed * progress.frontier as f64 / expanded;
     let (states, frontier) = (thousands(progress.states), thousands(progress.frontier));
-    let speed = progress.states as f64 / bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-    let (speed, bytes) = (thousands(speed as usize), thousands(progress.bytes));
+    let speed = thousands((progress.states as f64 / elapsed) as usize);
+    let bytes = thousands(progress.bytes);
+    let depth = match progress.depth {
+        0 => String::new(),
+        depth => format!("depth {depth}, "),
+    };
     bar.set_message(format!(
-        "{states} states, {speed} states/s, {frontier} to expand, depth {}, {bytes} bytes",
-        progress.depth
+        "{states} states, {speed} states/s, {frontier} to expand, {depth}{bytes} bytes, \
+         estimated to take at least {left:.0} s more"
     ));
     bar.tick();
 }

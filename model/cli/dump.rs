@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use indexmap::{IndexMap, IndexSet};
 use raddle::check::{Report, Scenario};
 use raddle::dumped::DumpedTrace;
 use raddle::forms::Form;
@@ -13,10 +14,42 @@ use super::INPUT_ERROR;
 use super::agree::this_program;
 use super::out::{Out, complain};
 
+/// What the dumps of each file of a run are called: its stem, and if several share that, before it the
+/// names of their directories, as many as it takes to tell them apart: `bart-unregister-pending`.
+pub fn names<'f>(files: impl Iterator<Item = &'f Path>) -> IndexMap<&'f Path, String> {
+    // Of one file given in two ways, both are called the same.
+    let mut names: IndexMap<&Path, (PathBuf, usize)> =
+        files.map(|file| (file, (file.canonicalize().unwrap_or_else(|_| file.to_owned()), 0))).collect();
+    loop {
+        let mut takers: IndexMap<String, IndexSet<PathBuf>> = IndexMap::new();
+        for (place, directories) in names.values() {
+            takers.entry(name(place, *directories)).or_default().insert(place.clone());
+        }
+        let mut changed = false;
+        for (place, directories) in names.values_mut() {
+            let shared = takers[&name(place, *directories)].len() > 1;
+            // The root has no name.
+            if shared && *directories + 2 < place.components().count() {
+                *directories += 1;
+                changed = true;
+            }
+        }
+        if !changed {
+            return names.into_iter().map(|(file, (place, n))| (file, name(&place, n))).collect();
+        }
+    }
+}
+
+/// A file's stem, after the names of so many of the directories that it is in.
+fn name(place: &Path, directories: usize) -> String {
+    let stem = place.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let above = place.ancestors().skip(1).take(directories).filter_map(Path::file_name);
+    above.fold(stem, |name, directory| format!("{}-{name}", directory.to_string_lossy()))
+}
+
 /// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the rendering's ending.
-pub fn dump(dir: &Path, scenario: &Scenario, report: &Report, full: bool) -> io::Result<()> {
+pub fn dump(dir: &Path, stem: &str, scenario: &Scenario, report: &Report, full: bool) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let stem = Path::new(&report.scenario).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     for violation in &report.violations {
         let name = |ending: &str| dir.join(format!("{stem}.{}.{}.{ending}", report.revision, violation.id));
         for form in Form::ALL {
@@ -71,9 +104,6 @@ pub fn replay(path: &Path, under_shuttle: bool, out: &mut Out) -> u8 {
 fn follow(trace: &DumpedTrace) -> Result<(bool, String), String> {
     if trace.in_set_up {
         return Err("the set-up raises the hazard, and it has no schedule to follow".to_owned());
-    }
-    if trace.story.cycle.is_some() {
-        return Err("shuttle cannot show a livelock: a run of it has an end".to_owned());
     }
     let scenario = Scenario::parse(&trace.scenario, &trace.text).map_err(|errors| errors[0].to_string())?;
     let result = witness::follow(&scenario, &trace.revision, &trace.schedule, this_program().as_ref())?;

@@ -8,6 +8,7 @@ mod dump;
 mod interrupt;
 mod list;
 mod out;
+mod saving;
 mod stats;
 mod step;
 mod sweep;
@@ -149,6 +150,21 @@ struct CheckArgs {
     /// How many threads search; the results do not depend on it
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Keep only a hash of each state: less memory, and a small probability that a state is missed
+    #[arg(long)]
+    compact: bool,
+    /// Keep states that are too many for --max-memory in files in this directory
+    #[arg(long, value_name = "DIR")]
+    spill: Option<PathBuf>,
+    /// Save the search into this file now and then, on interruption and at the end (for one row)
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// How many seconds between saves
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "checkpoint")]
+    checkpoint_every: Option<Duration>,
+    /// Go on with the search that was saved in this file, and save there unless --checkpoint says where
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
     /// Explore all orders of steps, also of those that commute
     #[arg(long)]
     no_reduction: bool,
@@ -173,6 +189,9 @@ struct CheckArgs {
     /// How many seconds loom or shuttle may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     engine_time: Option<Duration>,
+    /// An experiment, with loom only: loads of marked fields may be stale. loom may miss and may invent outcomes
+    #[arg(long)]
+    weak_memory: bool,
     /// Add seconds and memory to the output
     #[arg(long)]
     timing: bool,

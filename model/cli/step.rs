@@ -40,7 +40,9 @@ pub fn step(path: &Path, out: &mut Out) -> u8 {
     out.line(format_args!("{} on {}: {}", trace.scenario, trace.revision, trace.hazard));
     out.line(format_args!("{} steps; h shows the commands.", replayed.story.steps.len()));
     let mut at = 0;
-    here(&replayed, &scenes, at, out);
+    let start =
+        if trace.in_set_up { "At the start of the set-up." } else { "At the start, after the set-up." };
+    here(&replayed, &scenes, start, at, out);
     let prompts = io::stdin().is_terminal();
     let mut lines = io::stdin().lock().lines();
     loop {
@@ -91,16 +93,16 @@ pub fn step(path: &Path, out: &mut Out) -> u8 {
                 continue;
             }
         }
-        here(&replayed, &scenes, at, out);
+        here(&replayed, &scenes, start, at, out);
     }
     u8::from(!replayed.shows)
 }
 
 /// The step that led here.
-fn here(replayed: &Replayed, scenes: &[Scene], at: usize, out: &mut Out) {
+fn here(replayed: &Replayed, scenes: &[Scene], start: &str, at: usize, out: &mut Out) {
     let story = &replayed.story;
     let Some(step) = at.checked_sub(1).and_then(|last| story.steps.get(last)) else {
-        out.line("At the start, after the set-up.");
+        out.line(start);
         return;
     };
     let inside = step.stack.last().map_or(String::new(), |call| format!(" in {call}"));

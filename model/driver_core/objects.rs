@@ -386,7 +386,9 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.cell(id.p(), format!("{name}.p"), Kind::Pointer(vec![PRIVATE]));
     layout.ghost(id.files(), format!("{name}/bind"), Kind::Bool);
     layout.ghost(id.stores(), format!("stores to {name}/bind"), Kind::Count);
-    layout.ghost(id.registered(), format!("{name} is registered"), Kind::Bool);
+    // Against the contract driver_unregister waits for less.
+    let registered = if world.environment.contract_kept { "registered" } else { "on its bus" };
+    layout.ghost(id.registered(), format!("{name} is {registered}"), Kind::Bool);
     layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
     layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
     layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);

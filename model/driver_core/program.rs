@@ -46,7 +46,11 @@ impl DriverCore {
     pub fn new(world: World, rules: Rules) -> Self {
         // Items name cells, and cells are laid out by the number of slots: first without, then with.
         let drafts = slots(&world, &rules, None);
-        let (layout, mut memory) = lay_out(&world, &drafts);
+        let (mut layout, mut memory) = lay_out(&world, &drafts);
+        // 04d3e5461c1f, 18daa52418e7: WRITE_ONCE in device_set_driver, READ_ONCE in dev_uevent.
+        for i in (0..world.devices.len() as u8).filter(|_| rules.uevent_reads_once) {
+            layout.mark(layout.find(Device(i).driver()));
+        }
         let slots = slots(&world, &rules, Some(&layout));
         for driver in &world.drivers {
             if driver.initially_registered {
@@ -278,7 +282,13 @@ impl Program for DriverCore {
     }
 
     fn stack(&self, control: &History) -> Vec<program::Call> {
-        control.stack()
+        let mut stack = control.stack();
+        // "Consolidate locking and unlocking of parent and device" (v5.1, and in Duyck's series) made functions of
+        // what stood in their callers; that series also attaches devices one by one.
+        if self.rules.attach_strategy != AttachStrategy::AsyncPerDevice {
+            stack.retain(|call| !matches!(call.name, "device_driver_attach" | "device_driver_detach"));
+        }
+        stack
     }
 
     fn atoms(&self, control: &History) -> Vec<Vec<Obs>> {
@@ -325,13 +335,12 @@ impl Program for DriverCore {
         }
     }
 
-    fn number_name(&self, cell: CellId, number: u8) -> Option<&'static str> {
-        let object = self.layout.info(cell).object;
-        let module = (0..self.world.modules.len() as u8).map(Module).find(|it| it.object() == object)?;
-        if self.layout.find(module.state()) != cell {
-            return None;
-        }
-        super::module::state_name(number)
+    fn number_name(&self, cell: CellId, number: u8) -> Option<String> {
+        super::words::number(self, cell, number)
+    }
+
+    fn call_note(&self, call: &program::Call) -> Option<String> {
+        super::words::call(self, call)
     }
 
     fn note(&self, stack: &[program::Call], op: &Op, observed: Option<Obs>) -> Option<String> {
@@ -340,7 +349,7 @@ impl Program for DriverCore {
             (None, [Action::Choose(_)], Some(Obs::Int(outcome))) => {
                 Some(super::words::outcome(self, stack.last()?, usize::from(outcome)))
             }
-            _ => None,
+            _ => super::words::actions(self, stack, &op.actions),
         }
     }
 

@@ -6,7 +6,7 @@
 use super::barrier;
 use super::body::missed;
 use super::ids::{Bus, Device, Driver, Resource};
-use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
+use super::objects::{Core, DRIVER, MODULE, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
 use super::world::{Match, World};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::klist;
@@ -271,7 +271,11 @@ impl Checks<'_> {
         match event.kind {
             event::WARN => {
                 let Obs::Id(object) = args[0] else { unreachable!("internal: a warning about nothing") };
-                let text = format!("the kernel warns about {}", self.name(object));
+                let name = self.name(object);
+                let text = match object.sort {
+                    MODULE => format!("request_module({name}) waits inside an async function"),
+                    _ => format!("the kernel warns about {name}"),
+                };
                 return Err(Hazard::new(id::WARNING, About::Object(object), text));
             }
             event::DRIVER_PUBLISHED => {
@@ -387,7 +391,12 @@ impl Checks<'_> {
         let (dev, drv) = (device(args[0]), driver(args[1]));
         let (d, v) = (self.name(dev.object()), self.name(drv.object()));
         if !self.matches(dev, drv) {
-            let text = format!("the probe of {v} is called for {d}, which does not match");
+            let returned = match self.world.drivers[drv.index()].matches[dev.index()] {
+                Match::Defer => "for which its match returned -EPROBE_DEFER",
+                Match::Error => "for which its match returned an error",
+                _ => "which does not match",
+            };
+            let text = format!("the probe of {v} is called for {d}, {returned}");
             return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
         }
         if let Obs::Id(scheduled) = args[2]

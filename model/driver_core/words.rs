@@ -2,11 +2,13 @@
 
 use super::body::{DEFERRED, probe_returned};
 use super::cpu::Errno;
-use super::ids::{Device, Driver};
+use super::ids::{Device, Driver, Module};
+use super::objects::MODULE;
 use super::program::DriverCore;
 use super::properties::event;
-use super::world::{AddOutcome, AsyncOutcome, ProbeOutcome};
-use crate::machine::op::Event;
+use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
+use crate::machine::layout::CellId;
+use crate::machine::op::{Action, Event};
 use crate::machine::program::{Call, Program};
 use crate::machine::value::{Datum, Object, Obs};
 
@@ -25,9 +27,9 @@ pub(super) fn outcome(core: &DriverCore, call: &Call, outcome: usize) -> String 
             format!("probe returns {returns}")
         }
         "device_add" => match world.devices[Device::from_obs(call.args[0]).index()].add[outcome] {
-            AddOutcome::Ok => "device_add will succeed",
-            AddOutcome::FailsBeforeKlist => "device_add will fail before the bus knows the device",
-            AddOutcome::FailsAfterKlist => "device_add will fail after the bus knows the device",
+            AddOutcome::Ok => "this device_add succeeds",
+            AddOutcome::FailsBeforeKlist => "this device_add fails before bus_add_device",
+            AddOutcome::FailsAfterKlist => "this device_add fails after bus_add_device",
         }
         .to_owned(),
         "bus_driver_async_probe" => {
@@ -46,12 +48,81 @@ pub(super) fn outcome(core: &DriverCore, call: &Call, outcome: usize) -> String 
     }
 }
 
+/// A call that can end in one way only, and not well.
+pub(super) fn call(core: &DriverCore, call: &Call) -> Option<String> {
+    if call.name != "device_add" {
+        return None;
+    }
+    match core.world().devices[Device::from_obs(call.args[0]).index()].add[..] {
+        [AddOutcome::FailsBeforeKlist] => Some("fails before bus_add_device".to_owned()),
+        [AddOutcome::FailsAfterKlist] => Some("fails after bus_add_device".to_owned()),
+        _ => None,
+    }
+}
+
+/// The value of a number or a flag that stands for something else.
+pub(super) fn number(core: &DriverCore, cell: CellId, number: u8) -> Option<String> {
+    let (layout, world) = (core.layout(), core.world());
+    let object = layout.info(cell).object;
+    let module = (0..world.modules.len() as u8).map(Module).find(|it| it.object() == object);
+    if let Some(module) = module {
+        return (layout.find(module.state()) == cell)
+            .then(|| super::module::state_name(number).map(str::to_owned))
+            .flatten();
+    }
+    // Flags that stand for a pointer to the parent, and for a node on the parent's klist.
+    let dev = (0..world.devices.len() as u8).map(Device).find(|it| it.object() == object)?;
+    let parent = world.devices[dev.index()].parent?;
+    if layout.find(dev.holds_parent()) != cell && layout.find(dev.on_parent()) != cell {
+        return None;
+    }
+    Some(if number == 0 { "NULL".to_owned() } else { core.object_name(parent.object()) })
+}
+
+/// What actions mean that say too little by themselves.
+pub(super) fn actions(core: &DriverCore, stack: &[Call], actions: &[Action]) -> Option<String> {
+    let layout = core.layout();
+    if let [.., Call { name: "use", args }] = stack
+        && let [Action::Load(cell) | Action::Store(cell, _)] = actions
+        && layout.find(Device::from_obs(args[0]).async_probe()) == *cell
+    {
+        return Some("with another bit of the same word".to_owned());
+    }
+    let drivers = || (0..core.world().drivers.len() as u8).map(Driver);
+    actions.iter().find_map(|action| match action {
+        Action::Store(cell, value) => {
+            let drv = drivers().find(|drv| layout.find(drv.files()) == *cell)?;
+            let word = if *value == Obs::Bool(true) { "create" } else { "remove" };
+            Some(format!("{word} the sysfs files bind and unbind of {}", core.object_name(drv.object())))
+        }
+        Action::Bump(_, own) if !own.is_empty() => {
+            let names: Vec<String> = own.iter().map(|dev| core.object_name(Device(*dev).object())).collect();
+            Some(format!("not counted for {}", names.join(" and ")))
+        }
+        _ => None,
+    })
+}
+
 /// An event that says more than its step.
 pub(super) fn event(core: &DriverCore, event: &Event) -> Option<String> {
     let name = |obs: Obs| core.object_name(Object::from_obs(obs));
     Some(match event.kind {
         event::PROBE_ENTERED => {
-            format!("call the probe of {} for {}", name(event.args[1]), name(event.args[0]))
+            let (dev, drv) = (Device::from_obs(event.args[0]), Driver::from_obs(event.args[1]));
+            let matched = match core.world().drivers[drv.index()].matches[dev.index()] {
+                Match::Yes => "",
+                Match::No => ", although match returned 0",
+                Match::Defer => ", although match returned -EPROBE_DEFER",
+                Match::Error => ", although match returned an error",
+            };
+            let scheduled = match event.args[2] {
+                Obs::Id(other) if other != drv.object() => {
+                    format!(", in the entry scheduled for {}", core.object_name(other))
+                }
+                _ => String::new(),
+            };
+            let (d, v) = (name(event.args[0]), name(event.args[1]));
+            format!("call the probe of {v} for {d}{matched}{scheduled}")
         }
         event::REMOVE_ENTERED => {
             format!("call the remove of {} for {}", name(event.args[1]), name(event.args[0]))
@@ -65,7 +136,12 @@ pub(super) fn event(core: &DriverCore, event: &Event) -> Option<String> {
             }
             .to_owned()
         }
-        event::WARN => "WARN_ON".to_owned(),
+        event::WARN if Object::from_obs(event.args[0]).sort == MODULE => {
+            "WARN_ON(wait && current_is_async())".to_owned()
+        }
+        event::WARN => "WARN_ON(ret < 0)".to_owned(),
+        event::DRVDATA_AS_DRIVER => "drvdata is taken for a driver".to_owned(),
+        event::BARRIER_ENDS => "returns".to_owned(),
         event::CALL_PUTS => "the caller gives up its reference".to_owned(),
         _ => return None,
     })

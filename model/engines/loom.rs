@@ -5,9 +5,10 @@
 //! which steps depend on each other and tries all orders of those. Memory itself lies in one std mutex:
 //! loom runs one thread at a time, and only within a step does anybody look at it.
 //!
-//! Cells that no step ever changes (a [`Survey`] says which) have no token: otherwise the liveness of
-//! an object that is never freed would make all steps on the object dependent. That they do not change
-//! here either is checked.
+//! Only as many cells have a token as are needed to tell which steps depend on each other (a [`Survey`]
+//! says which): not those that no step ever changes, which would make all steps on an object dependent by
+//! its liveness although it is never freed; not those of one task alone; and one is enough where two are
+//! always taken together. That cells do not change that never do in the survey is checked.
 //!
 //! A task that cannot go on parks; whoever takes a step unparks those that can go on after it. The last
 //! one that would park looks at the state instead and lets all others go, so loom never sees a deadlock.
@@ -22,7 +23,8 @@ use ::loom::sync as loom_sync;
 use ::loom::thread::Thread;
 
 use super::native::{Choosing, Kept, Shared, fixed, lock};
-use super::survey::{Survey, survey};
+use super::survey::{Survey, survey, touched};
+use super::weak::{Atomics, weak_load};
 use super::{Options, Result};
 use crate::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use crate::machine::layout::CellId;
@@ -32,31 +34,29 @@ use crate::machine::value::Obs;
 
 /// loom's own limit is 5 threads, the main one included.
 const MOST_THREADS: usize = 4;
-const STACK: usize = 0x80000;
+/// In words.
+const STACK: usize = 0x8000;
 const MOST_BRANCHES: usize = 50_000;
 const MOST_STATES: usize = 500_000;
+/// What takes a program that loom does not.
+const INSTEAD: &str = "use --engine exhaustive or --engine shuttle";
 
 /// Explores a program from a memory in which nothing is under way, all tasks at their start.
 #[must_use]
 pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], options: &Options) -> Result {
-    let is_task = |kind: &SlotKind| matches!(kind, SlotKind::Task { .. });
-    let tasks = program.slots().iter().filter(|slot| is_task(&slot.kind)).count();
-    let refusal = |n: usize| {
-        Result::refused(format!(
-            "loom takes {MOST_THREADS} tasks and workers at once, this needs {n}; \
-             use --engine exhaustive or --engine shuttle"
-        ))
-    };
-    if tasks > MOST_THREADS {
-        return refusal(tasks);
+    let is_task = |slot: &usize| matches!(program.slots()[*slot].kind, SlotKind::Task { .. });
+    let tasks: Vec<usize> = (0..program.slots().len()).filter(is_task).collect();
+    if tasks.len() > MOST_THREADS {
+        return Result::refused(refusal(&**program, &tasks));
     }
     let Some(survey) = survey(&**program, memory, MOST_STATES) else {
         return Result::refused(format!(
-            "over {MOST_STATES} states, or too few workers; use --engine exhaustive or --engine shuttle"
+            "loom is started after a count of the states, and there are over {}, or too few workers; {INSTEAD}",
+            crate::check::thousands(MOST_STATES)
         ));
     };
     if survey.slots.len() > MOST_THREADS {
-        return refusal(survey.slots.len());
+        return Result::refused(refusal(&**program, &survey.slots));
     }
     let survey = Arc::new(survey);
     let shared = Arc::new(Shared::new(Arc::clone(program), memory, options));
@@ -76,10 +76,12 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
         builder.location = false;
         builder.log = false;
         let (shared_here, survey_here) = (Arc::clone(&shared), Arc::clone(&survey));
-        let check = || builder.check(move || execution(&shared_here, &survey_here));
+        let weak = options.weak_memory;
+        let check = || builder.check(move || execution(&shared_here, &survey_here, weak));
         if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
             let text = super::panic_text(&*panic);
-            if text.contains("internal") {
+            // Model code may rely on what it has written.
+            if text.contains("internal") && !weak {
                 std::panic::resume_unwind(panic);
             }
             lock(&shared.kept).result.cut.get_or_insert_with(|| format!("loom gave up: {text}"));
@@ -102,12 +104,36 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
     shared.finish()
 }
 
+/// Why a program with these tasks is too large, and what takes it.
+fn refusal<P: Native>(program: &P, slots: &[usize]) -> String {
+    let count =
+        |is: fn(&SlotKind) -> bool| slots.iter().filter(|slot| is(&program.slots()[**slot].kind)).count();
+    let kinds = [
+        (count(|kind| matches!(kind, SlotKind::Task { .. })), "task"),
+        (count(|kind| matches!(kind, SlotKind::Item { .. })), "work item"),
+        (count(|kind| matches!(kind, SlotKind::Worker)), "spawned task at once"),
+    ];
+    let words = |(n, word): &(usize, &str)| match (n, word.split_once(' ')) {
+        (1, _) => format!("1 {word}"),
+        (_, Some((first, rest))) if rest.starts_with("task") => format!("{n} {first} tasks at once"),
+        (_, _) => format!("{n} {word}s"),
+    };
+    let kinds: Vec<String> = kinds.iter().filter(|(n, _)| *n > 0).map(words).collect();
+    format!(
+        "loom has {MOST_THREADS} threads beside its main one, each for one task, and this needs {} ({}); {INSTEAD}",
+        slots.len(),
+        kinds.join(", ")
+    )
+}
+
 /// One execution.
 struct Tokens<P: Native> {
     shared: Arc<Shared<P>>,
     survey: Arc<Survey>,
     /// By cell; then one for the worker slots, and one for the end of each task.
     mutexes: Vec<Option<loom_sync::Mutex<()>>>,
+    /// The marked fields, if memory is weak; each cell that changes then has its token.
+    atomics: Option<Atomics>,
     threads: Mutex<Threads>,
 }
 
@@ -130,11 +156,12 @@ enum At {
     Parked(Thread),
 }
 
-fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<Survey>) {
+fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<Survey>, weak: bool) {
     shared.begin();
     let cells = shared.program.layout().cells().len();
     let slots = shared.program.slots().len();
-    let needed = |token: usize| token >= cells || survey.changes[token];
+    let has_token = if weak { &survey.changes } else { &survey.enough };
+    let needed = |token: usize| token >= cells || has_token[token];
     let mutexes = (0..cells + 1 + slots).map(|token| needed(token).then(|| loom_sync::Mutex::new(())));
     // The main thread is active until it has started the others.
     let threads = Threads { at: (0..slots).map(|_| At::None).collect(), active: 1, started: 0 };
@@ -142,6 +169,10 @@ fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<S
         shared: Arc::clone(shared),
         survey: Arc::clone(survey),
         mutexes: mutexes.collect(),
+        atomics: weak.then(|| {
+            let memory = lock(&shared.run).memory.clone();
+            Atomics::new(shared.program.layout(), &memory, |cell| survey.changes(cell))
+        }),
         threads: Mutex::new(threads),
     });
     tokens.wake(false);
@@ -228,7 +259,9 @@ impl<P: Native + Send + 'static> Tokens<P> {
             match &threads.at[slot] {
                 At::Parked(thread) if all || run.over || goes_on => thread.unpark(),
                 At::None if goes_on && threads.started == MOST_THREADS => {
-                    let why = format!("over {MOST_THREADS} tasks and workers in one run");
+                    let why = format!(
+                        "a run that starts over {MOST_THREADS} tasks in all was not followed further"
+                    );
                     self.shared.cut(&mut run, &why);
                     drop((run, threads));
                     return self.wake(true);
@@ -248,12 +281,8 @@ impl<P: Native + Send + 'static> Tokens<P> {
     }
 
     fn tokens_of(&self, slot: usize, op: &Op, first: bool) -> Vec<CellId> {
-        let program = &self.shared.program;
-        let mut cells: Vec<CellId> = op.footprint(program.layout()).iter().map(|(cell, _)| *cell).collect();
-        if let Some(event) = &op.event {
-            cells.extend(program.event_cells(event).iter().map(|(cell, _)| *cell));
-        }
-        cells.retain(|cell| self.survey.changes(*cell));
+        let mut cells = touched(&*self.shared.program, op);
+        cells.retain(|cell| self.mutexes[usize::from(cell.0)].is_some());
         let moves_workers = |action: &Action| {
             matches!(
                 action,
@@ -285,9 +314,21 @@ impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
         let OnLoom { tokens, slot } = *self;
         let shared = &tokens.shared;
         let first = shared.announce(slot, &op);
-        let needed = tokens.tokens_of(slot, &op, first);
+        let mut needed = tokens.tokens_of(slot, &op, first);
+        let layout = shared.program.layout();
+        let weak = tokens.atomics.as_ref().and_then(|atomics| Some((atomics, weak_load(layout, &op)?)));
+        if let Some((_, cell)) = weak {
+            needed.retain(|token| *token != cell);
+        }
+        // A worker that has had nothing to do since its last step waits without looking for work: that
+        // would be a step of its own, of which loom tries all orders. (A task that waits for a lock must
+        // look: only so does loom see that it could have been first.)
+        if op.idles() && !shared.was_ready(slot) {
+            tokens.park(slot);
+        }
         loop {
             let guards = tokens.take(&needed);
+            let read = weak.and_then(|(atomics, cell)| atomics.load(cell));
             let can = {
                 let run = lock(&shared.run);
                 if run.over {
@@ -297,8 +338,13 @@ impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
             };
             if can {
                 let mut pick = |kept: &mut Kept, choice: Choosing| fixed(kept, choice);
-                let done = shared.take(slot, Some(&needed), &mut pick);
+                let before = tokens.atomics.as_ref().map(|_| lock(&shared.run).memory.clone());
+                let done = shared.take(slot, Some(&needed), read, &mut pick);
                 shared.check_unchanged(&tokens.survey.changes);
+                if let (Some(atomics), Some(before)) = (&tokens.atomics, before) {
+                    let after = lock(&shared.run).memory.clone();
+                    atomics.publish(layout, &op, &before, &after);
+                }
                 drop(guards);
                 tokens.wake(false);
                 return done;

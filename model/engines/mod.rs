@@ -43,15 +43,18 @@
 
 pub mod agree;
 pub mod child;
+pub mod lasso;
 pub mod loom;
 mod native;
 pub mod shuttle;
 pub mod survey;
+mod weak;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::lasso::Lasso;
 use crate::machine::program::Program;
 use crate::machine::run::Run;
 use crate::trace::Turn;
@@ -103,6 +106,8 @@ pub struct Options {
     pub step_limit: usize,
     /// Terminal memory states to keep at the most.
     pub terminal_limit: usize,
+    /// An experiment, under loom only: loads of marked fields may be stale.
+    pub weak_memory: bool,
 }
 
 impl Default for Options {
@@ -114,8 +119,9 @@ impl Default for Options {
             depth: 3,
             preemptions: None,
             time: None,
-            step_limit: 5_000,
+            step_limit: 1_000,
             terminal_limit: 10_000,
+            weak_memory: false,
         }
     }
 }
@@ -129,6 +135,19 @@ pub struct Shown {
     pub schedule: Vec<Turn>,
     /// Whether it is a property of the state at the end; else the last step raised it.
     pub at_rest: bool,
+    /// For a livelock, the step with which the cycle begins that the rest of the steps are.
+    pub cycle: Option<usize>,
+}
+
+/// A hazard of a run that read stale values, and that sequential consistency does not have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeakOnly {
+    /// The hazard id.
+    pub id: String,
+    /// How many steps the run had taken.
+    pub steps: usize,
+    /// What was stale in this run, such as `one reads 0 from x, which is 1`.
+    pub stale: Vec<String>,
 }
 
 /// What an engine did and found.
@@ -138,6 +157,8 @@ pub struct Result {
     pub executions: usize,
     /// The hazards, sorted by id: for each the shortest schedule that this engine came across.
     pub shown: Vec<Shown>,
+    /// The hazards that showed only where values were stale, sorted by id; without `weak_memory` none.
+    pub weak_only: Vec<WeakOnly>,
     /// The different memories in which nothing can happen any more, sorted.
     pub terminal: Vec<Vec<u8>>,
     /// There were more of them than are kept.
@@ -164,6 +185,10 @@ impl Result {
 /// and none comes before it.
 #[must_use]
 pub fn confirm<P: Program>(program: &P, memory: &[u8], mut shown: Shown) -> Option<Shown> {
+    if let Some(begins) = shown.cycle {
+        let closes = Lasso { begins, ends: shown.schedule.len() };
+        return (lasso::lasso(program, memory, &shown.schedule) == Some(closes)).then_some(shown);
+    }
     let mut run = Run::from_memory(program, memory.to_vec());
     for number in 0..shown.schedule.len() {
         let turn = shown.schedule[number];

@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Options, Result, Shown, confirm};
+use super::lasso::lasso;
+use super::{Options, Result, Shown, WeakOnly, confirm};
 use crate::machine::blocked::{Hold, TaskView, deadlocked, holds};
 use crate::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
 use crate::machine::effect::{apply, occupy};
@@ -47,6 +48,24 @@ struct Slot {
     choices: usize,
     /// Its thread has not begun to run it.
     fresh: bool,
+    /// How many steps had been taken when it took its last one.
+    moved_at: usize,
+    /// It could have taken its next step at some time since its last one.
+    was_ready: bool,
+}
+
+impl Slot {
+    fn empty() -> Self {
+        Slot {
+            phase: Phase::Empty,
+            entry: None,
+            frames: Vec::new(),
+            choices: 0,
+            fresh: false,
+            moved_at: 0,
+            was_ready: false,
+        }
+    }
 }
 
 /// A choice that a task makes.
@@ -68,6 +87,8 @@ pub(super) struct Run {
     pub(super) steps: Vec<Turn>,
     /// For each step the cells that it touched, if the engine says so.
     touched: Vec<Vec<CellId>>,
+    /// What tasks read that was no longer so; empty unless memory is weak.
+    stale: Vec<String>,
     /// Every task is to end.
     pub(super) over: bool,
     /// The hazards and terminal states of this run count: it was not given up.
@@ -107,7 +128,12 @@ pub(super) struct Kept {
     pub(super) result: Result,
     pub(super) outcomes: Outcomes,
     terminal: IndexSet<Vec<u8>>,
+    /// How many runs were searched for a cycle.
+    looked_at: usize,
 }
+
+/// Runs that are searched for a cycle at the most: that takes much longer than the run.
+const LOOKS: usize = 100;
 
 /// A program and one run of it, shared by all threads.
 pub(super) struct Shared<P: Native> {
@@ -140,11 +166,16 @@ impl<P: Native> Shared<P> {
             slots: Vec::new(),
             steps: Vec::new(),
             touched: Vec::new(),
+            stale: Vec::new(),
             over: true,
             given_up: false,
         };
-        let kept =
-            Kept { result: Result::default(), outcomes: Outcomes::default(), terminal: IndexSet::new() };
+        let kept = Kept {
+            result: Result::default(),
+            outcomes: Outcomes::default(),
+            terminal: IndexSet::new(),
+            looked_at: 0,
+        };
         Shared {
             program,
             initial: memory.to_vec(),
@@ -162,14 +193,13 @@ impl<P: Native> Shared<P> {
         run.memory.clone_from(&self.initial);
         run.steps.clear();
         run.touched.clear();
+        run.stale.clear();
         run.over = false;
         run.given_up = false;
         run.slots = (self.program.slots().iter())
             .map(|decl| match &decl.kind {
                 SlotKind::Task { entry, .. } | SlotKind::Item { entry, .. } => self.starting(entry, 0),
-                SlotKind::Worker => {
-                    Slot { phase: Phase::Empty, entry: None, frames: Vec::new(), choices: 0, fresh: false }
-                }
+                SlotKind::Worker => Slot::empty(),
             })
             .collect();
         lock(&self.kept).result.executions += 1;
@@ -182,7 +212,15 @@ impl<P: Native> Shared<P> {
             Next::Step(op, _) => Phase::Ready(op),
             Next::Done => Phase::Ended,
         };
-        Slot { phase, entry: Some(entry.clone()), frames: vec![Vec::new()], choices, fresh: true }
+        Slot {
+            phase,
+            entry: Some(entry.clone()),
+            frames: vec![Vec::new()],
+            choices,
+            fresh: true,
+            was_ready: true,
+            ..Slot::empty()
+        }
     }
 
     /// What the task in a slot runs; `None` if there is none.
@@ -229,7 +267,17 @@ impl<P: Native> Shared<P> {
             assert!(*first == Phase::Ready(op.clone()), "internal: {op:?} is first, not {first:?}");
         }
         run.slots[slot].phase = Phase::Ready(op.clone());
+        if !first {
+            // What others did in the meantime has not been looked at.
+            let meantime = run.slots[slot].moved_at != run.steps.len();
+            run.slots[slot].was_ready = meantime || self.can_go_on(&run, slot);
+        }
         first
+    }
+
+    /// Whether a task could have taken the step that it has announced, now or before.
+    pub(super) fn was_ready(&self, slot: usize) -> bool {
+        lock(&self.run).slots[slot].was_ready
     }
 
     /// A task's function has returned.
@@ -243,8 +291,15 @@ impl<P: Native> Shared<P> {
         run.slots[slot].phase = Phase::Ended;
     }
 
-    /// Takes the step that a task has announced; it must be able to.
-    pub(super) fn take(&self, slot: usize, touched: Option<&[CellId]>, pick: Pick<'_>) -> Step<Obs> {
+    /// Takes the step that a task has announced; it must be able to. `read`: the step is a load, and
+    /// this is the byte that it reads.
+    pub(super) fn take(
+        &self,
+        slot: usize,
+        touched: Option<&[CellId]>,
+        read: Option<(CellId, u8)>,
+        pick: Pick<'_>,
+    ) -> Step<Obs> {
         let mut guard = lock(&self.run);
         let run = &mut *guard;
         if run.over {
@@ -274,6 +329,9 @@ impl<P: Native> Shared<P> {
             None => Ok(()),
         };
         let mut warning = None;
+        if let Some((cell, byte)) = read {
+            self.read(run, slot, cell, byte);
+        }
         let applied = apply(layout, &mut run.memory, slot, &op, outcome).and_then(|applied| {
             match event(&mut run.memory, applied.observed) {
                 Err(hazard) if hazard.goes_on() => warning = Some(hazard),
@@ -281,6 +339,10 @@ impl<P: Native> Shared<P> {
             }
             Ok(applied)
         });
+        if read.is_some() {
+            // A load writes nothing.
+            run.memory.clone_from(&before);
+        }
         let applied = match applied {
             Ok(applied) => applied,
             Err(hazard) => {
@@ -312,12 +374,45 @@ impl<P: Native> Shared<P> {
             run.slots[free] = self.starting(&entry, run.slots[free].choices);
             occupy(layout, &mut run.memory, free, applied.marked);
         }
+        run.slots[slot].moved_at = run.steps.len();
+        for other in 0..run.slots.len() {
+            run.slots[other].was_ready |= self.can_go_on(run, other);
+        }
         if run.steps.len() >= self.step_limit {
             self.judge(run);
+            self.look_for_cycle(run);
             self.cut(run, &format!("a run of {} steps was not followed further", self.step_limit));
             return Err(Pause);
         }
         Ok(applied.observed)
+    }
+
+    /// Puts a value into memory that a task may read there.
+    fn read(&self, run: &mut Run, slot: usize, cell: CellId, byte: u8) {
+        let info = self.program.layout().info(cell);
+        let now = std::mem::replace(&mut run.memory[info.offset], byte);
+        if now != byte {
+            let task = &self.program.slots()[slot].name;
+            run.stale.push(format!("{task} reads {byte} from {}, which is {now}", info.name));
+        }
+    }
+
+    /// Looks whether the run has come back to a state where it was.
+    pub(super) fn look_for_cycle(&self, run: &Run) {
+        {
+            let mut kept = lock(&self.kept);
+            let known = kept.result.shown.iter().any(|shown| shown.id == id::LIVELOCK);
+            if known || kept.looked_at == LOOKS || !run.stale.is_empty() {
+                return;
+            }
+            kept.looked_at += 1;
+        }
+        if let Some(lasso) = lasso(&*self.program, &self.initial, &run.steps) {
+            let schedule = run.steps[..lasso.ends].to_vec();
+            let shown =
+                Shown { id: id::LIVELOCK.to_owned(), schedule, at_rest: false, cycle: Some(lasso.begins) };
+            lock(&self.kept).result.shown.push(shown);
+        }
     }
 
     /// Ends the run: not everything that it could have shown was seen.
@@ -331,28 +426,37 @@ impl<P: Native> Shared<P> {
         let dead = self.is_dead(run);
         let mut schedule = run.steps.clone();
         if dead {
-            self.found(id::DEADLOCK, schedule.clone(), false);
+            self.found(run, id::DEADLOCK, schedule.clone(), false);
             // Whoever tries all schedules comes across one in which it is first.
             let Some(touched) = touched else { return };
             schedule = past(run, turn.slot, touched);
         }
         schedule.push(turn);
-        self.found(hazard.id, schedule, false);
+        self.found(run, hazard.id, schedule, false);
     }
 
     /// Keeps what was found, if it is new and holds when it is repeated.
-    fn found(&self, id: &str, schedule: Vec<Turn>, at_rest: bool) {
+    fn found(&self, run: &Run, id: &str, schedule: Vec<Turn>, at_rest: bool) {
         let mut kept = lock(&self.kept);
         let known = kept.result.shown.iter().position(|shown| shown.id == id);
         if known.is_some_and(|known| kept.result.shown[known].schedule.len() <= schedule.len()) {
             return;
         }
-        let shown = Shown { id: id.to_owned(), schedule, at_rest };
-        if let Some(shown) = confirm(&*self.program, &self.initial, shown) {
-            match known {
-                Some(known) => kept.result.shown[known] = shown,
-                None => kept.result.shown.push(shown),
+        let steps = schedule.len();
+        let shown = Shown { id: id.to_owned(), schedule, at_rest, cycle: None };
+        match (confirm(&*self.program, &self.initial, shown), known) {
+            (Some(shown), Some(known)) => kept.result.shown[known] = shown,
+            (Some(shown), None) => kept.result.shown.push(shown),
+            (None, None) if !run.stale.is_empty() => {
+                let weak = &mut kept.result.weak_only;
+                let only = WeakOnly { id: id.to_owned(), steps, stale: run.stale.clone() };
+                match weak.iter_mut().find(|known| known.id == id) {
+                    Some(known) if known.steps > steps => *known = only,
+                    Some(_) => {}
+                    None => weak.push(only),
+                }
             }
+            (None, _) => {}
         }
     }
 
@@ -376,7 +480,7 @@ impl<P: Native> Shared<P> {
             return;
         }
         if self.is_dead(run) {
-            self.found(id::DEADLOCK, run.steps.clone(), false);
+            self.found(run, id::DEADLOCK, run.steps.clone(), false);
             return;
         }
         let at_rest = |slot: usize| match &run.slots[slot].phase {
@@ -391,7 +495,7 @@ impl<P: Native> Shared<P> {
             return;
         }
         for hazard in self.program.at_quiescence(&run.memory) {
-            self.found(hazard.id, run.steps.clone(), true);
+            self.found(run, hazard.id, run.steps.clone(), true);
         }
         let mut kept = lock(&self.kept);
         if !kept.terminal.contains(&run.memory) {
@@ -404,9 +508,13 @@ impl<P: Native> Shared<P> {
     }
 
     /// Checks that cells that never change in a search have not changed here; after a deadlock runs
-    /// go where no search follows, and end here.
+    /// go where no search follows, and end here. (So do runs after a stale value, which go on: nobody
+    /// claims that all of them are tried.)
     pub(super) fn check_unchanged(&self, changes: &[bool]) {
         let mut run = lock(&self.run);
+        if !run.stale.is_empty() {
+            return;
+        }
         let changed = |run: &Run| {
             let cells = self.program.layout().ids().zip(changes);
             let mut infos =
@@ -426,6 +534,9 @@ impl<P: Native> Shared<P> {
         let mut kept = lock(&self.kept);
         let mut result = std::mem::take(&mut kept.result);
         result.shown.sort_by(|a, b| a.id.cmp(&b.id));
+        let shown: Vec<String> = result.shown.iter().map(|shown| shown.id.clone()).collect();
+        result.weak_only.retain(|weak| !shown.contains(&weak.id));
+        result.weak_only.sort_by(|a, b| a.id.cmp(&b.id));
         result.terminal = kept.terminal.drain(..).collect();
         result.terminal.sort_unstable();
         result

@@ -172,6 +172,7 @@ impl<P: Native, S: Scheduler> Scheduler for Hiding<P, S> {
                 turn.and_then(|turn| offered.iter().find(|task| usize::from(task.id()) == turn.slot + 1));
             let Some(next) = next else {
                 self.shared.judge(&run);
+                self.shared.look_for_cycle(&run);
                 run.over = true;
                 return Some(runnable[0].id());
             };
@@ -274,7 +275,7 @@ impl<P: Native> Backend for OnShuttle<'_, P> {
             Choices::Random => Some((::shuttle::rand::thread_rng().next_u64() % u64::from(choice.of)) as u8),
             Choices::Following(outcomes) => outcomes.get(choice.step).copied(),
         };
-        match self.shared.take(self.slot, None, &mut pick) {
+        match self.shared.take(self.slot, None, None, &mut pick) {
             Ok(observed) => Ok(observed),
             Err(Pause) => {
                 // Every schedule is tried, or none is worth more than another: the run may end here.

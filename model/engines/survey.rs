@@ -1,11 +1,13 @@
 //! What loom must know of a program before it starts, from a plain enumeration of its states: which
-//! tasks ever run, and which cells ever change. Also the memories in which nothing can happen any
+//! tasks ever run, which cells ever change, and which steps touch which cells. Also the memories in which nothing can happen any
 //! more, which all complete engines must reach.
 
 use indexmap::IndexSet;
+use petgraph::graph::NodeIndex;
 use rustc_hash::FxBuildHasher;
 
 use crate::machine::layout::CellId;
+use crate::machine::op::Op;
 use crate::machine::program::Program;
 use crate::search::system::{NoMove, State, System};
 
@@ -16,6 +18,9 @@ pub struct Survey {
     pub slots: Vec<usize>,
     /// For each cell whether a step ever changes it.
     pub changes: Vec<bool>,
+    /// The cells that are enough to tell which steps depend on each other: no step ever changes any other, or
+    /// one task alone touches it, or all steps that touch it touch one of these too.
+    pub enough: Vec<bool>,
     /// The memories in which nothing can happen any more, sorted.
     pub terminal: Vec<Vec<u8>>,
     /// States.
@@ -34,10 +39,12 @@ pub fn survey<P: Program>(program: &P, memory: &[u8], state_limit: usize) -> Opt
     let mut terminal = IndexSet::new();
     let mut most_spawned = 0;
     let mut choices = Vec::new();
+    let mut touches = Touches::new(layout.cells().len());
     let mut index = 0;
     while let Some(state) = states.get_index(index).cloned() {
         index += 1;
         most_spawned = most_spawned.max(system.spawned(&state));
+        touches.note(&system, &state);
         system.enabled(&state, &mut choices);
         if choices.is_empty() && system.quiescent(&state) {
             terminal.insert(state.memory().to_vec());
@@ -66,11 +73,74 @@ pub fn survey<P: Program>(program: &P, memory: &[u8], state_limit: usize) -> Opt
     }
     slots.sort_unstable();
     slots.extend(system.workers().take(most_spawned));
+    survey.enough = touches.enough(&survey.changes, most_spawned > 1);
     survey.slots = slots.into_iter().collect();
     survey.terminal = terminal.into_iter().collect();
     survey.terminal.sort_unstable();
     survey.states = states.len();
     Some(survey)
+}
+
+/// Which steps touch which cells. A step is a node of an automaton, in a slot of its own or in a worker's.
+struct Touches {
+    known: IndexSet<(usize, NodeIndex), FxBuildHasher>,
+    /// By cell: the numbers of the steps, ascending.
+    steps: Vec<Vec<usize>>,
+    /// The slot of workers: their tasks change places.
+    workers: usize,
+}
+
+impl Touches {
+    fn new(cells: usize) -> Self {
+        Touches { known: IndexSet::default(), steps: vec![Vec::new(); cells], workers: usize::MAX }
+    }
+
+    /// Notes the next steps of a state, also of tasks that wait.
+    fn note<P: Program>(&mut self, system: &System<'_, P>, state: &State) {
+        let program = system.program();
+        for slot in 0..program.slots().len() {
+            let Some((node, op)) = state.node(slot).zip(system.next(state, slot)) else { continue };
+            let owner = if system.is_worker(slot) { self.workers } else { slot };
+            let (step, new) = self.known.insert_full((owner, node));
+            if new {
+                touched(program, op).iter().for_each(|cell| self.steps[usize::from(cell.0)].push(step));
+            }
+        }
+    }
+
+    /// See [`Survey::enough`]; `many`: there are several spawned tasks at once. (If there is one at most, the
+    /// end of one comes before the start of the next.)
+    fn enough(&self, changes: &[bool], many: bool) -> Vec<bool> {
+        let owner = |step: &usize| self.known[*step].0;
+        let alone = |steps: &[usize]| {
+            let first = steps.first().map(owner);
+            steps.iter().all(|step| Some(owner(step)) == first) && (first != Some(self.workers) || !many)
+        };
+        let mut order: Vec<usize> = (0..changes.len()).filter(|cell| changes[*cell]).collect();
+        order.retain(|cell| !alone(&self.steps[*cell]));
+        order.sort_by_key(|cell| (std::cmp::Reverse(self.steps[*cell].len()), *cell));
+        let mut kept: Vec<usize> = Vec::new();
+        for cell in order {
+            let steps = &self.steps[cell];
+            let within =
+                |other: &usize| steps.iter().all(|step| self.steps[*other].binary_search(step).is_ok());
+            if !kept.iter().any(within) {
+                kept.push(cell);
+            }
+        }
+        (0..changes.len()).map(|cell| kept.contains(&cell)).collect()
+    }
+}
+
+/// The cells that a step may touch, those of its event included.
+pub(super) fn touched<P: Program>(program: &P, op: &Op) -> Vec<CellId> {
+    let mut cells: Vec<CellId> = op.footprint(program.layout()).iter().map(|(cell, _)| *cell).collect();
+    if let Some(event) = &op.event {
+        cells.extend(program.event_cells(event).iter().map(|(cell, _)| *cell));
+    }
+    cells.sort_unstable();
+    cells.dedup();
+    cells
 }
 
 impl Survey {

@@ -218,6 +218,7 @@ impl Machine<'_> {
             | Action::Follow(cell)
             | Action::Store(cell, _)
             | Action::Lock(cell)
+            | Action::TryLock(cell)
             | Action::Unlock(cell)
             | Action::Get(cell)
             | Action::Put(cell)
@@ -328,6 +329,13 @@ impl Machine<'_> {
             }
             Action::Store(_, value) => *self.byte(cell) = self.layout.encode(cell, *value),
             Action::Lock(_) => self.lock(cell)?,
+            Action::TryLock(_) => {
+                let free = *self.byte(cell) == 0;
+                if free {
+                    self.lock(cell)?;
+                }
+                return Ok(Obs::Bool(free));
+            }
             Action::Unlock(_) => self.unlock(cell)?,
             Action::Get(_) => *self.byte(cell) += 1,
             Action::Put(_) => {

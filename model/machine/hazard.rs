@@ -1,5 +1,7 @@
 //! What can go wrong, as data.
 
+use serde::{Deserialize, Serialize};
+
 use super::layout::{CellId, Layout};
 use super::value::Object;
 
@@ -39,7 +41,7 @@ pub struct Hazard {
 }
 
 /// What a hazard is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum About {
     /// An object.
     Object(Object),
@@ -73,7 +75,7 @@ impl Hazard {
 
     pub(super) fn stale(layout: &Layout, object: Object, freed: bool) -> Self {
         let info = layout.object(object);
-        let why = if freed { "has been freed" } else { "has been unregistered" };
+        let why = if freed { "has been freed" } else { "has been unregistered, and may be gone" };
         Hazard::new(info.stale, About::Object(object), format!("{} is used after it {why}", info.name))
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A layout is made once, when a scenario is loaded; from then on a state's memory is plain bytes.
 
+use serde::{Deserialize, Serialize};
+
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
@@ -13,7 +15,7 @@ use super::value::{Object, Obs, Sort};
 pub struct Field(pub u8);
 
 /// A cell by number: what an [`Op`](super::op::Op) speaks of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CellId(pub u16);
 
 /// A cell by name, as model code speaks of it, with the type of what it holds.
@@ -111,9 +113,18 @@ pub struct CellInfo {
     pub liveness: Option<CellId>,
     /// Read by checks only, never by model code; left out of traces.
     pub ghost: bool,
+    /// The kernel reads and writes it by `READ_ONCE` and `WRITE_ONCE`.
+    pub marked: bool,
 }
 
 impl CellInfo {
+    /// Whether all accesses to it are marked: by `READ_ONCE` and `WRITE_ONCE`, or as those of an `atomic_t`
+    /// or a `refcount_t`.
+    #[must_use]
+    pub fn is_marked(&self) -> bool {
+        self.marked || (self.kind == Kind::Count && !self.ghost)
+    }
+
     /// Its bytes within a state's memory.
     #[must_use]
     pub fn range(&self) -> std::ops::Range<usize> {
@@ -171,6 +182,7 @@ impl Layout {
             object,
             liveness: None,
             ghost: false,
+            marked: false,
         });
         let info = &mut self.objects[&object];
         info.liveness = Some(liveness);
@@ -187,6 +199,7 @@ impl Layout {
             object: cell.object,
             liveness,
             ghost: false,
+            marked: false,
         });
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
@@ -203,10 +216,22 @@ impl Layout {
             object: cell.object,
             liveness: None,
             ghost: true,
+            marked: false,
         });
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
         id
+    }
+
+    /// The kernel reads and writes this cell by `READ_ONCE` and `WRITE_ONCE`.
+    ///
+    /// # Panics
+    ///
+    /// If it has more than one byte, which is our own mistake.
+    pub fn mark(&mut self, cell: CellId) {
+        let info = &mut self.cells[usize::from(cell.0)];
+        assert!(info.kind.bytes() == 1, "internal: {} is no variable", info.name);
+        info.marked = true;
     }
 
     fn push(&mut self, mut info: CellInfo) -> CellId {

@@ -46,6 +46,8 @@ pub enum Action {
     Revive(Object),
     /// Acquires a mutex.
     Lock(CellId),
+    /// Acquires a mutex if it is free. Observes whether it did.
+    TryLock(CellId),
     /// Releases a mutex.
     Unlock(CellId),
     /// Takes a reference, or counts up.
@@ -274,6 +276,7 @@ impl Action {
             | Action::KlistAwait(cell, _) => add(*cell, Read),
             Action::Store(cell, _)
             | Action::Lock(cell)
+            | Action::TryLock(cell)
             | Action::Unlock(cell)
             | Action::Get(cell)
             | Action::Dec(cell)

@@ -136,8 +136,14 @@ pub trait Program: Sync {
         self.layout().object(object).name.clone()
     }
 
-    /// The name of a number in a cell, such as `LIVE`; `None` where it is only a number.
-    fn number_name(&self, _cell: CellId, _number: u8) -> Option<&'static str> {
+    /// The name of a number in a cell, such as `LIVE`; `None` where it is only a number. Of a flag the
+    /// numbers are 0 and 1.
+    fn number_name(&self, _cell: CellId, _number: u8) -> Option<String> {
+        None
+    }
+
+    /// What is known of a call before it is made, such as that it is going to fail.
+    fn call_note(&self, _call: &Call) -> Option<String> {
         None
     }
 

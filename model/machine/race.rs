@@ -34,7 +34,7 @@ pub fn races(layout: &Layout, memory: &[u8], tasks: &[Option<TaskView<'_>>]) -> 
                 let is_plain = left_plain.contains(&cell) || right_plain.contains(&cell);
                 if writes && is_plain && !layout.info(cell).ghost {
                     let text = format!(
-                        "{} is accessed by two tasks at once, by one plainly",
+                        "{} is accessed by two tasks at once, plainly by at least one",
                         layout.info(cell).name
                     );
                     found.push(Hazard::new(id::DATA_RACE, About::Cell(cell), text));

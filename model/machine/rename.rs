@@ -275,6 +275,7 @@ impl Renamer {
             Action::Retire(o) => Action::Retire(object(o)),
             Action::Revive(o) => Action::Revive(object(o)),
             Action::Lock(c) => Action::Lock(cell(c)),
+            Action::TryLock(c) => Action::TryLock(cell(c)),
             Action::Unlock(c) => Action::Unlock(cell(c)),
             Action::Get(c) => Action::Get(cell(c)),
             Action::Put(c) => Action::Put(cell(c)),
@@ -374,7 +375,7 @@ fn cells<P: Program>(program: &P, renaming: &Renaming) -> Option<Vec<CellId>> {
             (one, other) => one == other,
         };
         let liveness = info.liveness.map(|liveness| all[usize::from(liveness.0)]);
-        kind && info.ghost == other.ghost
+        kind && (info.ghost, info.marked) == (other.ghost, other.marked)
             && liveness == other.liveness
             && renaming.object(info.object) == other.object
     };

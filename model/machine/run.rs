@@ -221,6 +221,13 @@ impl<'p, P: Program> Run<'p, P> {
         self.sorted() == other.sorted()
     }
 
+    /// Memory and controls, the workers sorted by content: equal for the same states.
+    #[must_use]
+    pub fn content(&self) -> (Vec<u8>, Vec<Option<P::Control>>) {
+        let (memory, controls) = self.sorted();
+        (memory, controls.into_iter().map(|control| control.cloned()).collect())
+    }
+
     /// Memory and controls with the workers sorted by content.
     fn sorted(&self) -> (Vec<u8>, Vec<Option<&P::Control>>) {
         let mut came_from: Vec<usize> = (0..self.tasks.len()).collect();

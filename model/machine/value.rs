@@ -4,16 +4,18 @@
 //! observations, so they must be few (a step returns as little as the code needs) and typed (so that
 //! the ids in a history can be renamed).
 
+use serde::{Deserialize, Serialize};
+
 use super::layout::CellId;
 
 /// What an object is (file, page, work item, ...). The program says what each number means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Sort(pub u8);
 
 /// An object of the program: its sort and its index among those of that sort.
 ///
 /// Model code compares objects for equality only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Object {
     /// What it is.
     pub sort: Sort,

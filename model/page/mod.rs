@@ -39,7 +39,13 @@ pub fn page(checked: &[(Scenario, Report)]) -> Result<String, String> {
             violations.push(violation_data(scenario, report, violation)?);
             sections.push_str(&section(violations.len(), report, violation));
         }
-        if !report.violations.is_empty() {
+        // After a set-up that goes wrong nothing was explored: of its functions only its own steps are known.
+        let in_set_up = report.violations.iter().filter(|violation| violation.in_set_up);
+        for step in in_set_up.clone().flat_map(|violation| &violation.story.steps) {
+            let name = step.stack.last().map_or("", |call| call.split('(').next().unwrap_or(""));
+            functions.entry(name.to_owned()).or_default().insert((step.at.clone(), step.does.clone()));
+        }
+        if report.violations.len() > in_set_up.count() {
             for (name, steps) in function_steps(scenario, &report.revision, AUTOMATON_STATES)? {
                 functions.entry(name).or_default().extend(steps);
             }
@@ -112,23 +118,21 @@ fn section(number: usize, report: &Report, violation: &Violation) -> String {
         escaped(&explain(&violation.story)),
         escaped(&diagram(&violation.story, false)),
     );
-    if !violation.in_set_up {
-        put(
-            &mut out,
-            "<h3>Step by step</h3>\n<p>Arrow keys, Home and End move while the focus is here.</p>\n\
-             <p><button type=\"button\" class=\"back\">Back</button> \
-             <button type=\"button\" class=\"next\">Next</button></p>\n\
-             <p aria-live=\"polite\"></p>\n<div class=\"stepper\">\n\
-             <div><div class=\"lanes\" tabindex=\"0\" role=\"region\" aria-label=\"Tasks\"></div></div>\n\
-             <div><h4>Where</h4><p class=\"place\"></p><pre class=\"source\"></pre>\n\
-             <h4>Mutexes</h4><ul class=\"locks\"></ul>\n\
-             <h4>Tasks from here</h4><ul class=\"ready\"></ul>\n\
-             <details open><summary>Memory</summary><table><thead><tr><th scope=\"col\">cell</th>\
-             <th scope=\"col\">value</th></tr></thead><tbody class=\"memory\"></tbody></table></details>\n\
-             <details><summary>All steps of this function</summary><ul class=\"automaton\"></ul></details>\n\
-             </div></div>\n",
-        );
-    }
+    put(
+        &mut out,
+        "<h3>Step by step</h3>\n<p>Arrow keys, Home and End move while the focus is here.</p>\n\
+         <p><button type=\"button\" class=\"back\">Back</button> \
+         <button type=\"button\" class=\"next\">Next</button></p>\n\
+         <p aria-live=\"polite\"></p>\n<div class=\"stepper\">\n\
+         <div><div class=\"lanes\" tabindex=\"0\" role=\"region\" aria-label=\"Tasks\"></div></div>\n\
+         <div><h4>Where</h4><p class=\"place\"></p><pre class=\"source\"></pre>\n\
+         <h4>Mutexes</h4><ul class=\"locks\"></ul>\n\
+         <h4>Tasks from here</h4><ul class=\"ready\"></ul>\n\
+         <details open><summary>Memory</summary><table><thead><tr><th scope=\"col\">cell</th>\
+         <th scope=\"col\">value</th></tr></thead><tbody class=\"memory\"></tbody></table></details>\n\
+         <details><summary>All steps of this function</summary><ul class=\"automaton\"></ul></details>\n\
+         </div></div>\n",
+    );
     out.push_str("</section>\n");
     out
 }
@@ -136,7 +140,7 @@ fn section(number: usize, report: &Report, violation: &Violation) -> String {
 fn violation_data(scenario: &Scenario, report: &Report, violation: &Violation) -> Result<Value, String> {
     let story = &violation.story;
     let trace = DumpedTrace::new(scenario, report, violation);
-    let scenes = if violation.in_set_up { Vec::new() } else { trace.scenes()? };
+    let scenes = trace.scenes()?;
     let last = story.steps.len().saturating_sub(1);
     let bad = story.hazard.as_ref().is_some_and(|hazard| hazard.at_last_step);
     let steps = story.steps.iter().enumerate().map(|(number, step)| {

@@ -95,7 +95,6 @@ function stepper(section, violation) {
 }
 // A section is built when it comes into view or is used: a run may have hundreds.
 document.querySelectorAll(".violation").forEach((section, number) => {
-  if (!data.violations[number].scenes.length) return;
   let built = false;
   const build = () => {
     if (!built) { built = true; stepper(section, data.violations[number]); }

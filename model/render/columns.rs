@@ -15,6 +15,9 @@ const STEP: usize = 8;
 /// The longest prefix.
 const PREFIX: usize = 26;
 
+/// At least so many carets mark a line.
+const CARETS: usize = 3;
+
 /// Spaces before the second line of a broken text.
 const HANG: usize = 4;
 
@@ -102,7 +105,8 @@ fn widened(least: &[usize], wanted: &[usize], spare: usize) -> Vec<usize> {
 fn wanted(head: &(usize, String), lines: &[Line], unit: usize) -> usize {
     let mine = lines.iter().filter(|line| line.actor == head.0);
     let length = |line: &Line| {
-        unit * line.depth + ascii(&line.text).len() + line.mark.map_or(0, |mark| mark.len() + 1)
+        let mark = line.mark.as_ref().map_or(0, |mark| CARETS + 1 + ascii(mark).len());
+        unit * line.depth + ascii(&line.text).len().max(mark)
     };
     mine.map(length).max().unwrap_or(0).max(ascii(&head.1).len())
 }
@@ -129,13 +133,16 @@ fn share(wanted: &[usize], width: usize) -> Vec<usize> {
 fn fit(line: &Line, indent: usize, width: usize) -> Vec<String> {
     let room = width - indent;
     let mut texts = wrap(&line.text, room, HANG);
-    if let Some(mark) = line.mark {
-        let under = "^".repeat(texts.iter().map(String::len).max().unwrap_or(0));
-        if mark.is_empty() || under.len() + 1 + mark.len() > room {
-            texts.push(under);
-            texts.extend((!mark.is_empty()).then(|| wrap(mark, room, 0)).into_iter().flatten());
+    if let Some(mark) = &line.mark {
+        let mark = ascii(mark);
+        let under = texts.iter().map(String::len).max().unwrap_or(0);
+        // The mark stays on its line: fewer carets do as well.
+        let most = room.saturating_sub(mark.len() + 1);
+        if mark.trim().is_empty() || most < CARETS {
+            texts.push("^".repeat(under));
+            texts.extend((!mark.trim().is_empty()).then(|| wrap(&mark, room, 0)).into_iter().flatten());
         } else {
-            texts.push(format!("{under} {mark}"));
+            texts.push(format!("{} {mark}", "^".repeat(under.min(most))));
         }
     }
     texts.into_iter().map(|text| format!("{}{text}", " ".repeat(indent))).collect()

@@ -5,8 +5,8 @@
 //! lines begin with the task.
 
 use super::columns::{columns, prefixed};
-use super::lines::{Line, deadlocked, is_deadlock, lines};
-use super::words::{actor, frame, names};
+use super::lines::{Line, bad_step, deadlocked, is_deadlock, lines};
+use super::words::{actor, frame};
 use super::wrap::wrap;
 use crate::trace::{Held, Story, ToldStep, Waiting};
 
@@ -66,6 +66,7 @@ impl DiagramOptions {
 ///     waiting: vec![],
 ///     held: vec![],
 ///     cycle: None,
+///     racing: vec![],
 /// };
 /// assert_eq!(
 ///     diagram(&story, &DiagramOptions::default()),
@@ -76,7 +77,7 @@ impl DiagramOptions {
 ///   free x
 ///             helper()
 ///               use x
-///               ^^^^^
+///               ^^^^^ use-after-free
 ///
 /// use-after-free: x is used after it has been freed.
 /// "
@@ -89,6 +90,10 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
         None => table(story, &lines(story, options.full), width),
         Some(begins) => lasso(story, begins, options.full, width),
     };
+    let at_rest = story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
+    if at_rest && story.cycle.is_none() && story.racing.is_empty() && !is_deadlock(story) {
+        rows.extend([String::new(), "(nothing more can happen)".to_owned()]);
+    }
     let sentences = sentences(story);
     if !sentences.is_empty() {
         rows.push(String::new());
@@ -106,8 +111,14 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
 /// A livelock: the way into the cycle, and the cycle.
 fn lasso(story: &Story, begins: usize, full: bool, width: usize) -> Vec<String> {
     let part = |steps: &[ToldStep]| {
-        let part =
-            Story { steps: steps.to_vec(), hazard: None, waiting: vec![], held: vec![], ..story.clone() };
+        let part = Story {
+            steps: steps.to_vec(),
+            hazard: None,
+            waiting: vec![],
+            held: vec![],
+            racing: vec![],
+            ..story.clone()
+        };
         table(story, &lines(&part, full), width)
     };
     let mut rows = part(&story.steps[..begins]);
@@ -140,24 +151,20 @@ fn sentences(story: &Story) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(hazard) = &story.hazard {
         let text = hazard.text.trim_end_matches('.');
-        sentences.push(match hazard.at_last_step {
-            true if is_deadlock(story) && said_by_waits(story, text) => {
-                let several =
-                    if deadlocked(story).count() > 1 { "these tasks wait" } else { "this task waits" };
-                format!("{}: {several} for ever.", hazard.id)
-            }
-            true => format!("{}: {text}.", hazard.id),
-            false if story.cycle.is_some() => format!("{}: {text}.", hazard.id),
-            false => format!("{}: At the end, when nothing more can happen: {text}.", hazard.id),
+        // What each of them waits for is said below.
+        sentences.push(if is_deadlock(story) && text.contains(" waits for ") {
+            let several = if deadlocked(story).count() > 1 { "these tasks wait" } else { "this task waits" };
+            format!("{}: {several} for ever.", hazard.id)
+        } else {
+            format!("{}: {text}.", hazard.id)
         });
     }
-    sentences.extend(story.waiting.iter().map(|wait| waits(story, wait)));
+    // Somebody who waits while another one does something wrong is no part of it.
+    let aside = bad_step(story).is_some() && !is_deadlock(story);
+    let sentence =
+        |wait| if aside { format!("Meanwhile {}", waits(story, wait)) } else { waits(story, wait) };
+    sentences.extend(story.waiting.iter().map(sentence));
     sentences
-}
-
-/// Whether the sentences about the waiting tasks say all that this text says.
-fn said_by_waits(story: &Story, text: &str) -> bool {
-    text.contains(" waits for ") && deadlocked(story).all(|wait| names(text, lock(wait).unwrap_or(&wait.on)))
 }
 
 fn waits(story: &Story, wait: &Waiting) -> String {
@@ -169,8 +176,11 @@ fn waits(story: &Story, wait: &Waiting) -> String {
             Some(held) => format!("{who} waits for {lock}, held by {}.", actor(story, held.actor)),
             None => format!("{who} waits for {lock}."),
         },
+        None if by[..].iter().any(|by| wait.on.ends_with(*by)) => format!("{who} waits for {}.", wait.on),
         None if !by.is_empty() => format!("{who} waits for {}, which needs {}.", wait.on, by.join(" and ")),
-        None if wait.deadlocked => format!("{who} waits for {}, which nobody can bring about.", wait.on),
+        None if wait.deadlocked => {
+            format!("{who} waits for {}; no task is left that could bring it about.", wait.on)
+        }
         None => format!("{who} waits for {}.", wait.on),
     }
 }
@@ -195,14 +205,14 @@ fn unsafe_locking(story: &Story, width: usize) -> Option<Vec<String>> {
     if waiters.len() < 2 {
         return None;
     }
-    let line = |actor, lock: &str, mark| Line { actor, depth: 0, text: format!("lock({lock});"), mark };
+    let line = |actor, lock: &str| Line { actor, depth: 0, text: format!("lock({lock});"), mark: None };
     let mut lines = Vec::new();
     for (wait, _) in &waiters {
         let wanted = |held: &&Held| waiters.iter().any(|(_, lock)| *lock == held.lock);
         let holds = story.held.iter().filter(|held| held.actor == wait.actor).filter(wanted);
-        lines.extend(holds.map(|held| line(wait.actor, &held.lock, None)));
+        lines.extend(holds.map(|held| line(wait.actor, &held.lock)));
     }
-    lines.extend(waiters.iter().map(|(wait, lock)| line(wait.actor, lock, None)));
+    lines.extend(waiters.iter().map(|(wait, lock)| line(wait.actor, lock)));
     let mut rows = vec!["Possible unsafe locking scenario:".to_owned(), String::new()];
     rows.extend(table(story, &lines, width - 2).into_iter().map(|row| format!("  {row}")));
     rows.push(String::new());

@@ -30,7 +30,7 @@ pub fn itf(story: &Story, scenario: &str) -> String {
             "index": number + 1,
             "actor": ascii(actor(story, step.actor)),
             "in": ascii(step.stack.last().map_or("", String::as_str)),
-            "action": ascii(&words(story, step).join(", ")),
+            "action": ascii(&words(story, step, true).join(", ")),
             "at": ascii(&step.at),
         });
         states.push(state(meta, &values));

@@ -26,7 +26,7 @@ pub(super) struct Line {
     /// What it says.
     pub(super) text: String,
     /// What is written after the `^^^` below it, if it is marked.
-    pub(super) mark: Option<&'static str>,
+    pub(super) mark: Option<String>,
 }
 
 /// Whether the story ends because tasks wait for each other, so that their waits are what is bad.
@@ -63,10 +63,22 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
         let first = lines.len();
         let depth = step.stack.len();
         let line = |text| Line { actor: step.actor, depth, text, mark: None };
-        lines.extend(words(story, step).into_iter().map(line));
+        lines.extend(words(story, step, full).into_iter().map(line));
         if bad == Some(number) {
-            lines[first].mark = Some("");
+            lines[first].mark = story.hazard.as_ref().map(|hazard| match hazard.id.as_str() {
+                // Of a task that waits for itself.
+                id::DEADLOCK => "waits".to_owned(),
+                other => other.to_owned(),
+            });
         }
+    }
+    for racing in &story.racing {
+        let stack = stack_of(&mut stacks, racing.actor);
+        stack.go_to(&racing.stack);
+        stack.enter(racing.actor, &mut lines);
+        let mark = story.hazard.as_ref().map(|hazard| hazard.id.clone());
+        let (actor, depth) = (racing.actor, racing.stack.len());
+        lines.push(Line { actor, depth, text: racing.does.clone(), mark });
     }
     if is_deadlock(story) {
         for wait in deadlocked(story) {
@@ -75,7 +87,12 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
             stack.enter(wait.actor, &mut lines);
             let text =
                 if wait.on.starts_with("lock ") { wait.on.clone() } else { format!("wait for {}", wait.on) };
-            lines.push(Line { actor: wait.actor, depth: wait.stack.len(), text, mark: Some("waits") });
+            lines.push(Line {
+                actor: wait.actor,
+                depth: wait.stack.len(),
+                text,
+                mark: Some("waits".to_owned()),
+            });
         }
     }
     lines
@@ -132,7 +149,8 @@ fn told(story: &Story) -> Vec<bool> {
     let mut ended: FxHashSet<usize> = FxHashSet::default();
     let mut told: Vec<bool> = Vec::with_capacity(story.steps.len());
     for (number, step) in story.steps.iter().enumerate().rev() {
-        if !step.needed {
+        // Who runs is always told.
+        if !step.needed && step.started.is_none() {
             told.push(false);
             continue;
         }
@@ -144,8 +162,12 @@ fn told(story: &Story) -> Vec<bool> {
     told
 }
 
-/// Whether a step only looks, and nothing depends on what it sees.
+/// Whether a step only looks, and nothing depends on what it sees; or only counts references.
 fn padding(story: &Story, step: &ToldStep, changed: &FxHashSet<&str>) -> bool {
+    let counts = ["get ", "put "].iter().any(|verb| core(step).0.starts_with(verb));
+    if counts && step.note.is_none() && !step.changes.iter().any(|change| change.needed) {
+        return true;
+    }
     if step.kind != StepKind::Read || !step.changes.is_empty() || step.started.is_some() {
         return false;
     }
@@ -155,5 +177,8 @@ fn padding(story: &Story, step: &ToldStep, changed: &FxHashSet<&str>) -> bool {
         let bad = story.hazard.as_ref().is_some_and(|hazard| names(&hazard.text, cell));
         return step.observed.is_none() || !(bad || changed.contains(cell));
     }
-    step.observed.is_none() && ["use ", "leave ", "forget "].iter().any(|verb| core.starts_with(verb))
+    step.observed.is_none()
+        && ["use ", "leave ", "forget ", "wait for all to let go of "]
+            .iter()
+            .any(|verb| core.starts_with(verb))
 }

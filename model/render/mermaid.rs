@@ -26,7 +26,7 @@ pub fn mermaid(story: &Story) -> String {
     for (number, step) in story.steps.iter().enumerate().skip(skipped) {
         let from = step.actor;
         let inside = step.stack.last().map_or(String::new(), |call| format!("{}: ", frame(call)));
-        let text = escaped(&format!("{inside}{}", words(story, step).join(", ")));
+        let text = escaped(&format!("{inside}{}", words(story, step, true).join(", ")));
         let to = step.started.unwrap_or(from);
         let arrow = if bad == Some(number) { "-x" } else { "->>" };
         line(&mut out, &format!("A{from}{arrow}A{to}: {text}"));

@@ -30,7 +30,7 @@ pub use text::{Heading, report};
 /// A step of a story in words, as the diagrams say it.
 #[must_use]
 pub fn step_words(story: &crate::trace::Story, step: &crate::trace::ToldStep) -> String {
-    words::words(story, step).join("; ")
+    words::words(story, step, true).join("; ")
 }
 
 /// A text in lines of at most 75 characters of ASCII, as mails have them.

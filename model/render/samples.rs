@@ -12,7 +12,15 @@ impl Teller {
     pub(super) fn new(actors: &[&str]) -> Self {
         let actors: Vec<Actor> = actors.iter().map(|name| Actor { name: (*name).to_owned() }).collect();
         let stacks = vec![Vec::new(); actors.len()];
-        let story = Story { actors, steps: vec![], hazard: None, waiting: vec![], held: vec![], cycle: None };
+        let story = Story {
+            actors,
+            steps: vec![],
+            hazard: None,
+            waiting: vec![],
+            held: vec![],
+            cycle: None,
+            racing: vec![],
+        };
         Teller { story, stacks }
     }
 
@@ -65,7 +73,12 @@ impl Teller {
         if step.kind == StepKind::Read {
             step.kind = StepKind::Write;
         }
-        step.changes.push(Change { cell: cell.to_owned(), from: from.to_owned(), to: to.to_owned() });
+        step.changes.push(Change {
+            cell: cell.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            needed: true,
+        });
         self
     }
 
@@ -106,7 +119,7 @@ pub(super) fn stale() -> Story {
     t.does(0, "read pmem0.bound").sees("NULL");
     t.does(0, "get pmem0.refs").changes("pmem0.refs", "2", "3");
     t.sets(0, "pmem0.p.async", "NULL", "nd_pmem");
-    t.does(0, "schedule kworker (async)").starts(2).changes("async", "0", "1");
+    t.does(0, "schedule __attach_async_helper(pmem0)").starts(2).changes("async", "0", "1");
     t.does(0, "unlock pmem0.mutex");
     t.goes(0, "load_module(nd_pmem)");
     t.sets(0, "nd_pmem.module.state", "COMING", "LIVE");
@@ -179,8 +192,8 @@ pub(super) fn five() -> Story {
         "kworker (async) #2",
         "kworker (deferred probe)",
     ]);
-    t.goes(0, "register(a)").does(0, "schedule kworker (async)").starts(2);
-    t.goes(0, "register(b)").does(0, "schedule kworker (async)").starts(3);
+    t.goes(0, "register(a)").does(0, "schedule helper(x)").starts(2);
+    t.goes(0, "register(b)").does(0, "schedule helper(x)").starts(3);
     t.goes(2, "helper(x)").does(2, "add x to pending").changes("pending", "[]", "[x]");
     t.goes(4, "work_fn()").does(4, "move pending to active").changes("pending", "[x]", "[]");
     t.changes("active", "[]", "[x]");

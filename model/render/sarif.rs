@@ -7,8 +7,8 @@
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
-use super::explain::explain;
-use super::lines::bad_step;
+use super::explain::{explain, place};
+use super::lines::{bad_step, is_deadlock};
 use super::text::Heading;
 use super::words::words;
 use super::wrap::ascii;
@@ -46,7 +46,12 @@ pub fn sarif(violations: &[(Heading<'_>, &Story)]) -> String {
 
 fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
     let text = story.hazard.as_ref().map_or(heading.title, |hazard| &hazard.text);
-    let message = format!("{}. {}", text.trim_end_matches('.'), explain(story));
+    let bad = bad_step(story).filter(|_| !is_deadlock(story));
+    let place = bad.map_or(String::new(), |number| {
+        let step = &story.steps[number];
+        format!(" The bad step is \"{}\" by {}.", words(story, step, true).join("; "), place(story, step))
+    });
+    let message = format!("{}.{place} {}", text.trim_end_matches('.'), explain(story));
     let mut result = Map::new();
     result.insert("ruleId".to_owned(), json!(ascii(heading.hazard)));
     result.insert("ruleIndex".to_owned(), json!(rule));
@@ -95,7 +100,7 @@ fn flow_location(story: &Story, number: usize, step: &ToldStep) -> Value {
         kinds.push("danger");
     }
     let mut location = location(step);
-    location["message"] = json!({ "text": ascii(&words(story, step).join(", ")) });
+    location["message"] = json!({ "text": ascii(&words(story, step, true).join(", ")) });
     json!({
         "location": location,
         "stack": { "frames": step.stack.iter().rev().map(|call| json!({

@@ -13,7 +13,7 @@ use super::ktap::ktap;
 use super::mermaid::mermaid;
 use super::sarif::sarif;
 use super::{DiagramOptions, Heading, Row, diagram, report, samples};
-use crate::trace::{Actor, Change, Held, StepKind, Story, ToldHazard, ToldStep, Waiting};
+use crate::trace::{Actor, Change, Held, Racing, StepKind, Story, ToldHazard, ToldStep, Waiting};
 
 const FOLDED: DiagramOptions = DiagramOptions { width: 75, full: false };
 const FULL: DiagramOptions = DiagramOptions { width: 75, full: true };
@@ -52,6 +52,7 @@ fn heading(hazard: &'static str) -> Heading<'static> {
         scenario: "scenarios/unregister.toml",
         title: "unregister races the queued async helper",
         revision: "duyck-v4",
+        rules: "",
         hazard,
         others: 0,
         guarantee: "all interleavings of 2 tasks and up to 1 async entries, 41,063 states, sequential \
@@ -147,7 +148,7 @@ fn folding_keeps_what_matters() {
         let (folded, full) = (super::lines::lines(&story, false), super::lines::lines(&story, true));
         for (number, step) in story.steps.iter().enumerate() {
             let decides = step.kind != StepKind::Read || number + 1 == story.steps.len();
-            for words in super::words::words(&story, step).iter().filter(|_| decides) {
+            for words in super::words::words(&story, step, false).iter().filter(|_| decides) {
                 assert!(folded.iter().any(|line| line.actor == step.actor && line.text == *words), "{words}");
             }
         }
@@ -182,7 +183,8 @@ fn itf_traces() {
 fn itf_identifiers_are_unique() {
     let mut story = samples::use_after_free();
     for (step, cell) in ["a.b", "a_b", "a-b", "1"].into_iter().enumerate() {
-        let change = Change { cell: cell.to_owned(), from: "0".to_owned(), to: step.to_string() };
+        let change =
+            Change { cell: cell.to_owned(), from: "0".to_owned(), to: step.to_string(), needed: true };
         story.steps[step].changes = vec![change];
     }
     let trace: Value = serde_json::from_str(&itf(&story, "")).unwrap();
@@ -260,11 +262,11 @@ prop_compose! {
         ]),
         does in does(),
         observed in proptest::option::of(name()),
-        changes in proptest::collection::vec((name(), name(), name()), 0..3),
+        changes in proptest::collection::vec((name(), name(), name(), any::<bool>()), 0..3),
         started in proptest::option::of(0usize..6),
         at in name(),
     ) -> ToldStep {
-        let change = |(cell, from, to)| Change { cell, from, to };
+        let change = |(cell, from, to, needed)| Change { cell, from, to, needed };
         ToldStep { actor, stack, kind, does, observed, changes: changes.into_iter().map(change).collect(), started, at, note: None, needed: true }
     }
 }
@@ -277,10 +279,12 @@ prop_compose! {
         hazard in proptest::option::of((prop_oneof![Just("deadlock".to_owned()), name()], name(), any::<bool>())),
         waiting in proptest::collection::vec((0usize..6, stack(), does(), any::<bool>()), 0..4),
         held in proptest::collection::vec((name(), 0usize..6), 0..4),
+        racing in proptest::collection::vec((0usize..6, stack(), does()), 0..3),
     ) -> Story {
         let wait = |(actor, stack, on, deadlocked)| Waiting { actor, stack, on, by: vec![actor], deadlocked };
         Story {
             cycle: None,
+            racing: racing.into_iter().map(|(actor, stack, does)| Racing { actor, stack, does }).collect(),
             actors: actors.into_iter().map(|name| Actor { name }).collect(),
             steps,
             hazard: hazard.map(|(id, text, at_last_step)| ToldHazard { id, text, at_last_step }),

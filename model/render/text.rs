@@ -18,6 +18,8 @@ pub struct Heading<'a> {
     pub revision: &'a str,
     /// The hazard's id.
     pub hazard: &'a str,
+    /// The rules that the scenario changes on it, such as `detach-waits-for-async = false`.
+    pub rules: &'a str,
     /// How many other objects have the same hazard.
     pub others: usize,
     /// What was covered, in one sentence.
@@ -29,7 +31,9 @@ pub struct Heading<'a> {
 pub fn report(heading: &Heading<'_>, story: &Story, options: &DiagramOptions) -> String {
     let width = options.line_width();
     let mut rows = wrap(heading.title, width, 0);
-    rows.extend(wrap(&format!("{} on {}, {}", heading.hazard, heading.revision, heading.scenario), width, 2));
+    let rules = if heading.rules.is_empty() { "" } else { &format!(" with {}", heading.rules) };
+    let claim = format!("{} on {}{rules}, {}", heading.hazard, heading.revision, heading.scenario);
+    rows.extend(wrap(&claim, width, 2));
     rows.push(String::new());
     rows.extend(diagram(story, options).lines().map(str::to_owned));
     let explanation = explain(story);
@@ -40,17 +44,20 @@ pub fn report(heading: &Heading<'_>, story: &Story, options: &DiagramOptions) ->
     if heading.others > 0 {
         rows.push(String::new());
         let others = match heading.others {
-            1 => "And 1 other with the same hazard.".to_owned(),
-            n => format!("And {n} others with the same hazard."),
+            1 => "1 other object meets the same hazard.".to_owned(),
+            n => format!("{n} other objects meet the same hazard."),
         };
         rows.extend(wrap(&others, width, 0));
     }
     let unneeded = folded(story, options.full);
     if unneeded > 0 {
         rows.push(String::new());
-        let steps = if unneeded == 1 { "1 step" } else { &format!("{unneeded} steps") };
-        let text =
-            format!("Left out: {steps} of {} that the hazard does not need (--full).", story.steps.len());
+        let all = story.steps.len();
+        let text = match all - unneeded {
+            0 => format!("Before it: {all} steps that the hazard does not need; --full shows them."),
+            shown => format!("Shown: {shown} of {all} steps, those that the hazard needs; --full shows all."),
+        };
+        let text = if all == 1 { text.replace("1 steps", "1 step") } else { text };
         rows.extend(wrap(&text, width, 2));
     }
     rows.push(String::new());

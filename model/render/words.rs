@@ -36,11 +36,26 @@ pub(super) fn names(text: &str, name: &str) -> bool {
         })
 }
 
-/// A step in words: what it does with what it observed or changed, then what else changed.
-pub(super) fn words(story: &Story, step: &ToldStep) -> Vec<String> {
+/// Whether a text names something and not a part of it: `a.b` does not name `a`.
+pub(super) fn says(text: &str, name: &str) -> bool {
+    let inside = |c: char| c.is_alphanumeric() || "_-.#/".contains(c);
+    text.split(|c| !inside(c)).any(|word| word.trim_end_matches('.') == name)
+}
+
+/// A step in words: what it does with what it observed or changed, then what else changed. If not in
+/// full, of the changes only those that the hazard needs.
+pub(super) fn words(story: &Story, step: &ToldStep, full: bool) -> Vec<String> {
     let (core, lock) = core(step);
+    let plain = matches!(step.kind, StepKind::Read | StepKind::Write) && step.note.is_none();
+    let some = step.changes.iter().any(|change| change.needed);
+    let told = |change: &&Change| full || change.needed || (!some && about(core, change));
     let mut changes: Vec<&Change> =
-        step.changes.iter().filter(|change| !evident(step, core, change)).collect();
+        step.changes.iter().filter(told).filter(|change| !evident(step, core, change)).collect();
+    let unneeded = |change: &Change| !change.needed && about(core, change);
+    if !full && plain && some && step.changes.iter().any(unneeded) {
+        // What it does is mostly something else.
+        return changes.into_iter().map(transition).collect();
+    }
     let mut lines = Vec::new();
     if let Some(started) = step.started {
         lines.push(schedule(story, core, started));
@@ -61,7 +76,9 @@ pub(super) fn words(story: &Story, step: &ToldStep) -> Vec<String> {
         lines.extend(changes.drain(..).map(transition));
     } else {
         lines.push(match &step.observed {
-            Some(observed) => format!("{core} -> {observed}"),
+            // A pointer to what only it points to.
+            Some(observed) if core.strip_prefix("read ") == Some(observed) => format!("{core}: not NULL"),
+            Some(observed) => format!("{core}: {observed}"),
             None => core.to_owned(),
         });
     }
@@ -76,22 +93,30 @@ pub(super) fn words(story: &Story, step: &ToldStep) -> Vec<String> {
     lines
 }
 
+/// Whether a change is that of the cell that the words of the step are about.
+fn about(core: &str, change: &Change) -> bool {
+    core.ends_with(&format!(" {}", change.cell))
+        || core.starts_with(&format!("{} = ", change.cell))
+        || (moves(core) && list(change) && names(core, &change.cell))
+}
+
 /// Whether what the step does says already that this changed.
 fn evident(step: &ToldStep, core: &str, change: &Change) -> bool {
-    let Change { cell, from, to } = change;
-    let number = |text: &str| text.parse::<u64>().is_ok();
+    let Change { cell, from, to, .. } = change;
+    let number = |text: &str| text.parse::<u64>().is_ok() || text == "true" || text == "false";
     let starts_or_ends = step.kind == StepKind::Spawn || core.ends_with(" ends");
     core == format!("{cell} = {to}")
         || core == format!("{cell} = {to} if it is {from}")
         || (core == format!("free {cell}") && to == "freed")
         || (core == format!("allocate {cell}") && to == "alive")
+        || (cell == to && from == "NULL")
         || (core == format!("{cell} is unregistered") && to == "unregistered")
-        // The number of scheduled entries: the line about scheduling or ending is enough.
+        // The number of scheduled entries, or that a task runs: the line about scheduling or ending is enough.
         || (starts_or_ends && number(from) && number(to))
 }
 
 fn transition(change: &Change) -> String {
-    let Change { cell, from, to } = change;
+    let Change { cell, from, to, .. } = change;
     match to.as_str() {
         "freed" | "unregistered" => format!("{cell} is {to}"),
         "alive" => format!("{cell} is allocated"),
@@ -117,26 +142,18 @@ fn told_by_list(core: &str, change: &Change) -> bool {
         && transition(change).len() <= SHORT_LIST
 }
 
-/// `schedule f(x)`: the function that the new task runs says more than its role, where it is known.
+/// `schedule f(x)`, with the number of the task that runs it if there are several.
 fn schedule(story: &Story, core: &str, started: usize) -> String {
     let role = actor(story, started);
-    let steps = story.steps.iter().filter(|step| step.actor == started).map(|step| &step.stack);
-    let waits = story.waiting.iter().filter(|wait| wait.actor == started).map(|wait| &wait.stack);
-    let entry = steps.chain(waits).find_map(|stack| stack.first());
-    let base = role.split_once(" #").map_or(role, |(base, _)| base);
-    match (entry, core.split_once(' ')) {
-        (Some(entry), Some((verb, what))) if what == base && role == base => {
-            format!("{verb} {}", frame(entry))
-        }
-        (Some(entry), Some((verb, what))) if what == base => format!("{verb} {} as {role}", frame(entry)),
-        _ if core.contains(role) => core.to_owned(),
-        _ => format!("{core} as {role}"),
+    match role.split_once(" #") {
+        Some(_) => format!("{core} as {role}"),
+        None => core.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::names;
+    use super::{names, says};
 
     #[test]
     fn a_name_is_a_whole_word() {
@@ -148,5 +165,7 @@ mod tests {
         assert!(!names("use ab", "a"));
         assert!(!names("use a-b", "a"));
         assert!(!names("use a", ""));
+        assert!(says("a.b is NULL.", "a.b") && says("use a", "a"));
+        assert!(!says("a.b is NULL", "a") && !says("use a.b", "b"));
     }
 }

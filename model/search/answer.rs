@@ -4,29 +4,38 @@
 
 use super::exhaustive;
 use super::reduced;
+use super::reduced::resources::{Failed, Resources};
 use super::reference::{Found, Limits, Outcome, Progress};
 use crate::machine::program::Program;
 
 /// Finds all hazards that the program can reach from this memory, and for each the run that is shown.
 ///
 /// The states, steps and bytes of the outcome are those of the search that decided.
+///
+/// # Errors
+///
+/// The disk fails, or what was saved is refused.
 pub fn search<P: Program>(
     program: &P,
     memory: &[u8],
     limits: Limits,
-    mut progress: impl FnMut(Progress),
-) -> Outcome {
-    let reduced =
-        if limits.all_orders { None } else { reduced::search(program, memory, limits, &mut progress) };
+    resources: &Resources,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Outcome, Failed> {
+    let reduced = match limits.all_orders {
+        true => None,
+        false => reduced::search(program, memory, limits, resources, &mut progress)?,
+    };
     let Some(mut reduced) = reduced else {
-        return exhaustive::search(program, memory, limits, progress);
+        return Ok(exhaustive::search(program, memory, limits, progress));
     };
     if reduced.hazards.is_empty() {
-        return reduced.outcome;
+        return Ok(reduced.outcome);
     }
     let mut ids: Vec<&'static str> = reduced.hazards.keys().copied().collect();
     ids.sort_unstable();
     let all = exhaustive::runs(program, memory, limits, &ids, progress);
+    reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
     for id in ids {
         let shown = all.found.iter().find(|found| found.id == id).cloned();
         let found = shown.unwrap_or_else(|| {
@@ -36,5 +45,5 @@ pub fn search<P: Program>(
         let others = reduced.hazards[id].len() - 1;
         reduced.outcome.found.push(Found { others, ..found });
     }
-    reduced.outcome
+    Ok(reduced.outcome)
 }

@@ -6,6 +6,8 @@ mod brute;
 pub mod exhaustive;
 pub mod explore;
 pub mod livelock;
+#[cfg(test)]
+mod orders;
 mod packed;
 pub mod reduced;
 pub mod reference;
@@ -13,3 +15,4 @@ pub mod shortest;
 pub mod system;
 #[cfg(test)]
 mod tests;
+pub(in crate::search) mod visited;

@@ -98,6 +98,8 @@ pub struct Outcome {
     pub nodes: usize,
     /// Bytes used for states, by the search's own account.
     pub bytes: usize,
+    /// A bound on the probability that a state was missed: 0 unless only hashes were kept.
+    pub omission_probability: f64,
 }
 
 /// The hazards of one id as they turn up.
@@ -145,6 +147,7 @@ pub fn search<P: Program>(
         depth: 0,
         nodes: 0,
         bytes: 0,
+        omission_probability: 0.0,
     };
     // States are numbered in breadth-first order; those of the next depth begin here.
     let mut next_depth_begins = 1;

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
+use super::reduced::resources::Resources;
 use super::reference::{Cut, Found, Limits, Outcome, search};
 use super::system::System;
 use super::{exhaustive, reduced};
@@ -32,9 +33,9 @@ pub(super) fn agree<S: Subject>(program: &Functions<S>, outcome: &Outcome) {
     let mut packed = exhaustive::search(program, &program.memory(), Limits::default(), |_| {});
     packed.bytes = outcome.bytes;
     assert_eq!(format!("{packed:?}"), format!("{outcome:?}"));
-    let Some(reduced) = reduced::search(program, &program.memory(), Limits::default(), |_| {}) else {
-        return;
-    };
+    let resources = Resources { threads: 1, ..Resources::default() };
+    let reduced = reduced::search(program, &program.memory(), Limits::default(), &resources, |_| {});
+    let Some(reduced) = reduced.expect("nothing is on disk") else { return };
     let mut hazards: Vec<(&str, usize)> =
         reduced.hazards.iter().map(|(id, about)| (*id, about.len())).collect();
     hazards.sort_unstable();
@@ -78,7 +79,7 @@ pub(super) fn walk<S: Subject>(program: &Functions<S>) {
 }
 
 /// Searches twice, replays what was found, and compares the hazards and their steps.
-fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) -> Outcome {
+pub(super) fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) -> Outcome {
     let run = || search(program, &program.memory(), Limits::default(), |_| {});
     let outcome = run();
     assert_eq!(format!("{outcome:?}"), format!("{:?}", run()), "two searches of one program");
@@ -94,39 +95,45 @@ fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) -> Outc
     outcome
 }
 
-const ROOT: Object = Object { sort: Sort(0), index: 0 };
-const A: Cell<()> = Cell::new(ROOT, Field(0));
-const B: Cell<()> = Cell::new(ROOT, Field(1));
-const N: Cell<u8> = Cell::new(ROOT, Field(2));
-const FLAG: Cell<bool> = Cell::new(ROOT, Field(3));
-const PTR: Cell<Option<Object>> = Cell::new(ROOT, Field(4));
-const COUNT: Cell<u8> = Cell::new(ROOT, Field(5));
+pub(super) const ROOT: Object = Object { sort: Sort(0), index: 0 };
+pub(super) const A: Cell<()> = Cell::new(ROOT, Field(0));
+pub(super) const B: Cell<()> = Cell::new(ROOT, Field(1));
+pub(super) const N: Cell<u8> = Cell::new(ROOT, Field(2));
+pub(super) const FLAG: Cell<bool> = Cell::new(ROOT, Field(3));
+pub(super) const PTR: Cell<Option<Object>> = Cell::new(ROOT, Field(4));
+pub(super) const COUNT: Cell<u8> = Cell::new(ROOT, Field(5));
 const LIST: Cell<()> = Cell::new(ROOT, Field(6));
-const ASYNC: Cell<()> = Cell::new(ROOT, Field(7));
-const WORK: Cell<()> = Cell::new(ROOT, Field(8));
+pub(super) const ASYNC: Cell<()> = Cell::new(ROOT, Field(7));
+pub(super) const WORK: Cell<()> = Cell::new(ROOT, Field(8));
 const OWN: Cell<bool> = Cell::new(ROOT, Field(9));
 
 /// Two things that can be freed, each with a reference count, and on `LIST` each with a node.
-const fn thing(index: u8) -> Object {
+pub(super) const fn thing(index: u8) -> Object {
     Object { sort: Sort(1), index }
 }
 
-const fn refs(index: u8) -> Cell<u8> {
+pub(super) const fn refs(index: u8) -> Cell<u8> {
     Cell::new(thing(index), Field(0))
 }
 
+/// A mutex inside the first thing.
+pub(super) const INSIDE: Cell<()> = Cell::new(thing(0), Field(1));
+
 /// Functions of spawned tasks, which are async entries, begin here.
-const ENTRIES: u8 = 10;
+pub(super) const ENTRIES: u8 = 10;
 /// What a worker of `WORK` runs.
 const ITEM: u8 = 9;
 
-struct Toy<F> {
-    body: F,
+/// What tasks do, each told which of them it is. One type for all, so that the searches are compiled once.
+type Body<'a> = Box<dyn Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a>;
+
+pub(super) struct Toy<'a> {
+    body: Body<'a>,
     /// What `N` must be at rest, and where it is.
     at_rest: Option<(usize, u8)>,
 }
 
-impl<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync> Subject for Toy<F> {
+impl Subject for Toy<'_> {
     fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
         match task.function {
             ITEM => cpu.repeat((), |()| {
@@ -155,16 +162,20 @@ impl<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync> Subject for Toy<F> {
 
 /// So many tasks of one body, which is told which of them it is; then the worker of `WORK`, then
 /// workers.
-fn toy<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync>(tasks: u8, workers: u8, body: F) -> Functions<Toy<F>> {
+pub(super) fn toy<'a>(
+    tasks: u8,
+    workers: u8,
+    body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a,
+) -> Functions<Toy<'a>> {
     ending(tasks, workers, None, body)
 }
 
-fn ending<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync>(
+fn ending<'a>(
     tasks: u8,
     workers: u8,
     n: Option<u8>,
-    body: F,
-) -> Functions<Toy<F>> {
+    body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a,
+) -> Functions<Toy<'a>> {
     let slots = tasks + 1 + workers;
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
@@ -172,6 +183,7 @@ fn ending<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync>(
         layout.mortal(thing(i as u8), name, id::USE_AFTER_FREE);
         layout.cell(refs(i as u8), format!("{name}.refs"), Kind::Count);
     }
+    layout.cell(INSIDE, "thing0.mutex", Kind::Lock);
     layout.cell(A, "a", Kind::Lock);
     layout.cell(B, "b", Kind::Lock);
     let at = layout.cell(N, "n", Kind::Int);
@@ -183,7 +195,7 @@ fn ending<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync>(
     layout.cell(WORK, "work", Kind::Work(slots));
     layout.cell(OWN, "own", Kind::PerTask(slots));
     let at_rest = n.map(|n| (layout.info(at).offset, n));
-    let mut program = Functions::new(layout, Toy { body, at_rest });
+    let mut program = Functions::new(layout, Toy { body: Box::new(body), at_rest });
     for task in 0..tasks {
         program = program.task(&format!("t{task}"), entry(task));
     }
@@ -191,20 +203,20 @@ fn ending<F: Fn(&Cpu<'_>, u8) -> Step<()> + Sync>(
     program.alive(thing(0)).alive(thing(1)).with(refs(0), 1).with(refs(1), 1)
 }
 
-fn do_(cpu: &Cpu<'_>, action: Action) -> Step<()> {
+pub(super) fn do_(cpu: &Cpu<'_>, action: Action) -> Step<()> {
     cpu.step(action).map(|_| ())
 }
 
 /// Fails a test from inside: NULL is followed.
-fn must(cpu: &Cpu<'_>, ok: bool) -> Step<()> {
+pub(super) fn must(cpu: &Cpu<'_>, ok: bool) -> Step<()> {
     if ok { Ok(()) } else { cpu.follow::<Object>(PTR).map(|_| ()) }
 }
 
-fn schedule(cpu: &Cpu<'_>, function: u8) -> Step<()> {
+pub(super) fn schedule(cpu: &Cpu<'_>, function: u8) -> Step<()> {
     do_(cpu, Action::AsyncSchedule { lists: cpu.cell(ASYNC), domain: 0, entry: entry(function), mark: None })
 }
 
-fn synchronize(cpu: &Cpu<'_>) -> Step<()> {
+pub(super) fn synchronize(cpu: &Cpu<'_>) -> Step<()> {
     do_(cpu, Action::AsyncAwait(cpu.cell(ASYNC), None))
 }
 
@@ -412,7 +424,7 @@ fn klist_remove_under_ones_own_iterator_waits_for_itself() {
     });
     let outcome = check(&program, &[(id::DEADLOCK, 4)]);
     let story = replayed(&program, &outcome.found[0]);
-    assert_eq!(story.waiting[0].on, "thing0 to leave list");
+    assert_eq!(story.waiting[0].on, "all to let go of thing0 in list");
     assert_eq!(story.waiting[0].by, [0]);
 }
 

@@ -3,10 +3,14 @@
 //! A schedule is all that a run needs to be repeated. Replaying it tells the story: which functions
 //! each task was in, what each step did, what changed, and what went wrong.
 
+mod ending;
 mod needed;
+mod scenes;
 mod show;
+mod wording;
 
-pub use show::{scenes, step_words};
+pub use scenes::{scenes, set_up_scenes};
+pub use wording::step_words;
 
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +44,9 @@ pub struct Change {
     pub from: String,
     /// Its value after.
     pub to: String,
+    /// Whether the hazard needs it; what it does not need is folded.
+    #[serde(default = "yes")]
+    pub needed: bool,
 }
 
 /// What a step is, for a reader who looks for locks and waits.
@@ -142,6 +149,20 @@ pub struct Story {
     /// For a livelock, the step at which the cycle begins that the rest of the steps are.
     #[serde(default)]
     pub cycle: Option<usize>,
+    /// For a data race, the two steps that may come next, in any order.
+    #[serde(default)]
+    pub racing: Vec<Racing>,
+}
+
+/// A step that two tasks could take at once, one of them plainly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Racing {
+    /// Which actor.
+    pub actor: usize,
+    /// The functions it is in.
+    pub stack: Vec<String>,
+    /// The step, such as `read dev.owner, plainly`.
+    pub does: String,
 }
 
 /// What can be seen at one place of a run.
@@ -216,15 +237,14 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
                 return Err(ReplayError::NoCycle);
             }
             let steps = schedule.len() - begins;
-            let text = format!("the last {steps} steps bring everything back to where it was, for ever");
+            let text = format!(
+                "the last {steps} steps leave everything as it was before them, and can go on for ever"
+            );
             Some(Hazard::new(id::LIVELOCK, About::Program, text))
         }
     };
-    let mut story = teller.end(&run, last);
-    if let Ending::Cycle(begins) = ending {
-        story.cycle = Some(begins);
-    }
-    Ok(story)
+    let cycle = if let Ending::Cycle(begins) = ending { Some(begins) } else { None };
+    Ok(teller.end(&run, last, cycle))
 }
 
 /// A step as it is taken: the slot, the run before it, and what was done.
@@ -265,7 +285,7 @@ pub fn replay_set_up<P: Program>(program: &P) -> Option<Story> {
         end = Some(after.clone());
     });
     match (result, end) {
-        (Err(Failed::Hazard(hazard, _)), Some(run)) => Some(teller.end(&run, Some(hazard))),
+        (Err(Failed::Hazard(hazard, _)), Some(run)) => Some(teller.end(&run, Some(hazard), None)),
         _ => None,
     }
 }

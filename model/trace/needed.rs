@@ -1,9 +1,10 @@
 //! Which steps of a run its hazard needs: a slice, computed backwards from what went wrong.
 //!
 //! A step is needed if it changed a cell whose value matters to a later needed step or to the hazard
-//! itself; if it started a task that has a needed step; or, within a task that has a later needed step,
-//! if it chose an outcome, looked at what another task had changed, or took or released a mutex that
-//! more than one task wants. So the order of critical sections always stays visible. What is left out
+//! itself; if it started a task that has a needed step; if its task had from it the pointer that the bad
+//! step uses; or, within a task that has a later needed step, if it chose an outcome, looked at what
+//! another task had changed, or took or released a mutex that more than one task wants. Where something
+//! was to happen and did not, looking too early is as bad: at what another task changes later. So the order of critical sections always stays visible. What is left out
 //! concerns one task alone: its steps before and after are still there, in their order.
 //!
 //! Counts matter only to a step that saw them at zero, and liveness only to the hazard: else every
@@ -17,6 +18,7 @@ use crate::machine::op::{Action, Op};
 use crate::machine::value::Object;
 
 /// A step as it was taken.
+#[derive(Clone)]
 pub(super) struct Footprint {
     /// Who took it.
     pub(super) actor: usize,
@@ -31,15 +33,30 @@ pub(super) struct Footprint {
 }
 
 /// What went wrong at the end.
+#[derive(Clone)]
 pub(super) struct End {
     /// Cells that it is about.
     pub(super) cells: Vec<CellId>,
     /// Actors that it is about; all of them if nothing more could happen.
     pub(super) actors: Vec<usize>,
+    /// Steps that it needs whatever they changed.
+    pub(super) steps: Vec<usize>,
     /// Whether the last step is the hazard.
     pub(super) at_last_step: bool,
+    /// Changes that do not count, by step: how an object comes to be is of no interest.
+    pub(super) trivial: Vec<(usize, CellId)>,
+    /// Whether it is that something never happened, so that looking too early counts.
+    pub(super) missed: bool,
     /// Whether changes that no reader sees count, as those of an iterator on a klist's node.
     pub(super) bytes: bool,
+}
+
+impl End {
+    /// The same, for the steps from this one on.
+    pub(super) fn from(&self, first: usize) -> Self {
+        let shifted = |(step, cell): &(usize, CellId)| Some((step.checked_sub(first)?, *cell));
+        End { trivial: self.trivial.iter().filter_map(shifted).collect(), ..self.clone() }
+    }
 }
 
 /// The cells that a hazard is about. Of an object, its references and its mutex are not.
@@ -57,9 +74,20 @@ pub(super) fn cells_about(layout: &Layout, about: About) -> Vec<CellId> {
     }
 }
 
-/// For each step, whether the hazard needs it.
-pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<bool> {
-    let mut needed = vec![false; steps.len()];
+/// The pointers of one object of a pair that may hold the other.
+pub(super) fn pointers_between(layout: &Layout, about: About) -> Vec<CellId> {
+    let About::Pair(one, other) = about else { return Vec::new() };
+    let all = layout.cells().iter().enumerate();
+    let between = all.filter(|(_, info)| match &info.kind {
+        Kind::Pointer(sorts) => info.object == one && !info.ghost && sorts.contains(&other.sort),
+        _ => false,
+    });
+    between.map(|(number, _)| CellId(number as u16)).collect()
+}
+
+/// For each step that the hazard needs, the cells that it changed and that matter.
+pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<Option<Vec<CellId>>> {
+    let mut needed = vec![None; steps.len()];
     let mut matters: IndexSet<CellId> = end.cells.iter().copied().collect();
     let mut active: IndexSet<usize> = end.actors.iter().copied().collect();
     let wanted = wanted(steps, &matters);
@@ -68,7 +96,13 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<boo
     for (number, step) in steps.iter().enumerate().rev() {
         let bad = end.at_last_step && number + 1 == steps.len();
         let changed = if end.bytes { &step.changed } else { &step.visible };
-        let changes = changed.iter().any(|cell| matters.contains(cell));
+        let counted = |cell: &CellId| matters.contains(cell) && !end.trivial.contains(&(number, *cell));
+        let mattering: Vec<CellId> = changed.iter().copied().filter(counted).collect();
+        let counts = step.op.actions.iter().any(|action| match action {
+            Action::Bump(cell, _) => matters.contains(cell),
+            _ => false,
+        });
+        let told = end.steps.contains(&number);
         let starts = step.started.is_some_and(|actor| active.contains(&actor));
         let reads = reads(layout, step);
         let takes = mutexes(&step.op).any(|mutex| {
@@ -78,10 +112,15 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<boo
         let looks = || {
             active.contains(&step.actor)
                 && (step.op.outcomes() > 1
-                    || reads.iter().any(|cell| changed_by_another(&steps[..number], step.actor, *cell)))
+                    || reads.iter().any(|cell| {
+                        changed_by_another(&steps[..number], step.actor, *cell)
+                            || end.missed
+                                && sees(layout, &step.op, *cell)
+                                && changed_by_another(&steps[number..], step.actor, *cell)
+                    }))
         };
-        if bad || changes || starts || takes || looks() {
-            needed[number] = true;
+        if bad || told || counts || !mattering.is_empty() || starts || takes || looks() {
+            needed[number] = Some(mattering);
             active.insert(step.actor);
             taken.extend(mutexes(&step.op));
             matters.extend(reads);
@@ -91,6 +130,20 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<boo
         }
     }
     needed
+}
+
+/// The same of a cycle: what its end changes matters to its beginning, so two rounds are looked at.
+pub(super) fn needed_again(layout: &Layout, round: &[Footprint], end: &End) -> Vec<Option<Vec<CellId>>> {
+    let steps = round.len();
+    let mut end = end.clone();
+    end.trivial.extend(end.trivial.clone().into_iter().map(|(step, cell)| (step + steps, cell)));
+    let mut first = needed(layout, &[round, round].concat(), &end);
+    let second = first.split_off(steps);
+    let both = |(first, second): (Option<Vec<CellId>>, Option<Vec<CellId>>)| match (first, second) {
+        (Some(first), Some(second)) => Some([first, second].concat()),
+        (first, second) => first.or(second),
+    };
+    first.into_iter().zip(second).map(both).collect()
 }
 
 /// The mutexes that more than one task takes, or that the hazard is about.
@@ -111,8 +164,30 @@ fn mutexes(op: &Op) -> impl Iterator<Item = CellId> {
     })
 }
 
-fn changed_by_another(before: &[Footprint], actor: usize, cell: CellId) -> bool {
-    before.iter().any(|step| step.actor != actor && step.visible.contains(&cell))
+/// Whether a step looks at a cell, so that what it saw decides what the task does.
+fn sees(layout: &Layout, op: &Op, cell: CellId) -> bool {
+    let looks = |action: &Action| {
+        matches!(
+            action,
+            Action::Load(_)
+                | Action::Follow(_)
+                | Action::KlistNext(..)
+                | Action::KlistLast(..)
+                | Action::KlistFind(..)
+                | Action::ListEmpty(_)
+                | Action::ListPop(_)
+                | Action::ListSplice(..)
+                | Action::Moved(..)
+                | Action::EnterIf(..)
+        )
+    };
+    let at =
+        |action: &Action| Op::from(action.clone()).footprint(layout).iter().any(|(other, _)| *other == cell);
+    op.actions.iter().any(|action| looks(action) && at(action))
+}
+
+fn changed_by_another(steps: &[Footprint], actor: usize, cell: CellId) -> bool {
+    steps.iter().any(|step| step.actor != actor && step.visible.contains(&cell))
 }
 
 /// The cells whose values decide what a step does or sees.
@@ -201,11 +276,45 @@ mod tests {
             step(1, Action::Lock(mutex), &[mutex]),
             step(1, Action::Load(shared), &[]),
         ];
-        let end = End { cells: vec![], actors: vec![], at_last_step: true, bytes: false };
-        assert_eq!(needed(&layout, &steps, &end), [true, true, true, true, true, true, true, true]);
+        let (cells, none) = (Vec::new(), Vec::new());
+        let end = End {
+            cells,
+            actors: vec![],
+            steps: none,
+            at_last_step: true,
+            trivial: vec![],
+            missed: false,
+            bytes: false,
+        };
+        let needed = |steps: &[Footprint]| {
+            needed(&layout, steps, &end).iter().map(Option::is_some).collect::<Vec<_>>()
+        };
+        assert_eq!(needed(&steps), [true, true, true, true, true, true, true, true]);
         // Nobody looks at `other`: its writes go, the mutex stays although nothing flows through it.
         let mut steps = Vec::from(steps);
         steps.remove(5);
-        assert_eq!(needed(&layout, &steps, &end), [true, false, true, true, false, true, true]);
+        assert_eq!(needed(&steps), [true, false, true, true, false, true, true]);
+    }
+
+    #[test]
+    fn looking_too_early_is_a_chance_that_was_missed() {
+        let layout = layout();
+        let (shared, other) = (layout.find(SHARED), layout.find(OTHER));
+        let steps = [
+            step(0, Action::Load(shared), &[]),
+            step(0, Action::Load(other), &[]),
+            step(1, Action::Store(shared, Obs::Bool(true)), &[shared]),
+        ];
+        let end = |missed| End {
+            cells: vec![shared],
+            actors: vec![0, 1],
+            steps: vec![],
+            at_last_step: false,
+            trivial: vec![],
+            missed,
+            bytes: false,
+        };
+        assert_eq!(needed(&layout, &steps, &end(true)), [Some(vec![]), None, Some(vec![shared])]);
+        assert_eq!(needed(&layout, &steps, &end(false)), [None, None, Some(vec![shared])]);
     }
 }

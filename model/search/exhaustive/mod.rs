@@ -100,6 +100,7 @@ impl<'p, P: Program> Search<'p, P> {
             depth: 0,
             nodes: 0,
             bytes: 0,
+            omission_probability: 0.0,
         };
         Search { expander, store, layers: vec![0, 1], seen: IndexMap::new(), outcome }
     }

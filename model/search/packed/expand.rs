@@ -52,6 +52,8 @@ pub(in crate::search) enum Halt {
 
 /// Something that the automata do not know yet.
 pub(in crate::search) struct Unknown {
+    /// The state in which the step was tried, and the step.
+    pub(in crate::search) tried: (Vec<u8>, Choice),
     at: usize,
     observed: Option<Obs>,
     starts: Option<Entry>,
@@ -222,12 +224,12 @@ impl<'p, P: Program> Expander<'p, P> {
             }
             warning = Some(hazard);
         }
-        let mut unknown = Unknown { at, observed: None, starts: None };
+        let (mut new, mut starts) = (None, None);
         let mut target = EMPTY;
         if !applied.ended {
             match node.edges.iter().find(|(observed, _)| *observed == applied.observed) {
                 Some((_, known)) => target = *known,
-                None => unknown.observed = Some(applied.observed),
+                None => new = Some(applied.observed),
             }
         }
         shape.set(to, choice.slot, target);
@@ -239,11 +241,12 @@ impl<'p, P: Program> Expander<'p, P> {
             shape.set(to, free, node.spawns);
             occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
             if node.spawns == EMPTY {
-                unknown.starts = Some(entry);
+                starts = Some(entry);
             }
         }
-        if unknown.observed.is_some() || unknown.starts.is_some() {
-            return Err(Halt::Unknown(unknown));
+        if new.is_some() || starts.is_some() {
+            let tried = (from.to_vec(), choice);
+            return Err(Halt::Unknown(Unknown { tried, at, observed: new, starts }));
         }
         let sorted = self.sort_workers(scratch, to);
         let after = match applied.ended {

@@ -54,6 +54,20 @@ impl Shape {
         }
     }
 
+    /// Adds to the number in a slot, around the end; none is -1.
+    #[inline]
+    pub(in crate::search) fn shift(self, state: &mut [u8], slot: usize, by: u32) {
+        if self.wide {
+            let at = self.memory + 4 * slot;
+            let number = u32::from_le_bytes([state[at], state[at + 1], state[at + 2], state[at + 3]]);
+            state[at..at + 4].copy_from_slice(&number.wrapping_add(by).to_le_bytes());
+        } else {
+            let at = self.memory + 2 * slot;
+            let number = u16::from_le_bytes([state[at], state[at + 1]]);
+            state[at..at + 2].copy_from_slice(&number.wrapping_add(by as u16).to_le_bytes());
+        }
+    }
+
     /// From a state of the plain system.
     pub(in crate::search) fn pack(self, state: &State) -> Vec<u8> {
         let mut bytes = vec![0; self.stride()];

@@ -3,6 +3,7 @@
 
 use indexmap::IndexMap;
 use indexmap::IndexSet;
+use serde::{Deserialize, Serialize};
 
 use super::choose::{Chooser, Look, Room, members};
 use crate::machine::hazard::{About, Hazard};
@@ -12,7 +13,7 @@ use crate::search::packed::expand::{Halt, Scratch, Stepped, Unknown};
 use crate::search::system::{Choice, EMPTY, NoMove};
 
 /// Why the states cannot be explored by the steps of chosen tasks alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Unfit {
     /// A run comes back to a state.
     Cycle,
@@ -21,9 +22,10 @@ pub(super) enum Unfit {
 }
 
 /// What came of states.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Gains {
     /// The objects of each hazard.
+    #[serde(with = "super::saved::hazards")]
     pub(super) hazards: IndexMap<&'static str, IndexSet<About>>,
     /// Steps taken, those that are hazards included.
     pub(super) transitions: usize,

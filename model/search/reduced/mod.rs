@@ -11,6 +11,10 @@
 
 mod chain;
 mod choose;
+mod pack;
+pub mod resources;
+mod round;
+mod saved;
 mod symmetry;
 mod tables;
 mod witness;
@@ -18,21 +22,26 @@ mod witness;
 #[cfg(test)]
 pub(crate) use self::symmetry::tests::mirrored;
 
-use std::cell::RefCell;
 use std::time::Instant;
+
+use indexmap::{IndexMap, IndexSet};
 
 use self::chain::{Gains, Walker};
 use self::choose::{Chooser, Order, SLOTS};
+use self::pack::{Packer, WIDTHS};
+use self::resources::{Failed, Resources};
+use self::round::{Edge, Round};
+use self::saved::Lesson;
 use self::symmetry::{Images, Symmetry};
 use self::tables::Tables;
 use super::exhaustive::stops;
-use super::exhaustive::store::Store;
-use super::packed::expand::{Expander, Unknown};
+use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
-use crate::machine::hazard::{About, Hazard};
+use super::visited::batch::Batch;
+use super::visited::checkpoint::Refused;
+use crate::machine::hazard::About;
 use crate::machine::program::Program;
 use crate::machine::run::deadlock;
-use indexmap::{IndexMap, IndexSet};
 
 /// What the search came to.
 pub struct Reduced<'p, P: Program> {
@@ -40,103 +49,124 @@ pub struct Reduced<'p, P: Program> {
     pub outcome: Outcome,
     /// The hazards, and the objects of each.
     pub hazards: IndexMap<&'static str, IndexSet<About>>,
-    search: Search<'p, P>,
+    searched: Searched<'p, P>,
 }
-
-/// More automaton nodes turned up than two bytes can number.
-struct TooNarrow;
 
 /// Searches for all hazards of the program from this memory. `None` if only a search of all states can
 /// tell.
+///
+/// # Errors
+///
+/// The disk fails, or what was saved is refused.
 pub fn search<'p, P: Program>(
     program: &'p P,
     memory: &[u8],
     limits: Limits,
-    mut progress: impl FnMut(Progress),
-) -> Option<Reduced<'p, P>> {
+    resources: &Resources,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Option<Reduced<'p, P>>, Failed> {
     if limits.data_races || program.slots().len() > SLOTS {
-        return None;
+        return Ok(None);
     }
     let begun = Instant::now();
-    let narrow = Search::new(program, memory, &limits, false).run(&limits, begun, &mut progress);
-    narrow.unwrap_or_else(|TooNarrow| {
-        let wide = Search::new(program, memory, &limits, true).run(&limits, begun, &mut progress);
-        wide.unwrap_or_else(|TooNarrow| unreachable!("internal: four bytes number all nodes"))
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads).build();
+    let threads = threads.map_err(|error| Failed::Io(std::io::Error::other(error)))?;
+    threads.install(|| {
+        for width in WIDTHS {
+            match Searched::new(program, memory, &limits, width).run(&limits, resources, begun, &mut progress)
+            {
+                Err(Stop::TooNarrow) => {}
+                Err(Stop::Failed(failed)) => return Err(failed),
+                Ok(reduced) => return Ok(reduced),
+            }
+        }
+        // Four bytes number all nodes; but what was saved may have states of no such length.
+        let saving = resources.saving.as_ref().expect("internal: four bytes number all nodes");
+        Err(Failed::refused(saving, &Refused::OtherLength))
     })
 }
 
-struct Search<'p, P: Program> {
+/// Steps after which it does not matter any more to have begun in vain.
+const SOON: usize = 10_000;
+
+/// Why a search ends without a result.
+enum Stop {
+    /// More automaton nodes turned up than their packed numbers have room for.
+    TooNarrow,
+    Failed(Failed),
+}
+
+impl From<std::io::Error> for Stop {
+    fn from(error: std::io::Error) -> Self {
+        Stop::Failed(error.into())
+    }
+}
+
+/// A program, as far as it is known.
+struct Searched<'p, P: Program> {
     expander: Expander<'p, P>,
     initial: Vec<u8>,
+    packer: Packer,
     order: Order,
     tables: Tables,
     symmetry: Symmetry,
-}
-
-/// What is kept while the tables hold.
-struct Round {
-    store: Store,
-    /// States expanded.
-    expanded: usize,
-    gains: Gains,
-    /// What came of going on after deadlocks, once everything before them has been explored.
-    beyond: Option<Gains>,
-    /// The steps between stored states, by their hashes; only if states may come back.
-    edges: Option<Vec<(u64, u64)>>,
-    /// Nodes and edges of the automata when something new was last met, and the steps then.
-    news: Option<usize>,
-    /// A renaming was given up by which states were taken for each other.
+    /// A renaming was given up by which states may have been taken for each other.
     stale: bool,
+    /// What was learnt about the automata, in order, for whoever goes on with a saved search.
+    lessons: Vec<Lesson>,
 }
 
-impl<'p, P: Program> Search<'p, P> {
-    fn new(program: &'p P, memory: &[u8], limits: &Limits, wide: bool) -> Self {
-        let mut expander = Expander::new(program, wide);
+impl<'p, P: Program> Searched<'p, P> {
+    fn new(program: &'p P, memory: &[u8], limits: &Limits, width: u32) -> Self {
+        let mut expander = Expander::new(program, width > u16::BITS);
         let initial = expander.initial(memory);
+        let packer = Packer::new(&expander, &initial, width);
         let mut symmetry =
             if limits.no_symmetry { Symmetry::default() } else { Symmetry::of(program, memory) };
         // What is given up here has not been relied on.
         let _ = symmetry.learn(&mut expander);
         let order = Order::of(&expander);
         let tables = Tables::new(&expander);
-        Search { expander, initial, order, tables, symmetry }
+        let (stale, lessons) = (false, Vec::new());
+        Searched { expander, initial, packer, order, tables, symmetry, stale, lessons }
     }
 
     fn run(
         mut self,
         limits: &Limits,
+        resources: &Resources,
         begun: Instant,
         progress: &mut impl FnMut(Progress),
-    ) -> Result<Option<Reduced<'p, P>>, TooNarrow> {
-        let plain = self.expander.unpack(&self.initial);
-        let waiters = self.expander.system.deadlocked(&plain);
-        if !waiters.is_empty() {
-            let hazard = deadlock(&waiters, self.expander.program);
-            return Ok(Some(self.only(hazard)));
-        }
-        let mut round = self.begin()?;
+    ) -> Result<Option<Reduced<'p, P>>, Stop> {
+        let mut saved = Instant::now();
+        let mut round = match self.resume(limits, resources)? {
+            Some(round) => round,
+            None => self.begin(limits, resources)?,
+        };
         loop {
-            if round.stale {
-                round = self.begin()?;
+            if std::mem::take(&mut self.stale) {
+                round = self.begin(limits, resources)?;
                 continue;
             }
             self.symmetry.close(&mut round.gains.hazards);
-            if round.gains.unfit.is_some()
-                || round.beyond.as_ref().is_some_and(|gains| !round.gains.cover(gains))
-            {
+            let uncovered = |gains| !round.gains.cover(gains);
+            if round.gains.unfit.is_some() || round.beyond.as_ref().is_some_and(uncovered) {
                 return Ok(None);
             }
+            if !self.packer.fits(self.expander.nodes.len()) {
+                return Err(Stop::TooNarrow);
+            }
             if self.is_outdated(&round) {
-                let tables = Tables::new(&self.expander);
-                let holds = tables.confirm(&self.tables, &self.expander);
-                self.tables = tables;
+                let holds = self.look_again();
                 round.news = None;
-                if !holds || (round.edges.is_none() && self.expander.may_come_back()) {
-                    round = self.begin()?;
+                // What was explored with less known was explored in too many orders.
+                let early = round.gains.transitions < SOON;
+                if !holds || early || (round.edges.is_none() && self.expander.may_come_back()) {
+                    round = self.begin(limits, resources)?;
                 }
                 continue;
             }
-            if round.expanded == round.store.len() {
+            if round.frontier.is_empty() {
                 if round.beyond.is_some() || round.gains.stuck.is_empty() {
                     break;
                 }
@@ -144,18 +174,22 @@ impl<'p, P: Program> Search<'p, P> {
                 continue;
             }
             self.batch(&mut round)?;
-            let (states, bytes) = (round.store.len(), round.bytes());
-            progress(Progress { states, frontier: states - round.expanded, depth: 0, bytes });
-            let cut = if limits.state_limit.is_some_and(|limit| states >= limit) {
-                limits.state_limit.map(Cut::States)
-            } else if limits.memory_limit.is_some_and(|limit| bytes >= limit) {
-                limits.memory_limit.map(Cut::Memory)
-            } else {
-                stops(limits, begun)
-            };
-            if cut.is_some() && (round.expanded < states || round.news.is_some()) {
+            let (states, bytes) = (round.states(), round.bytes());
+            let frontier = round.frontier.len();
+            progress(Progress { states, frontier, depth: 0, bytes });
+            let cut = self.limit(&round, limits, resources).or_else(|| stops(limits, begun));
+            if let Some(saving) = &resources.saving
+                && (cut.is_some() || saved.elapsed() >= saving.every)
+            {
+                self.save(&mut round, saving)?;
+                saved = Instant::now();
+            }
+            if cut.is_some() && (frontier > 0 || round.news.is_some()) {
                 return Ok(Some(self.end(round, cut)));
             }
+        }
+        if let Some(saving) = &resources.saving {
+            self.save(&mut round, saving)?;
         }
         if round.edges.as_ref().is_some_and(|edges| is_cyclic(edges)) {
             return Ok(None);
@@ -163,21 +197,19 @@ impl<'p, P: Program> Search<'p, P> {
         Ok(Some(self.end(round, None)))
     }
 
-    fn only(self, hazard: Hazard) -> Reduced<'p, P> {
-        let mut gains = Gains::default();
-        gains.report(hazard);
-        let mut store = Store::new(self.expander.shape.stride());
-        store.add(&self.initial, Store::hash(&self.initial));
-        self.end(
-            Round { store, expanded: 0, gains, beyond: None, edges: None, news: None, stale: false },
-            None,
-        )
+    /// The limit that has been reached, if there is one.
+    fn limit(&self, round: &Round, limits: &Limits, resources: &Resources) -> Option<Cut> {
+        if let Some(limit) = limits.state_limit.filter(|limit| round.states() >= *limit) {
+            return Some(Cut::States(limit));
+        }
+        let limit = limits.memory_limit.filter(|limit| round.bytes() >= *limit && resources.spill.is_none());
+        limit.map(Cut::Memory)
     }
 
     fn end(self, mut round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
         self.symmetry.close(&mut round.gains.hazards);
         let outcome = Outcome {
-            states: round.store.len(),
+            states: round.states(),
             transitions: round.gains.transitions,
             found: Vec::new(),
             cut,
@@ -185,32 +217,39 @@ impl<'p, P: Program> Search<'p, P> {
             depth: 0,
             nodes: self.expander.nodes.len(),
             bytes: round.bytes(),
+            omission_probability: round.visited.omission_probability(),
         };
-        Reduced { outcome, hazards: round.gains.hazards, search: self }
+        Reduced { outcome, hazards: round.gains.hazards, searched: self }
+    }
+
+    /// Makes the tables anew. Whether all that was asked of the old ones stands.
+    fn look_again(&mut self) -> bool {
+        let tables = Tables::new(&self.expander);
+        let holds = tables.confirm(&self.tables, &self.expander);
+        self.tables = tables;
+        self.lessons.push(Lesson::Tables);
+        holds
     }
 
     /// Begins again, with the tables as they are.
-    fn begin(&mut self) -> Result<Round, TooNarrow> {
-        let edges = self.expander.may_come_back().then(Vec::new);
-        let stride = self.expander.shape.stride();
-        let mut round = Round {
-            store: Store::new(stride),
-            expanded: 0,
-            gains: Gains::default(),
-            beyond: None,
-            edges,
-            news: None,
-            stale: false,
-        };
+    fn begin(&mut self, limits: &Limits, resources: &Resources) -> Result<Round, Stop> {
+        let mut round = Round::new(self.packer.stride(), limits, resources)?;
+        round.edges = self.expander.may_come_back().then(Vec::new);
         let initial = self.initial.clone();
-        // The way from the initial state begins with no step.
-        self.walk_from(&mut round, &initial)?;
+        let plain = self.expander.unpack(&initial);
+        let waiters = self.expander.system.deadlocked(&plain);
+        if waiters.is_empty() {
+            // The way from the initial state begins with no step.
+            self.walk_from(&mut round, &initial)?;
+        } else {
+            round.gains.report(deadlock(&waiters, self.expander.program));
+        }
         Ok(round)
     }
 
     /// Goes on after all deadlocks. What others do there they can do before, unless it comes of the very
     /// step that completed the deadlock: then only a search of all states can tell.
-    fn go_on(&mut self, round: &mut Round) -> Result<(), TooNarrow> {
+    fn go_on(&mut self, round: &mut Round) -> Result<(), Stop> {
         round.beyond = Some(Gains::default());
         for state in std::mem::take(&mut round.gains.stuck) {
             self.walk_from(round, &state)?;
@@ -219,7 +258,7 @@ impl<'p, P: Program> Search<'p, P> {
     }
 
     /// Goes on from a state and stores the one to which that leads.
-    fn walk_from(&mut self, round: &mut Round, state: &[u8]) -> Result<(), TooNarrow> {
+    fn walk_from(&mut self, round: &mut Round, state: &[u8]) -> Result<(), Stop> {
         loop {
             let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
             let mut walker = Walker::new(&chooser, round.beyond.is_some());
@@ -227,98 +266,38 @@ impl<'p, P: Program> Search<'p, P> {
             match walker.run(0, &|_| false) {
                 Ok(store) => {
                     let mut state = walker.state().to_vec();
-                    if store {
-                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state);
-                    }
-                    let hash = Store::hash(&state);
-                    if store && round.store.find_hashed(&state, hash).is_none() {
-                        round.store.add(&state, hash);
-                    }
                     round.take(walker.gains);
+                    if store {
+                        round.passed -= usize::from(state == self.initial && round.beyond.is_none());
+                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state);
+                        let mut found = Batch::new(self.packer.stride());
+                        found.push_with(|bytes| self.packer.pack(&mut state, bytes));
+                        round.add(&[found])?;
+                    }
                     return Ok(());
                 }
-                Err(unknown) => self.learn(round, &unknown)?,
+                Err(unknown) => {
+                    self.learn(unknown);
+                    if !self.packer.fits(self.expander.nodes.len()) {
+                        return Err(Stop::TooNarrow);
+                    }
+                    round.news = Some(round.gains.transitions);
+                }
             }
         }
-    }
-
-    /// The automata grow.
-    fn learn(&mut self, round: &mut Round, unknown: &Unknown) -> Result<(), TooNarrow> {
-        self.expander.learn(unknown);
-        round.stale |= self.symmetry.learn(&mut self.expander).is_err();
-        round.news = Some(round.gains.transitions);
-        if self.expander.fits() { Ok(()) } else { Err(TooNarrow) }
     }
 
     /// Whether so much is new that the tables should be looked at again.
     fn is_outdated(&self, round: &Round) -> bool {
-        const SOON: usize = 10_000;
         let Some(news) = round.news else { return false };
-        round.expanded == round.store.len()
+        round.frontier.is_empty()
             || self.expander.nodes.len() > self.tables.known * 5 / 4 + 16
             || round.gains.transitions > 2 * news + SOON
-    }
-
-    /// Expands some states.
-    fn batch(&mut self, round: &mut Round) -> Result<(), TooNarrow> {
-        const BATCH: usize = 256;
-        let until = round.store.len().min(round.expanded + BATCH);
-        let mut found: Vec<Vec<u8>> = Vec::new();
-        let images = RefCell::new(Images::default());
-        while round.expanded < until {
-            let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
-            let mut walker = Walker::new(&chooser, round.beyond.is_some());
-            let mut stopped = None;
-            while round.expanded < until {
-                found.clear();
-                let store = &round.store;
-                let canonical = |state: &[u8]| {
-                    let mut state = state.to_vec();
-                    self.symmetry.canonical(&self.expander, &mut images.borrow_mut(), &mut state);
-                    state
-                };
-                let known = |state: &[u8]| store.find(&canonical(state)).is_some();
-                let state = round.store.at(round.expanded).to_vec();
-                if let Err(unknown) = walker.expand(&state, &known, |state, _| found.push(canonical(state))) {
-                    stopped = Some(unknown);
-                    break;
-                }
-                let from = Store::hash(&state);
-                for state in &found {
-                    let hash = Store::hash(state);
-                    if let Some(edges) = &mut round.edges {
-                        edges.push((from, hash));
-                    }
-                    if round.store.find_hashed(state, hash).is_none() {
-                        round.store.add(state, hash);
-                    }
-                }
-                round.expanded += 1;
-                round.take(std::mem::take(&mut walker.gains));
-            }
-            if let Some(unknown) = stopped {
-                self.learn(round, &unknown)?;
-                if round.stale || self.is_outdated(round) {
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Round {
-    fn take(&mut self, gains: Gains) {
-        self.beyond.as_mut().unwrap_or(&mut self.gains).add(gains);
-    }
-
-    fn bytes(&self) -> usize {
-        self.store.bytes() + self.edges.as_ref().map_or(0, |edges| edges.capacity() * size_of::<(u64, u64)>())
     }
 }
 
 /// Whether these steps lead around.
-fn is_cyclic(edges: &[(u64, u64)]) -> bool {
+fn is_cyclic(edges: &[Edge]) -> bool {
     let mut graph = petgraph::graph::DiGraph::<(), ()>::new();
     let mut places: IndexMap<u64, petgraph::graph::NodeIndex> = IndexMap::new();
     for (from, to) in edges {

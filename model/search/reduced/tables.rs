@@ -10,10 +10,12 @@
 
 use std::sync::OnceLock;
 
+use crate::machine::blocked::Hold;
 use crate::machine::commute::{Touch, Touches, raised};
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Op};
 use crate::machine::program::Program;
+use crate::machine::value::Obs;
 use crate::search::packed::expand::Expander;
 use crate::search::system::EMPTY;
 use indexmap::IndexMap;
@@ -152,6 +154,9 @@ impl Tables {
             let next =
                 node.edges.iter().map(|(_, to)| *to).chain((node.spawns != EMPTY).then_some(node.spawns));
             next.for_each(|to| tables.before[to as usize].push(at as u32));
+            for (_, to) in &node.edges {
+                tables.holding(at, &node.holds, &expander.nodes[*to as usize].holds);
+            }
         }
         tables.hold(expander);
         tables.lower(expander);
@@ -182,6 +187,18 @@ impl Tables {
         self.waits_for.push(waits_for);
     }
 
+    /// Whether others wait for ever depends on what a task holds: a step that changes that counts as one
+    /// that counts the cell.
+    fn holding(&mut self, node: usize, before: &[Hold], after: &[Hold]) {
+        let times = |holds: &[Hold], hold: &Hold| holds.iter().filter(|other| *other == hold).count();
+        for hold in before.iter().chain(after) {
+            if times(before, hold) != times(after, hold) {
+                let (Hold::Cell(cell) | Hold::Node(cell, _)) = hold;
+                self.masks[node].add(*cell, Touch::Count);
+            }
+        }
+    }
+
     fn bit(&self, lock: CellId) -> u64 {
         self.locks.iter().position(|other| *other == lock).map_or(0, |place| 1 << place)
     }
@@ -200,9 +217,14 @@ impl Tables {
                     _ => {}
                 }
             }
-            for (_, to) in &expander.nodes[at].edges {
+            let tried = expander.nodes[at].op.as_ref().and_then(|op| match op.actions.last() {
+                Some(Action::TryLock(lock)) => Some(self.bit(*lock)),
+                _ => None,
+            });
+            for (observed, to) in &expander.nodes[at].edges {
                 let before = self.held[*to as usize];
-                self.held[*to as usize] &= held;
+                let taken = tried.filter(|_| *observed == Obs::Bool(true));
+                self.held[*to as usize] &= held | taken.unwrap_or(0);
                 if self.held[*to as usize] != before {
                     todo.push(*to as usize);
                 }
@@ -223,7 +245,7 @@ impl Tables {
             let node = &expander.nodes[at];
             let Some(op) = &node.op else { continue };
             most.fill(i16::MIN);
-            let nowhere = [(crate::machine::value::Obs::Unit, EMPTY)];
+            let nowhere = [(Obs::Unit, EMPTY)];
             let edges = if node.edges.is_empty() { &nowhere[..] } else { &node.edges };
             for (observed, to) in edges {
                 let raised = raised(expander.layout, op, *observed);

@@ -3,7 +3,7 @@
 
 use super::chain::{Sought, Walker};
 use super::choose::Chooser;
-use super::{Reduced, Search};
+use super::{Reduced, Searched};
 use crate::machine::program::Program;
 use crate::search::exhaustive::store::Store;
 use crate::search::reference::Found;
@@ -16,11 +16,11 @@ type Way = (Option<usize>, Box<[Choice]>);
 impl<P: Program> Reduced<'_, P> {
     /// A run to a hazard that was found.
     pub fn witness(&mut self, id: &'static str) -> Found {
-        let mut store = Store::new(self.search.expander.shape.stride());
+        let mut store = Store::new(self.searched.expander.shape.stride());
         let mut ways: Vec<Way> = Vec::new();
         let mut at: Option<usize> = None;
         loop {
-            match self.search.look(id, &mut store, &mut ways, at) {
+            match self.searched.look(id, &mut store, &mut ways, at) {
                 Some((steps, hazard)) => {
                     let mut schedule = steps;
                     while let Some(place) = at {
@@ -28,7 +28,7 @@ impl<P: Program> Reduced<'_, P> {
                         schedule.splice(0..0, steps.iter().copied());
                         at = *from;
                     }
-                    let schedule = self.search.named(&schedule, hazard.is_some());
+                    let schedule = self.searched.named(&schedule, hazard.is_some());
                     let (others, cycle) = (0, None);
                     return Found { id, schedule, at_rest: hazard, cycle, others, may_be_longer: true };
                 }
@@ -39,7 +39,7 @@ impl<P: Program> Reduced<'_, P> {
     }
 }
 
-impl<P: Program> Search<'_, P> {
+impl<P: Program> Searched<'_, P> {
     /// Expands a stored state (`None`: begins), until the hazard turns up.
     fn look(
         &mut self,
@@ -68,7 +68,7 @@ impl<P: Program> Search<'_, P> {
                 }
             };
             if let Err(unknown) = result {
-                self.expander.learn(&unknown);
+                self.learn(unknown);
                 continue;
             }
             for (state, way) in found {

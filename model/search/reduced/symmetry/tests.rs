@@ -16,6 +16,7 @@ use crate::machine::value::{Object, Obs, Sort};
 use crate::search::brute::config;
 use crate::search::packed::expand::{Expander, Scratch};
 use crate::search::reduced;
+use crate::search::reduced::resources::Resources;
 use crate::search::reference::{Limits, search};
 use crate::search::system::{EMPTY, NoMove};
 use crate::search::tests::agree;
@@ -239,8 +240,10 @@ fn program_with<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(
 fn compare<S: Subject>(program: &Functions<S>, memory: &[u8]) -> (usize, usize, usize) {
     let run = |no_symmetry| {
         let limits = Limits { no_symmetry, ..Limits::default() };
-        let found = reduced::search(program, memory, limits, |_| {})?;
-        closed(&found.search.expander, &found.search.symmetry);
+        let resources = Resources { threads: 1, ..Resources::default() };
+        let found = reduced::search(program, memory, limits, &resources, |_| {});
+        let found = found.expect("nothing is on disk")?;
+        closed(&found.searched.expander, &found.searched.symmetry);
         let mut hazards: Vec<(&str, BTreeSet<About>)> =
             found.hazards.into_iter().map(|(id, abouts)| (id, abouts.into_iter().collect())).collect();
         hazards.sort_unstable();

@@ -1,0 +1,187 @@
+//! Tests of the reduced search: small programs that a list of steps which "surely" commute gets wrong.
+//! Each must show with reduction what it shows without ([`check`] compares the two), and the reduction
+//! must be more than nothing where it can be.
+
+use super::reduced::{self, resources::Resources};
+use super::reference::{Limits, Outcome};
+use super::tests::{
+    A, B, COUNT, ENTRIES, FLAG, INSIDE, N, PTR, check, do_, must, refs, schedule, synchronize, thing, toy,
+};
+use crate::automaton::functions::{Functions, Subject};
+use crate::machine::cpu::Cpu;
+use crate::machine::hazard::id;
+use crate::machine::op::{Action, Op};
+
+fn reduced<S: Subject>(program: &Functions<S>, threads: usize) -> (Vec<&'static str>, Outcome) {
+    let resources = Resources { threads, ..Resources::default() };
+    let found = reduced::search(program, &program.memory(), Limits::default(), &resources, |_| {});
+    let found = found.expect("nothing is on disk").expect("the reduced search decides");
+    (found.hazards.keys().copied().collect(), found.outcome)
+}
+
+/// A pointer is published and an entry scheduled that uses it; who sees it published waits for all
+/// entries and frees it. A spawn does not commute with the wait for the list that it is put on.
+#[test]
+fn spawn_against_sync() {
+    let program = toy(2, 2, |cpu, task| match task {
+        0 => {
+            cpu.store(PTR, Some(thing(0)))?;
+            schedule(cpu, ENTRIES)
+        }
+        1 => {
+            if cpu.load(PTR)?.is_some() {
+                synchronize(cpu)?;
+                do_(cpu, Action::Free(thing(0)))?;
+            }
+            Ok(())
+        }
+        _ => do_(cpu, Action::Touch(thing(0))),
+    });
+    check(&program, &[(id::USE_AFTER_FREE, 6)]);
+}
+
+/// A mutex inside an object that is freed by whoever has seen what was done under the mutex: the unlock
+/// does not commute with the free.
+#[test]
+fn unlock_against_free() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => {
+            cpu.lock(INSIDE)?;
+            cpu.store(N, 1)?;
+            cpu.unlock(INSIDE)
+        }
+        _ if cpu.load(N)? == 1 => do_(cpu, Action::Free(thing(0))),
+        _ => Ok(()),
+    });
+    check(&program, &[(id::USE_AFTER_FREE, 5)]);
+}
+
+/// A critical section and a task that tries its mutex: what it observes depends on when the mutex is
+/// released.
+#[test]
+fn trylock_against_a_critical_section() {
+    let body = |cpu: &Cpu<'_>, task| match task {
+        0 => {
+            cpu.lock(A)?;
+            cpu.store(FLAG, true)?;
+            cpu.unlock(A)
+        }
+        _ => {
+            let free: bool = cpu.observe(Action::TryLock(cpu.cell(A)))?;
+            if free {
+                cpu.unlock(A)?;
+                return Ok(());
+            }
+            must(cpu, false)
+        }
+    };
+    check(&toy(2, 1, body), &[(id::NULL_DEREFERENCE, 3)]);
+    // What is done under a mutex that was got by trying is protected as well.
+    let count = |cpu: &Cpu<'_>, _| {
+        if cpu.observe(Action::TryLock(cpu.cell(A)))? {
+            let n: u8 = cpu.load(N)?;
+            cpu.store(N, n + 1)?;
+            cpu.unlock(A)?;
+        }
+        Ok(())
+    };
+    check(&toy(3, 1, count), &[]);
+}
+
+/// Two references, each dropped under a mutex of its own: which put is the last depends on their order.
+#[test]
+fn two_puts() {
+    let program = toy(2, 1, |cpu, task| {
+        let mutex = if task == 0 { A } else { B };
+        cpu.lock(mutex)?;
+        let last: bool = cpu.observe(Action::Put(cpu.cell(refs(0))))?;
+        cpu.unlock(mutex)?;
+        must(cpu, task == 0 || !last)
+    });
+    check(&program.with(refs(0), 2), &[(id::NULL_DEREFERENCE, 6)]);
+}
+
+/// A task that ends in one hazard while another one can still reach a different one.
+#[test]
+fn two_hazards() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => must(cpu, false),
+        _ => {
+            cpu.store(N, 1)?;
+            do_(cpu, Action::Free(thing(0)))?;
+            do_(cpu, Action::Touch(thing(0)))
+        }
+    });
+    check(&program, &[(id::NULL_DEREFERENCE, 1), (id::USE_AFTER_FREE, 3)]);
+}
+
+/// A task that spawns and then ends with a mutex: what the spawned one does happens in no run in which
+/// the other one has come to wait for the mutex before.
+#[test]
+fn what_comes_of_the_step_that_completes_a_deadlock() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => {
+            cpu.lock(A)?;
+            schedule(cpu, ENTRIES)
+        }
+        1 => {
+            cpu.store(FLAG, true)?;
+            cpu.lock(A)?;
+            cpu.unlock(A)
+        }
+        _ => cpu.unlock(B),
+    });
+    check(&program, &[(id::DEADLOCK, 3), (id::UNLOCK_IMBALANCE, 3)]);
+}
+
+/// Tasks that touch nothing in common, or all of it under one mutex, need one order.
+#[test]
+fn one_order_is_enough() {
+    let apart = toy(2, 1, |cpu, task| {
+        for _ in 0..3 {
+            if task == 0 { cpu.store(N, 1)? } else { cpu.store(FLAG, true)? }
+        }
+        Ok(())
+    });
+    let (hazards, outcome) = reduced(&apart, 1);
+    assert_eq!((hazards, outcome.states, outcome.transitions), (vec![], 1, 6));
+    let under = toy(2, 1, |cpu, _| {
+        cpu.lock(A)?;
+        let n: u8 = cpu.load(N)?;
+        cpu.store(N, n + 1)?;
+        cpu.unlock(A)
+    });
+    // Whose turn it is is the one thing that is open.
+    let (hazards, outcome) = reduced(&under, 1);
+    assert_eq!((hazards, outcome.states), (vec![], 1));
+}
+
+/// A count that others raise and lower while it stays above zero commutes with itself.
+#[test]
+fn references_that_are_not_the_last_commute() {
+    let program = toy(3, 1, |cpu, _| {
+        do_(cpu, Action::Get(cpu.cell(refs(0))))?;
+        do_(cpu, Action::Touch(thing(0)))?;
+        do_(cpu, Action::Put(cpu.cell(refs(0))))
+    });
+    let (hazards, outcome) = reduced(&program, 1);
+    assert_eq!((hazards, outcome.states, outcome.transitions), (vec![], 1, 9));
+    check(&program, &[]);
+}
+
+#[test]
+fn threads_change_nothing() {
+    let program = toy(4, 2, |cpu, task| {
+        let op = Op::from(Action::Get(cpu.cell(COUNT))).under(cpu.cell(if task == 0 { A } else { B }));
+        do_(cpu, Action::Choose(2))?;
+        cpu.step(op).map(|_| ())?;
+        let n: u8 = cpu.load(N)?;
+        cpu.store(N, n ^ task)?;
+        must(cpu, n != 3)
+    });
+    let one = reduced(&program, 1);
+    for threads in [2, 3] {
+        assert_eq!(format!("{:?}", reduced(&program, threads)), format!("{one:?}"));
+    }
+    assert_eq!(one.0, [id::NULL_DEREFERENCE]);
+}

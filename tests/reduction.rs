@@ -1,0 +1,179 @@
+//! Random small scenarios, searched with and without reduction, on one thread and on two: verdict,
+//! hazards and runs must be those of the reference search.
+//!
+//! `RADDLE_REDUCTION=2000 cargo test --test reduction -- --nocapture` tries that many instead of a few
+//! hundred. A scenario with more than 100,000 states is drawn again.
+
+use std::cell::Cell;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use raddle::check::{Engine, Options, Report, Scenario};
+use raddle::search::reduced::resources::Resources;
+use raddle::search::reference::Limits;
+
+const MOST_STATES: usize = 100_000;
+
+const REVISIONS: [&str; 8] = ["v3.18", "v4.2", "duyck-v4", "duyck-v6", "v5.1", "v5.19", "v6.0", "v7.1-rc"];
+
+const CALLS: [&str; 22] = [
+    "driver_register(v)",
+    "driver_register(w)",
+    "driver_unregister(v)",
+    "driver_unregister(w)",
+    "device_add(d)",
+    "device_add(e)",
+    "device_del(d)",
+    "device_del(e)",
+    "get_device(d)",
+    "put_device(d)",
+    "use(d)",
+    "bind(v, d)",
+    "bind(w, e)",
+    "unbind(v, d)",
+    "dev_get_drvdata(d)",
+    "dev_set_drvdata(d)",
+    "queue_work(k)",
+    "flush_work(k)",
+    "cancel_work_sync(k)",
+    "lock(m)",
+    "async_synchronize_full()",
+    "wait_for_device_probe()",
+];
+
+const WORK: [&str; 4] = ["use(d)", "put_device(d)", "flush_work(k)", "dev_set_drvdata(d)"];
+const PROBE: [&str; 6] = [
+    r#""return(0)""#,
+    r#""return(-ENODEV, 0)""#,
+    r#""return(-EPROBE_DEFER, 0)""#,
+    r#""use(d)""#,
+    r#""queue_work(k)""#,
+    r#""dev_set_drvdata(d)""#,
+];
+
+fn device(name: &str, added: bool) -> String {
+    format!("[device.{name}]\ninitially = \"{}\"\n", if added { "added" } else { "absent" })
+}
+
+fn driver(name: &str, registered: bool, slow: bool, probe: &str) -> String {
+    let initially = if registered { "registered" } else { "absent" };
+    let kind = if slow { "prefer-asynchronous" } else { "default" };
+    format!("[driver.{name}]\ninitially = \"{initially}\"\nprobe-type = \"{kind}\"\nprobe = [{probe}]\n")
+}
+
+/// A call with the other driver or the other device.
+fn swapped(call: &str, drivers: bool, devices: bool) -> String {
+    let swap = |name: &str| match name {
+        "v" | "w" if drivers => if name == "v" { "w" } else { "v" }.to_owned(),
+        "d" | "e" if devices => if name == "d" { "e" } else { "d" }.to_owned(),
+        _ => name.to_owned(),
+    };
+    let Some((function, names)) = call.trim_end_matches(')').split_once('(') else { return call.to_owned() };
+    let names: Vec<String> = names.split(", ").map(swap).collect();
+    format!("{function}({})", names.join(", "))
+}
+
+prop_compose! {
+    /// A scenario with two devices, two drivers, a work item and two or three tasks; and a revision.
+    fn scenarios()(
+        revision in prop::sample::select(&REVISIONS[..]),
+        tasks in prop::collection::vec(prop::collection::vec(prop::sample::select(&CALLS[..]), 1..3), 2..4),
+        work in prop::sample::select(&WORK[..]),
+        probes in (prop::sample::select(&PROBE[..]), prop::sample::select(&PROBE[..])),
+        slow in any::<(bool, bool)>(),
+        added in any::<(bool, bool)>(),
+        registered in any::<(bool, bool)>(),
+        contract in prop::sample::select(&["kept", "violated"][..]),
+        // Half of them have two tasks that do the same, with other drivers or other devices.
+        alike in any::<bool>(),
+        other in any::<(bool, bool)>(),
+    ) -> (String, String) {
+        let tasks: Vec<Vec<String>> =
+            tasks.into_iter().map(|calls| calls.into_iter().map(str::to_owned).collect()).collect();
+        let mirror = |calls: &[String]| calls.iter().map(|call| swapped(call, other.0, other.1)).collect();
+        let (tasks, probes, slow, added, registered) = if alike {
+            let own: Vec<String> = mirror(&tasks[0]);
+            let first = |pair: (bool, bool)| (pair.0, pair.0);
+            (vec![tasks[0].clone(), own], (probes.0, probes.0), first(slow), (added.0 && !other.1, added.0 && !other.1), (false, false))
+        } else {
+            (tasks, probes, slow, added, registered)
+        };
+        let mut text = format!("title = \"random\"\nrevisions = [\"{revision}\"]\n");
+        text.push_str(&device("d", added.0));
+        text.push_str(&device("e", added.1));
+        text.push_str(&driver("v", registered.0, slow.0, probes.0));
+        text.push_str(&driver("w", registered.1, slow.1, probes.1));
+        text.push_str(&format!("[work.k]\nrun = [\"{work}\"]\n[environment]\ncontract = \"{contract}\"\n"));
+        for (i, calls) in tasks.iter().enumerate() {
+            let calls: Vec<&str> = calls.iter().flat_map(|call| match call.as_str() {
+                "lock(m)" => vec!["lock(m)", "use(d)", "unlock(m)"],
+                call => vec![call],
+            }).collect();
+            text.push_str(&format!("[task.t{i}]\nrun = {calls:?}\n"));
+        }
+        (text, revision.to_owned())
+    }
+}
+
+/// All that is printed of a report but what it counted.
+fn show(report: &Report) -> String {
+    let mut report = report.clone();
+    report.guarantee.clear();
+    let texts = report.violations.iter().map(|violation| raddle::check::text(&report, violation, true));
+    format!("{:?} {}", report.verdict, texts.collect::<String>())
+}
+
+#[test]
+fn random_scenarios() {
+    let cases = std::env::var("RADDLE_REDUCTION").ok().and_then(|cases| cases.parse().ok()).unwrap_or(300);
+    let config =
+        Config { cases, failure_persistence: None, max_global_rejects: 100 * cases, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let (with_hazards, states, stored) = (Cell::new(0), Cell::new(0), Cell::new([0, 0]));
+    let result = runner.run(&scenarios(), |(text, revision)| {
+        let Ok(scenario) = Scenario::parse("random.toml", &text) else {
+            return Err(TestCaseError::reject("not a scenario"));
+        };
+        let state_limit = Some(MOST_STATES);
+        let limits = Limits { state_limit, ..Limits::default() };
+        let options = Options { engine: Engine::Reference, limits, ..Options::default() };
+        let Ok(reference) = scenario.check_on(&revision, &options, |_| {}) else {
+            return Err(TestCaseError::reject("a mistake in the set-up"));
+        };
+        if reference.cut {
+            return Err(TestCaseError::reject("too large, or too few workers"));
+        }
+        with_hazards.set(with_hazards.get() + usize::from(!reference.violations.is_empty()));
+        states.set(states.get() + reference.states);
+        for (all_orders, no_symmetry) in [(false, false), (false, true), (true, true)] {
+            for threads in [1, 2] {
+                let limits = Limits { all_orders, no_symmetry, ..Limits::default() };
+                let resources = Resources { threads, ..Resources::default() };
+                let options = Options { limits, resources, ..Options::default() };
+                let report = scenario.check_on(&revision, &options, |_| {});
+                let report = report.map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+                prop_assert_eq!(
+                    show(&report),
+                    show(&reference),
+                    "all orders: {}, no symmetry: {}\n{}",
+                    all_orders,
+                    no_symmetry,
+                    text
+                );
+                if !all_orders && threads == 1 {
+                    let mut both = stored.get();
+                    both[usize::from(no_symmetry)] += report.states;
+                    stored.set(both);
+                }
+            }
+        }
+        Ok(())
+    });
+    let (with_hazards, states, [symmetric, stored]) = (with_hazards.get(), states.get(), stored.get());
+    println!(
+        "{cases} scenarios, {with_hazards} with hazards; {states} states, {stored} with reduction, \
+         {symmetric} with symmetry too"
+    );
+    result.unwrap_or_else(|error| panic!("{error}"));
+    assert!(with_hazards > 0 && stored < states && symmetric < stored);
+}
