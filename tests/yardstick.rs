@@ -60,8 +60,8 @@ fn drivers_that_nobody_unregisters_are_alike() {
             let program = Yardstick::program(devices, drivers, stop);
             let run = |no_symmetry| {
                 let limits = Limits { no_symmetry, ..Limits::default() };
-                let found =
-                    reduced::search(&program, &program.memory(), limits, &Resources::default(), |_| {});
+                let resources = Resources { threads: 1, ..Resources::default() };
+                let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
                 let found = found.expect("nothing is on disk").expect("no state comes back");
                 (found.outcome.states, found.hazards)
             };

@@ -91,8 +91,8 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         memory_limit: args.max_memory,
         time_limit: args.timeout,
         interrupt: (engine == Engine::Exhaustive).then(interrupt::catch),
-        all_orders: args.no_reduction,
-        no_symmetry: args.no_symmetry,
+        all_orders: args.all_orders || args.no_reduction,
+        no_symmetry: args.no_symmetry || args.no_reduction,
         ..Limits::default()
     };
     if !saving::is_possible(args) {

@@ -167,10 +167,13 @@ struct CheckArgs {
     resume: Option<PathBuf>,
     /// Explore all orders of steps, also of those that commute
     #[arg(long)]
-    no_reduction: bool,
+    all_orders: bool,
     /// Do not take states for each other that differ only in which of several things that are alike is which
     #[arg(long)]
     no_symmetry: bool,
+    /// Visit every state: --all-orders and --no-symmetry
+    #[arg(long)]
+    no_reduction: bool,
     /// How shuttle chooses schedules: random, pct, urw or dfs
     #[arg(long, value_name = "NAME", default_value = "pct", value_parser = scheduler)]
     scheduler: Scheduler,

@@ -22,7 +22,7 @@ pub fn search<P: Program>(
     resources: &Resources,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, Failed> {
-    let reduced = match limits.all_orders {
+    let reduced = match limits.all_orders && limits.no_symmetry {
         true => None,
         false => reduced::search(program, memory, limits, resources, &mut progress)?,
     };

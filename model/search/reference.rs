@@ -27,7 +27,7 @@ pub struct Limits {
     pub time_limit: Option<Duration>,
     /// Set when the search is to stop; the reference search does not look at it.
     pub interrupt: Option<&'static AtomicBool>,
-    /// Explore all orders of steps, also those that commute; the reference search always does.
+    /// Explore all orders of steps, also of those that commute; the reference search always does.
     pub all_orders: bool,
     /// Take no states for each other that differ only in which of several things that are alike is which;
     /// only the reduced search ever does.

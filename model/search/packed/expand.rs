@@ -6,7 +6,7 @@ use petgraph::graph::NodeIndex;
 
 use super::shape::Shape;
 use crate::machine::blocked::Hold;
-use crate::machine::effect::{apply, occupy};
+use crate::machine::effect::{Applied, apply, occupy};
 use crate::machine::hazard::Hazard;
 use crate::machine::layout::Layout;
 use crate::machine::op::{Entry, Op, enabled};
@@ -184,15 +184,17 @@ impl<'p, P: Program> Expander<'p, P> {
         to: &mut [u8],
     ) -> Result<Stepped, NoMove> {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let result = loop {
-            match self.try_step(&mut scratch, from, choice, to) {
-                Ok(stepped) => break Ok(stepped),
-                Err(Halt::NoMove(why)) => break Err(why),
-                Err(Halt::Unknown(unknown)) => self.learn(&unknown),
+        let result = self.act(from, choice, to).map(|(applied, warning)| {
+            loop {
+                match self.land(&mut scratch, from, choice, to, &applied) {
+                    Ok(Ok(after)) => break Ok(Stepped { after, warning }),
+                    Ok(Err(why)) => break Err(why),
+                    Err(unknown) => self.learn(&unknown),
+                }
             }
-        };
+        });
         self.scratch = scratch;
-        result
+        result?
     }
 
     /// Takes a step that the state allows, if the automata know where it leads.
@@ -207,23 +209,42 @@ impl<'p, P: Program> Expander<'p, P> {
         choice: Choice,
         to: &mut [u8],
     ) -> Result<Stepped, Halt> {
+        let (applied, warning) = self.act(from, choice, to).map_err(Halt::NoMove)?;
+        let landed = self.land(scratch, from, choice, to, &applied).map_err(Halt::Unknown)?;
+        Ok(Stepped { after: landed.map_err(Halt::NoMove)?, warning })
+    }
+
+    /// What a step does to memory, and a hazard that does not keep the task from going on.
+    fn act(&self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<(Applied, Option<Hazard>), NoMove> {
         to.copy_from_slice(from);
-        let shape = self.shape;
-        let at = shape.node(from, choice.slot) as usize;
-        let node = &self.nodes[at];
+        let node = &self.nodes[self.shape.node(from, choice.slot) as usize];
         let op = node.op.as_ref().expect("internal: an allowed step");
-        let memory = &mut to[..shape.memory];
-        let applied = apply(self.layout, memory, choice.slot, op, choice.outcome)
-            .map_err(|hazard| Halt::NoMove(NoMove::Hazard(hazard)))?;
+        let memory = &mut to[..self.shape.memory];
+        let applied = apply(self.layout, memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
         let mut warning = None;
         if let Some(event) = &op.event
             && let Err(hazard) = self.program.event(event, choice.slot, applied.observed, memory)
         {
             if !hazard.goes_on() {
-                return Err(Halt::NoMove(NoMove::Hazard(hazard)));
+                return Err(NoMove::Hazard(hazard));
             }
             warning = Some(hazard);
         }
+        Ok((applied, warning))
+    }
+
+    /// Where a step leads, once it has been taken; in which slot the task is then.
+    fn land(
+        &self,
+        scratch: &mut Scratch,
+        from: &[u8],
+        choice: Choice,
+        to: &mut [u8],
+        applied: &Applied,
+    ) -> Result<Result<Option<usize>, NoMove>, Unknown> {
+        let shape = self.shape;
+        let at = shape.node(from, choice.slot) as usize;
+        let node = &self.nodes[at];
         let (mut new, mut starts) = (None, None);
         let mut target = EMPTY;
         if !applied.ended {
@@ -232,29 +253,32 @@ impl<'p, P: Program> Expander<'p, P> {
                 None => new = Some(applied.observed),
             }
         }
-        shape.set(to, choice.slot, target);
-        if let Some(entry) = applied.spawned {
-            let mut workers = self.system.workers();
-            let free = workers
-                .find(|slot| shape.node(to, *slot) == EMPTY && (applied.ended || *slot != choice.slot));
-            let free = free.ok_or(Halt::NoMove(NoMove::NoWorker))?;
-            shape.set(to, free, node.spawns);
-            occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
+        let mut free = None;
+        if let Some(entry) = &applied.spawned {
+            let is_free = |slot: &usize| match *slot == choice.slot {
+                true => applied.ended,
+                false => shape.node(to, *slot) == EMPTY,
+            };
+            let Some(slot) = self.system.workers().find(is_free) else { return Ok(Err(NoMove::NoWorker)) };
+            free = Some(slot);
             if node.spawns == EMPTY {
-                starts = Some(entry);
+                starts = Some(entry.clone());
             }
         }
         if new.is_some() || starts.is_some() {
-            let tried = (from.to_vec(), choice);
-            return Err(Halt::Unknown(Unknown { tried, at, observed: new, starts }));
+            return Err(Unknown { tried: (from.to_vec(), choice), at, observed: new, starts });
+        }
+        shape.set(to, choice.slot, target);
+        if let Some(free) = free {
+            shape.set(to, free, node.spawns);
+            occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
         }
         let sorted = self.sort_workers(scratch, to);
-        let after = match applied.ended {
+        Ok(Ok(match applied.ended {
             true => None,
             false if sorted => Some(choice.slot),
             false => scratch.came_from.iter().position(|slot| *slot == choice.slot),
-        };
-        Ok(Stepped { after, warning })
+        }))
     }
 
     /// The automata grow by what a step found unknown.

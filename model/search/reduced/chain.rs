@@ -201,6 +201,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         self.mark.copy_from_slice(&self.here);
         loop {
             self.gains.most_spawned = self.gains.most_spawned.max(expander.spawned(&self.here));
+            let mut commutes = true;
             let slot = match self.chooser.look(&mut self.room, &self.here, last) {
                 Look::Nobody => {
                     self.at_rest();
@@ -213,6 +214,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     if chosen.count_ones() > 1 {
                         return Ok(true);
                     }
+                    commutes = false;
                     chosen.trailing_zeros() as usize
                 }
             };
@@ -220,7 +222,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
             if outcomes > 1 {
                 return Ok(true);
             }
-            match self.step(Choice { slot, outcome: 0 }, true)? {
+            match self.step(Choice { slot, outcome: 0 }, commutes)? {
                 // Not to be taken alone: reported when the state is expanded.
                 Way::Hazard(_) | Way::Deadlock(_) => {
                     self.way.pop();

@@ -110,11 +110,16 @@ pub(super) struct Chooser<'a, 'p, P: Program> {
     pub(super) expander: &'a Expander<'p, P>,
     pub(super) tables: &'a Tables,
     pub(super) order: &'a Order,
+    /// Choose all tasks that can go on.
+    pub(super) all: bool,
 }
 
 impl<P: Program> Chooser<'_, '_, P> {
     /// Whether one task's step is enough, as far as that is seen at once. `first` is tried first.
     pub(super) fn look(&self, room: &mut Room, state: &[u8], first: usize) -> Look {
+        if self.all {
+            return if self.enabled(room, state) == 0 { Look::Nobody } else { Look::Unclear };
+        }
         let Room { nodes, clashers, .. } = room;
         let tasks = self.tasks(nodes, state);
         clashers.slots = 0;
@@ -147,6 +152,9 @@ impl<P: Program> Chooser<'_, '_, P> {
 
     /// The same, right after a look that left it unclear.
     pub(super) fn choose_closely(&self, room: &mut Room, state: &[u8]) -> u64 {
+        if self.all {
+            return self.enabled(room, state);
+        }
         let Room { nodes, clashers, enablers } = room;
         let tasks = self.tasks(nodes, state);
         enablers.slots = 0;

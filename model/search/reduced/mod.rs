@@ -109,9 +109,8 @@ struct Searched<'p, P: Program> {
     packer: Packer,
     order: Order,
     tables: Tables,
+    all_orders: bool,
     symmetry: Symmetry,
-    /// A renaming was given up by which states may have been taken for each other.
-    stale: bool,
     /// What was learnt about the automata, in order, for whoever goes on with a saved search.
     lessons: Vec<Lesson>,
 }
@@ -120,15 +119,23 @@ impl<'p, P: Program> Searched<'p, P> {
     fn new(program: &'p P, memory: &[u8], limits: &Limits, width: u32) -> Self {
         let mut expander = Expander::new(program, width > u16::BITS);
         let initial = expander.initial(memory);
-        let packer = Packer::new(&expander, &initial, width);
         let mut symmetry =
             if limits.no_symmetry { Symmetry::default() } else { Symmetry::of(program, memory) };
         // What is given up here has not been relied on.
         let _ = symmetry.learn(&mut expander);
+        let packer = Packer::new(&expander, &initial, width);
         let order = Order::of(&expander);
         let tables = Tables::new(&expander);
-        let (stale, lessons) = (false, Vec::new());
-        Searched { expander, initial, packer, order, tables, symmetry, stale, lessons }
+        Searched {
+            expander,
+            initial,
+            packer,
+            order,
+            tables,
+            all_orders: limits.all_orders,
+            symmetry,
+            lessons: Vec::new(),
+        }
     }
 
     fn run(
@@ -144,7 +151,7 @@ impl<'p, P: Program> Searched<'p, P> {
             None => self.begin(limits, resources)?,
         };
         loop {
-            if std::mem::take(&mut self.stale) {
+            if round.stale {
                 round = self.begin(limits, resources)?;
                 continue;
             }
@@ -195,6 +202,11 @@ impl<'p, P: Program> Searched<'p, P> {
             return Ok(None);
         }
         Ok(Some(self.end(round, None)))
+    }
+
+    fn chooser(&self) -> Chooser<'_, 'p, P> {
+        let Searched { expander, tables, order, all_orders: all, .. } = self;
+        Chooser { expander, tables, order, all: *all }
     }
 
     /// The limit that has been reached, if there is one.
@@ -260,7 +272,7 @@ impl<'p, P: Program> Searched<'p, P> {
     /// Goes on from a state and stores the one to which that leads.
     fn walk_from(&mut self, round: &mut Round, state: &[u8]) -> Result<(), Stop> {
         loop {
-            let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
+            let chooser = self.chooser();
             let mut walker = Walker::new(&chooser, round.beyond.is_some());
             walker.start(state);
             match walker.run(0, &|_| false) {
@@ -277,7 +289,7 @@ impl<'p, P: Program> Searched<'p, P> {
                     return Ok(());
                 }
                 Err(unknown) => {
-                    self.learn(unknown);
+                    round.stale |= self.learn(unknown).is_err();
                     if !self.packer.fits(self.expander.nodes.len()) {
                         return Err(Stop::TooNarrow);
                     }

@@ -10,7 +10,6 @@ use std::io;
 use rayon::prelude::*;
 
 use super::chain::{Gains, Walker};
-use super::choose::Chooser;
 use super::resources::Resources;
 use super::symmetry::Images;
 use super::{Searched, Stop};
@@ -41,6 +40,8 @@ pub(super) struct Round {
     pub(super) beyond: Option<Gains>,
     /// The steps between stored states; only if states may come back.
     pub(super) edges: Option<Vec<Edge>>,
+    /// A renaming was given up by which states were taken for each other.
+    pub(super) stale: bool,
     /// The steps taken when something new about the automata was last met.
     pub(super) news: Option<usize>,
 }
@@ -69,7 +70,7 @@ impl Round {
         }
         let visited = Visited::new(stride, &kind)?;
         let gains = Gains::default();
-        Ok(Round { visited, frontier, gains, passed: 1, beyond: None, edges: None, news: None })
+        Ok(Round { visited, frontier, gains, passed: 1, beyond: None, edges: None, stale: false, news: None })
     }
 
     /// The bytes of memory that states take.
@@ -121,10 +122,13 @@ impl<P: Program> Searched<'_, P> {
                 }
                 round.take(piece.gains);
                 if let Some((unknown, rest)) = piece.rest {
-                    self.learn(unknown);
+                    round.stale |= self.learn(unknown).is_err();
                     round.news = Some(round.gains.transitions);
                     pieces.push(rest);
                 }
+            }
+            if round.stale {
+                return Ok(());
             }
             if !self.packer.fits(self.expander.nodes.len()) {
                 return Err(Stop::TooNarrow);
@@ -136,7 +140,7 @@ impl<P: Program> Searched<'_, P> {
 
     fn piece(&self, round: &Round, states: &[u8]) -> Piece {
         let packer = &self.packer;
-        let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
+        let chooser = self.chooser();
         let mut walker = Walker::new(&chooser, round.beyond.is_some());
         let mut state = self.initial.clone();
         let mut piece = Piece {
@@ -145,28 +149,27 @@ impl<P: Program> Searched<'_, P> {
             gains: Gains::default(),
             rest: None,
         };
-        // Whether a state is stored already is looked up before it is looked at closely.
-        let images = RefCell::new(Images::default());
-        let canonical = |state: &mut [u8]| {
-            self.symmetry.canonical(&self.expander, &mut images.borrow_mut(), state);
+        // What is stored of a state: its canonical image, packed.
+        let room = RefCell::new((state.clone(), Images::default()));
+        let pack = |state: &[u8], bytes: &mut Vec<u8>| {
+            let (image, images) = &mut *room.borrow_mut();
+            image.copy_from_slice(state);
+            self.symmetry.canonical(&self.expander, images, image);
+            packer.pack(image, bytes);
         };
-        let packed = RefCell::new((Vec::new(), state.clone()));
+        // Whether a state is stored already is looked up before it is looked at closely.
+        let packed = RefCell::new(Vec::new());
         let known = |state: &[u8]| {
-            let (bytes, scratch) = &mut *packed.borrow_mut();
-            scratch.copy_from_slice(state);
-            canonical(scratch);
+            let bytes = &mut *packed.borrow_mut();
             bytes.clear();
-            packer.pack(scratch, bytes);
+            pack(state, bytes);
             round.visited.has_at_hand(bytes)
         };
-        let mut scratch = state.clone();
         for (place, from) in states.chunks(packer.stride()).enumerate() {
             packer.unpack(from, &mut state);
             let before = piece.found.len();
             let result = walker.expand(&state, &known, |state, _| {
-                scratch.copy_from_slice(state);
-                canonical(&mut scratch);
-                piece.found.push_with(|bytes| packer.pack(&mut scratch, bytes));
+                piece.found.push_with(|bytes| pack(state, bytes));
             });
             if let Err(unknown) = result {
                 piece.found.truncate(before);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::chain::Gains;
 use super::resources::{Failed, Resources, Saving};
 use super::round::{Edge, Round};
+use super::symmetry::GivenUp;
 use super::tables::Tables;
 use super::{Searched, Stop};
 use crate::machine::hazard::About;
@@ -41,11 +42,16 @@ struct Note {
 
 impl<P: Program> Searched<'_, P> {
     /// The automata grow by what a step found unknown.
-    pub(super) fn learn(&mut self, unknown: Unknown) {
+    ///
+    /// # Errors
+    ///
+    /// If they go on differently after some renaming that was used.
+    pub(super) fn learn(&mut self, unknown: Unknown) -> Result<(), GivenUp> {
         self.expander.learn(&unknown);
-        self.stale |= self.symmetry.learn(&mut self.expander).is_err();
+        let alike = self.symmetry.learn(&mut self.expander);
         let (state, Choice { slot, outcome }) = unknown.tried;
         self.lessons.push(Lesson::Step(state, slot, outcome));
+        alike
     }
 
     /// Saves the search.
@@ -57,7 +63,7 @@ impl<P: Program> Searched<'_, P> {
             beyond: round.beyond.take(),
             edges: round.edges.take(),
             news: round.news,
-            stale: self.stale,
+            stale: round.stale,
         };
         let bytes = postcard::to_stdvec(&note).map_err(std::io::Error::other)?;
         self.lessons = note.lessons;
@@ -94,7 +100,7 @@ impl<P: Program> Searched<'_, P> {
                         self.expander.try_step(&mut scratch, state, choice, &mut next)
                     {
                         self.expander.learn(&unknown);
-                        // What is given up was given up then.
+                        // What was given up then is given up again, and the search began again then.
                         let _ = self.symmetry.learn(&mut self.expander);
                     }
                 }
@@ -106,7 +112,7 @@ impl<P: Program> Searched<'_, P> {
         round.beyond = note.beyond;
         round.edges = note.edges;
         round.news = note.news;
-        self.stale = note.stale;
+        round.stale = note.stale;
         Ok(Some(round))
     }
 }

@@ -2,7 +2,6 @@
 //! made once more, and this time remembers how it came to each state.
 
 use super::chain::{Sought, Walker};
-use super::choose::Chooser;
 use super::{Reduced, Searched};
 use crate::machine::program::Program;
 use crate::search::exhaustive::store::Store;
@@ -49,7 +48,7 @@ impl<P: Program> Searched<'_, P> {
         at: Option<usize>,
     ) -> Option<(Vec<Choice>, Option<crate::machine::hazard::Hazard>)> {
         loop {
-            let chooser = Chooser { expander: &self.expander, tables: &self.tables, order: &self.order };
+            let chooser = self.chooser();
             let mut walker = Walker::new(&chooser, false);
             walker.sought = Some(Sought { id, hit: None });
             let mut found: Vec<(Vec<u8>, Box<[Choice]>)> = Vec::new();
@@ -68,7 +67,8 @@ impl<P: Program> Searched<'_, P> {
                 }
             };
             if let Err(unknown) = result {
-                self.learn(unknown);
+                // Nothing is taken for alike here.
+                let _ = self.learn(unknown);
                 continue;
             }
             for (state, way) in found {
