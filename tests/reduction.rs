@@ -61,6 +61,18 @@ fn driver(name: &str, registered: bool, slow: bool, probe: &str) -> String {
     format!("[driver.{name}]\ninitially = \"{initially}\"\nprobe-type = \"{kind}\"\nprobe = [{probe}]\n")
 }
 
+/// A call with the other driver or the other device.
+fn swapped(call: &str, drivers: bool, devices: bool) -> String {
+    let swap = |name: &str| match name {
+        "v" | "w" if drivers => if name == "v" { "w" } else { "v" }.to_owned(),
+        "d" | "e" if devices => if name == "d" { "e" } else { "d" }.to_owned(),
+        _ => name.to_owned(),
+    };
+    let Some((function, names)) = call.trim_end_matches(')').split_once('(') else { return call.to_owned() };
+    let names: Vec<String> = names.split(", ").map(swap).collect();
+    format!("{function}({})", names.join(", "))
+}
+
 prop_compose! {
     /// A scenario with two devices, two drivers, a work item and two or three tasks; and a revision.
     fn scenarios()(
@@ -72,7 +84,20 @@ prop_compose! {
         added in any::<(bool, bool)>(),
         registered in any::<(bool, bool)>(),
         contract in prop::sample::select(&["kept", "violated"][..]),
+        // Half of them have two tasks that do the same, with other drivers or other devices.
+        alike in any::<bool>(),
+        other in any::<(bool, bool)>(),
     ) -> (String, String) {
+        let tasks: Vec<Vec<String>> =
+            tasks.into_iter().map(|calls| calls.into_iter().map(str::to_owned).collect()).collect();
+        let mirror = |calls: &[String]| calls.iter().map(|call| swapped(call, other.0, other.1)).collect();
+        let (tasks, probes, slow, added, registered) = if alike {
+            let (own, added) = (mirror(&tasks[0]), added.0 && !other.1);
+            let tasks = vec![tasks[0].clone(), own];
+            (tasks, (probes.0, probes.0), (slow.0, slow.0), (added, added), (false, false))
+        } else {
+            (tasks, probes, slow, added, registered)
+        };
         let mut text = format!("title = \"random\"\nrevisions = [\"{revision}\"]\n");
         text.push_str(&device("d", added.0));
         text.push_str(&device("e", added.1));
@@ -80,7 +105,7 @@ prop_compose! {
         text.push_str(&driver("w", registered.1, slow.1, probes.1));
         text.push_str(&format!("[work.k]\nrun = [\"{work}\"]\n[environment]\ncontract = \"{contract}\"\n"));
         for (i, calls) in tasks.iter().enumerate() {
-            let calls: Vec<&str> = calls.iter().flat_map(|call| match *call {
+            let calls: Vec<&str> = calls.iter().flat_map(|call| match call.as_str() {
                 "lock(m)" => vec!["lock(m)", "use(d)", "unlock(m)"],
                 call => vec![call],
             }).collect();
@@ -104,7 +129,7 @@ fn random_scenarios() {
     let config =
         Config { cases, failure_persistence: None, max_global_rejects: 100 * cases, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let (with_hazards, states, stored) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let (with_hazards, states, stored) = (Cell::new(0), Cell::new(0), Cell::new([0, 0]));
     let result = runner.run(&scenarios(), |(text, revision)| {
         let Ok(scenario) = Scenario::parse("random.toml", &text) else {
             return Err(TestCaseError::reject("not a scenario"));
@@ -128,15 +153,20 @@ fn random_scenarios() {
                 let report = scenario.check_on(&revision, &options, |_| {});
                 let report = report.map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
                 prop_assert_eq!(show(&report), show(&reference), "{:?}\n{}", limits, text);
-                if !all_orders && !no_symmetry && threads == 1 {
-                    stored.set(stored.get() + report.states);
+                if !all_orders && threads == 1 {
+                    let mut both = stored.get();
+                    both[usize::from(no_symmetry)] += report.states;
+                    stored.set(both);
                 }
             }
         }
         Ok(())
     });
-    let (with_hazards, states, stored) = (with_hazards.get(), states.get(), stored.get());
-    println!("{cases} scenarios, {with_hazards} with hazards; {states} states, {stored} with reduction");
+    let (with_hazards, states, [symmetric, stored]) = (with_hazards.get(), states.get(), stored.get());
+    println!(
+        "{cases} scenarios, {with_hazards} with hazards; {states} states, {stored} with reduction, \
+         {symmetric} with symmetry too"
+    );
     result.unwrap_or_else(|error| panic!("{error}"));
-    assert!(with_hazards > 0 && stored < states);
+    assert!(with_hazards > 0 && stored < states && symmetric < stored);
 }

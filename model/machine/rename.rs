@@ -375,7 +375,7 @@ fn cells<P: Program>(program: &P, renaming: &Renaming) -> Option<Vec<CellId>> {
             (one, other) => one == other,
         };
         let liveness = info.liveness.map(|liveness| all[usize::from(liveness.0)]);
-        kind && info.ghost == other.ghost
+        kind && (info.ghost, info.marked) == (other.ghost, other.marked)
             && liveness == other.liveness
             && renaming.object(info.object) == other.object
     };
