@@ -3,7 +3,7 @@
 use super::body::{DEFERRED, probe_returned};
 use super::cpu::Errno;
 use super::ids::{Device, Driver, Module};
-use super::objects::MODULE;
+use super::objects::{MODULE, Private};
 use super::program::DriverCore;
 use super::properties::event;
 use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
@@ -95,9 +95,15 @@ pub(super) fn actions(core: &DriverCore, stack: &[Call], actions: &[Action]) -> 
             let word = if *value == Obs::Bool(true) { "create" } else { "remove" };
             Some(format!("{word} the sysfs files bind and unbind of {}", core.object_name(drv.object())))
         }
+        // What flush_work() is given, which is looked into.
+        Action::Follow(cell) if drivers().any(|drv| layout.find(Private(drv.0).attach_work()) == *cell) => {
+            Some("to flush it".to_owned())
+        }
         Action::Bump(_, own) if !own.is_empty() => {
             let names: Vec<String> = own.iter().map(|dev| core.object_name(Device(*dev).object())).collect();
-            Some(format!("not counted for {}", names.join(" and ")))
+            let compare = if names.len() == 1 { "the compare" } else { "the compares" };
+            let ignore = if names.len() == 1 { "ignores" } else { "ignore" };
+            Some(format!("{compare} for {} {ignore} it", names.join(" and ")))
         }
         _ => None,
     })

@@ -18,6 +18,9 @@ const PREFIX: usize = 26;
 /// At least so many carets mark a line.
 const CARETS: usize = 3;
 
+/// What is at most so long is marked from end to end.
+const SHORT: usize = 16;
+
 /// Spaces before the second line of a broken text.
 const HANG: usize = 4;
 
@@ -136,9 +139,13 @@ fn fit(line: &Line, indent: usize, width: usize) -> Vec<String> {
     if let Some(mark) = &line.mark {
         let mark = ascii(mark);
         let under = texts.iter().map(String::len).max().unwrap_or(0);
-        // The mark stays on its line: fewer carets do as well.
+        // The mark stays on its line: fewer carets do as well, but for what is short.
         let most = room.saturating_sub(mark.len() + 1);
-        if mark.trim().is_empty() || most < CARETS {
+        let whole = texts.len() == 1 && (most + 1..=SHORT).contains(&under) && mark.len() <= room;
+        if whole {
+            texts.push("^".repeat(under));
+            texts.push(mark);
+        } else if mark.trim().is_empty() || most < CARETS {
             texts.push("^".repeat(under));
             texts.extend((!mark.trim().is_empty()).then(|| wrap(&mark, room, 0)).into_iter().flatten());
         } else {

@@ -92,7 +92,7 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
     };
     let at_rest = story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
     if at_rest && story.cycle.is_none() && story.racing.is_empty() && !is_deadlock(story) {
-        rows.extend([String::new(), "(nothing more can happen)".to_owned()]);
+        rows.extend([String::new(), at_rest_words(story)]);
     }
     let sentences = sentences(story);
     if !sentences.is_empty() {
@@ -106,6 +106,16 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
         rows.extend(scenario);
     }
     joined(rows)
+}
+
+/// That nothing more can happen, and whose probe is lost by that.
+fn at_rest_words(story: &Story) -> String {
+    let text = story.hazard.as_ref().map_or("", |hazard| hazard.text.as_str());
+    let deferred = text.split_once(" stays deferred although ").map(|(dev, _)| (dev, "deferred"));
+    match deferred.or_else(|| text.split_once(" is unbound and ").map(|(dev, _)| (dev, "unbound"))) {
+        Some((dev, stays)) => format!("(nothing more can happen: {dev} stays {stays})"),
+        None => "(nothing more can happen)".to_owned(),
+    }
 }
 
 /// A livelock: the way into the cycle, and the cycle.

@@ -46,6 +46,7 @@ pub fn explain(story: &Story) -> String {
             if sentences.is_empty() {
                 sentences.extend(chance(story, number, Some(step.actor)));
             }
+            sentences.extend(not_told(story, &hazard.text));
             if hazard.text.contains(" async entry from before ") {
                 sentences.extend(not_run(story));
             }
@@ -126,6 +127,15 @@ fn not_run(story: &Story) -> Vec<String> {
         Some(format!("{what}, scheduled by {}, has not begun.", place(story, step)))
     };
     idle.filter_map(sentence).collect()
+}
+
+/// What no longer says which driver an async entry was scheduled for.
+fn not_told(story: &Story, text: &str) -> Option<String> {
+    let (_, driver) = text.split_once(" by an async entry that was scheduled for ")?;
+    let changes = story.steps.iter().rev().flat_map(|step| &step.changes);
+    let overwritten = changes.filter(|change| change.from == driver && change.to != driver);
+    let cell = &overwritten.map(|change| &change.cell).next()?;
+    Some(format!("So nothing in {cell} tells this entry any more to probe {driver}."))
 }
 
 /// The last look that came too early for what another task did, or that saw what another had written;

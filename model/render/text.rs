@@ -55,7 +55,9 @@ pub fn report(heading: &Heading<'_>, story: &Story, options: &DiagramOptions) ->
         let all = story.steps.len();
         let text = match all - unneeded {
             0 => format!("Before it: {all} steps that the hazard does not need; --full shows them."),
-            shown => format!("Shown: {shown} of {all} steps, those that the hazard needs; --full shows all."),
+            shown => format!(
+                "Shown: {shown} of {all} steps, those that the hazard needs (calls are no steps); --full shows all."
+            ),
         };
         let text = if all == 1 { text.replace("1 steps", "1 step") } else { text };
         rows.extend(wrap(&text, width, 2));

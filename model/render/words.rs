@@ -45,14 +45,17 @@ pub(super) fn says(text: &str, name: &str) -> bool {
 /// A step in words: what it does with what it observed or changed, then what else changed. If not in
 /// full, of the changes only those that the hazard needs.
 pub(super) fn words(story: &Story, step: &ToldStep, full: bool) -> Vec<String> {
-    let (core, lock) = core(step);
+    let (core, mut lock) = core(step);
     let plain = matches!(step.kind, StepKind::Read | StepKind::Write) && step.note.is_none();
     let some = step.changes.iter().any(|change| change.needed);
-    let told = |change: &&Change| full || change.needed || (!some && about(core, change));
+    // The count whose end frees an object is told with it.
+    let frees =
+        core.starts_with("put ") && step.changes.iter().any(|change| change.needed && change.to == "freed");
+    let told = |change: &&Change| full || change.needed || ((!some || frees) && about(core, change));
     let mut changes: Vec<&Change> =
         step.changes.iter().filter(told).filter(|change| !evident(step, core, change)).collect();
     let unneeded = |change: &Change| !change.needed && about(core, change);
-    if !full && plain && some && step.changes.iter().any(unneeded) {
+    if !full && plain && some && !frees && step.changes.iter().any(unneeded) {
         // What it does is mostly something else.
         return changes.into_iter().map(transition).collect();
     }
@@ -78,6 +81,10 @@ pub(super) fn words(story: &Story, step: &ToldStep, full: bool) -> Vec<String> {
         lines.push(match &step.observed {
             // A pointer to what only it points to.
             Some(observed) if core.strip_prefix("read ") == Some(observed) => format!("{core}: not NULL"),
+            Some(observed) if moves(core) => {
+                let under = lock.take().map_or(String::new(), |lock| format!(" under {lock}"));
+                format!("{core}{under}: {observed}")
+            }
             Some(observed) => format!("{core}: {observed}"),
             None => core.to_owned(),
         });
@@ -120,6 +127,11 @@ fn transition(change: &Change) -> String {
     match to.as_str() {
         "freed" | "unregistered" => format!("{cell} is {to}"),
         "alive" => format!("{cell} is allocated"),
+        _ if cell.ends_with(".refs") => match (from.parse::<u8>(), to.parse::<u8>()) {
+            (Ok(from), Ok(to)) if from > 0 && to == from + 1 => format!("get {cell}: {from} -> {to}"),
+            (Ok(from), Ok(to)) if from == to + 1 => format!("put {cell}: {from} -> {to}"),
+            _ => format!("{cell}: {from} -> {to}"),
+        },
         _ => format!("{cell}: {from} -> {to}"),
     }
 }

@@ -4,8 +4,10 @@
 //! itself; if it started a task that has a needed step; if its task had from it the pointer that the bad
 //! step uses; or, within a task that has a later needed step, if it chose an outcome, looked at what
 //! another task had changed, or took or released a mutex that more than one task wants. Where something
-//! was to happen and did not, looking too early is as bad: at what another task changes later. So the order of critical sections always stays visible. What is left out
-//! concerns one task alone: its steps before and after are still there, in their order.
+//! was to happen and did not, looking too early is as bad: at what another task changes later, or on a
+//! list with nothing on it yet; so is an early look of the task of the bad step at what the hazard is
+//! about. So the order of critical sections always stays visible. What is left out concerns one task
+//! alone: its steps before and after are still there, in their order.
 //!
 //! Counts matter only to a step that saw them at zero, and liveness only to the hazard: else every
 //! reference and every dereference would be needed.
@@ -30,6 +32,8 @@ pub(super) struct Footprint {
     pub(super) visible: Vec<CellId>,
     /// The actor that it started.
     pub(super) started: Option<usize>,
+    /// Whether it was to take something off a list, and nothing was there.
+    pub(super) found_none: bool,
 }
 
 /// What went wrong at the end.
@@ -91,6 +95,10 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<Opt
     let mut matters: IndexSet<CellId> = end.cells.iter().copied().collect();
     let mut active: IndexSet<usize> = end.actors.iter().copied().collect();
     let wanted = wanted(steps, &matters);
+    let bad_actor = steps.last().filter(|_| end.at_last_step).map(|step| step.actor);
+    // Somebody is left behind on a list that nobody looks at again.
+    let left_on_list =
+        end.missed && end.cells.iter().any(|cell| matches!(layout.info(*cell).kind, Kind::List(..)));
     // Mutexes of later needed steps: who had them before matters to their order.
     let mut taken: IndexSet<CellId> = IndexSet::new();
     for (number, step) in steps.iter().enumerate().rev() {
@@ -112,9 +120,11 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<Opt
         let looks = || {
             active.contains(&step.actor)
                 && (step.op.outcomes() > 1
+                    || left_on_list && step.found_none
                     || reads.iter().any(|cell| {
+                        let early = bad_actor == Some(step.actor) && end.cells.contains(cell);
                         changed_by_another(&steps[..number], step.actor, *cell)
-                            || end.missed
+                            || (end.missed || early)
                                 && sees(layout, &step.op, *cell)
                                 && changed_by_another(&steps[number..], step.actor, *cell)
                     }))
@@ -258,7 +268,14 @@ mod tests {
 
     fn step(actor: usize, action: Action, changed: &[CellId]) -> Footprint {
         let changed = changed.to_vec();
-        Footprint { actor, op: action.into(), visible: changed.clone(), changed, started: None }
+        Footprint {
+            actor,
+            op: action.into(),
+            visible: changed.clone(),
+            changed,
+            started: None,
+            found_none: false,
+        }
     }
 
     #[test]

@@ -59,11 +59,14 @@ impl<'p, P: Program> Teller<'p, P> {
         // Of an effect that went wrong the bad action is told; the checks speak of the whole step.
         let wrong = taken.hazard.as_ref().filter(|_| taken.observed.is_none());
         let (does, note) = self.does(&taken.op, note, wrong.map(|hazard| hazard.about));
+        let none = || self.found_none(taken, before);
         let observed = match &taken.hazard {
             // What is read before it is dereferenced.
             Some(hazard) if hazard.id == id::NULL_DEREFERENCE && does.starts_with("read ") => {
                 Some("NULL".to_owned())
             }
+            Some(_) if does.starts_with("wait for all async entries") && none() => Some("none".to_owned()),
+            _ if does.starts_with("move ") && none() => Some("nothing to move".to_owned()),
             _ => taken.observed.and_then(|observed| self.observed(&taken.op, observed)),
         };
         self.footprints.push(self.footprint(actor, taken, started, before, after));
@@ -138,8 +141,14 @@ impl<'p, P: Program> Teller<'p, P> {
         before: &Run<'_, P>,
         after: &Run<'_, P>,
     ) -> Footprint {
-        let mut footprint =
-            Footprint { actor, op: taken.op.clone(), changed: Vec::new(), visible: Vec::new(), started };
+        let mut footprint = Footprint {
+            actor,
+            op: taken.op.clone(),
+            changed: Vec::new(),
+            visible: Vec::new(),
+            started,
+            found_none: self.found_none(taken, before),
+        };
         for (number, info) in self.program.layout().cells().iter().enumerate() {
             let (from, to) = (&before.memory()[info.range()], &after.memory()[info.range()]);
             if from == to {
@@ -154,6 +163,16 @@ impl<'p, P: Program> Teller<'p, P> {
             }
         }
         footprint
+    }
+
+    /// Whether a step was to take something off a list or wait for entries, and there were none.
+    fn found_none(&self, taken: &Taken, before: &Run<'_, P>) -> bool {
+        let bytes = |cell: &CellId| &before.memory()[self.program.layout().info(*cell).range()];
+        taken.op.actions.iter().any(|action| match action {
+            Action::ListPop(list) | Action::ListSplice(list, _) => bytes(list)[0] == 0,
+            Action::AsyncAwait(entries, _) => bytes(entries).iter().all(|entries| *entries == 0),
+            _ => false,
+        })
     }
 
     /// The actors by slot and then by start.

@@ -62,6 +62,7 @@ impl<P: Program> Teller<'_, P> {
             (Action::ListAdd { .. }, Obs::Bool(added)) => {
                 (!added).then(|| "it is on a list already".to_owned())
             }
+            (Action::ListPop(_), Obs::None) => Some("it is empty".to_owned()),
             (Action::EnterIf(..), Obs::None) => Some("no".to_owned()),
             (Action::Moved(..), Obs::Bool(moved)) => {
                 Some(if moved { "it has moved" } else { "unchanged" }.to_owned())
