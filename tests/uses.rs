@@ -57,7 +57,7 @@ fn the_order_of_mutexes_is_dot() {
 
 #[test]
 fn the_counterexample_is_marked_among_the_states() {
-    let json = raddle(&["check", VIOLATED, "--revision", "duyck-v4", "--format", "json"]);
+    let json = raddle(&["check", VIOLATED, "--revision", "duyck-v4", "--no-reduction", "--format", "json"]);
     let row: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let text = raddle(&["graph", "--states", VIOLATED, "--revision", "duyck-v4"]);
     let lines = dot(&text);

@@ -32,7 +32,7 @@ pub(super) struct Footprint {
     pub(super) visible: Vec<CellId>,
     /// The actor that it started.
     pub(super) started: Option<usize>,
-    /// Whether it was to take something off a list, and nothing was there.
+    /// Whether it was to take something off a list, or wait for entries, and there were none.
     pub(super) found_none: bool,
 }
 
