@@ -54,7 +54,7 @@ const REDUCED: [(&str, u8, u8, usize, usize); 4] = [
     ("2,3", 2, 3, 10_567, 152_738),
     ("3,3", 3, 3, 332_335, 4_989_525),
     ("4,3", 4, 3, 9_414_426, 144_760_318),
-    ("3,4", 3, 4, 0, 0),
+    ("3,4", 3, 4, 10_671_149, 160_415_215),
 ];
 
 /// The default search's own part; one thread, so that it is comparable.
