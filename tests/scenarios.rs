@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use raddle::check::{Engine, Options, Report, Scenario};
 use raddle::dumped::DumpedTrace;
 use raddle::scenario::scenario_files;
+use raddle::search::reduced::resources::Resources;
 use raddle::search::reference::Limits;
 
 fn main() -> ExitCode {
@@ -58,7 +59,11 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
             }
         };
         let plain = run(&Options { engine: Engine::Reference, ..Options::default() })?;
-        compare("two runs", &report, &run(&options)?, true)?;
+        for threads in [1, 2] {
+            let resources = Resources { threads, ..Resources::default() };
+            let again = run(&Options { resources, ..Options::default() })?;
+            compare("two runs on other numbers of threads", &report, &again, true)?;
+        }
         compare("the engines", &run(&with(true, true))?, &plain, true)?;
         compare("the results with all reductions and with none", &report, &plain, false)?;
         compare("the results of fewer orders alone and of none", &run(&with(false, true))?, &plain, false)?;
