@@ -183,18 +183,17 @@ impl<'p, P: Program> Expander<'p, P> {
         choice: Choice,
         to: &mut [u8],
     ) -> Result<Stepped, NoMove> {
+        let (applied, warning) = self.act(from, choice, to)?;
         let mut scratch = std::mem::take(&mut self.scratch);
-        let result = self.act(from, choice, to).map(|(applied, warning)| {
-            loop {
-                match self.land(&mut scratch, from, choice, to, &applied) {
-                    Ok(Ok(after)) => break Ok(Stepped { after, warning }),
-                    Ok(Err(why)) => break Err(why),
-                    Err(unknown) => self.learn(&unknown),
-                }
+        let landed = loop {
+            match self.land(&mut scratch, from, choice, to, &applied) {
+                Ok(after) => break Ok(after),
+                Err(Halt::NoMove(why)) => break Err(why),
+                Err(Halt::Unknown(unknown)) => self.learn(&unknown),
             }
-        });
+        };
         self.scratch = scratch;
-        result?
+        Ok(Stepped { after: landed?, warning })
     }
 
     /// Takes a step that the state allows, if the automata know where it leads.
@@ -210,8 +209,7 @@ impl<'p, P: Program> Expander<'p, P> {
         to: &mut [u8],
     ) -> Result<Stepped, Halt> {
         let (applied, warning) = self.act(from, choice, to).map_err(Halt::NoMove)?;
-        let landed = self.land(scratch, from, choice, to, &applied).map_err(Halt::Unknown)?;
-        Ok(Stepped { after: landed.map_err(Halt::NoMove)?, warning })
+        Ok(Stepped { after: self.land(scratch, from, choice, to, &applied)?, warning })
     }
 
     /// What a step does to memory, and a hazard that does not keep the task from going on.
@@ -241,7 +239,7 @@ impl<'p, P: Program> Expander<'p, P> {
         choice: Choice,
         to: &mut [u8],
         applied: &Applied,
-    ) -> Result<Result<Option<usize>, NoMove>, Unknown> {
+    ) -> Result<Option<usize>, Halt> {
         let shape = self.shape;
         let at = shape.node(from, choice.slot) as usize;
         let node = &self.nodes[at];
@@ -259,14 +257,15 @@ impl<'p, P: Program> Expander<'p, P> {
                 true => applied.ended,
                 false => shape.node(to, *slot) == EMPTY,
             };
-            let Some(slot) = self.system.workers().find(is_free) else { return Ok(Err(NoMove::NoWorker)) };
-            free = Some(slot);
+            let found = self.system.workers().find(is_free);
+            free = Some(found.ok_or(Halt::NoMove(NoMove::NoWorker))?);
             if node.spawns == EMPTY {
                 starts = Some(entry.clone());
             }
         }
         if new.is_some() || starts.is_some() {
-            return Err(Unknown { tried: (from.to_vec(), choice), at, observed: new, starts });
+            let tried = (from.to_vec(), choice);
+            return Err(Halt::Unknown(Unknown { tried, at, observed: new, starts }));
         }
         shape.set(to, choice.slot, target);
         if let Some(free) = free {
@@ -274,11 +273,11 @@ impl<'p, P: Program> Expander<'p, P> {
             occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
         }
         let sorted = self.sort_workers(scratch, to);
-        Ok(Ok(match applied.ended {
+        Ok(match applied.ended {
             true => None,
             false if sorted => Some(choice.slot),
             false => scratch.came_from.iter().position(|slot| *slot == choice.slot),
-        }))
+        })
     }
 
     /// The automata grow by what a step found unknown.

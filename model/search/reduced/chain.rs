@@ -147,7 +147,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         known: &impl Fn(&[u8]) -> bool,
         mut found: impl FnMut(&[u8], &[Choice]),
     ) -> Result<(), Unknown> {
-        let chosen = self.chooser.choose(&mut self.room, state, 0);
+        let chosen = self.chooser.choose(&mut self.room, state);
         let mut led_on = false;
         self.all_of(state, chosen, &mut led_on, known, &mut found)?;
         if !led_on {

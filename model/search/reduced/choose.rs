@@ -142,8 +142,8 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     /// The enabled tasks whose steps are enough; none if no step is enabled.
-    pub(super) fn choose(&self, room: &mut Room, state: &[u8], first: usize) -> u64 {
-        match self.look(room, state, first) {
+    pub(super) fn choose(&self, room: &mut Room, state: &[u8]) -> u64 {
+        match self.look(room, state, 0) {
             Look::Nobody => 0,
             Look::One(slot) => 1 << slot,
             Look::Unclear => self.choose_closely(room, state),
