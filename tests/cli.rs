@@ -228,20 +228,8 @@ fn a_trace_is_stepped_through_by_lines_of_input() {
     assert!(stderr(&output).contains("has changed since"), "{}", stderr(&output));
 }
 
-/// The set-up itself raises the hazard: the driver is there when the device is added.
-const BAD_SET_UP: &str = r#"
-title = "a match that defers counts as a match, in the set-up"
-revisions = ["v3.18"]
-[device.pmem0]
-initially = "added"
-[driver.nd_pmem]
-initially = "registered"
-matches = { pmem0 = "defer" }
-[task.sysfs]
-run = ["unbind(nd_pmem, pmem0)"]
-[expect]
-"v3.18" = ["wrong-driver"]
-"#;
+/// The set-up itself raises the hazard.
+const BAD_SET_UP: &str = include_str!("texts/bad-set-up.toml");
 
 #[test]
 fn a_set_up_is_stepped_through_like_any_run() {

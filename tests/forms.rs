@@ -40,15 +40,8 @@ fn checked() -> &'static [(Scenario, Report)] {
     })
 }
 
-const BAD_SET_UP: &str = r#"
-title = "a match that defers counts as a match, in the set-up"
-revisions = ["v3.18"]
-[device.pmem0]
-initially = "added"
-[driver.nd_pmem]
-initially = "registered"
-matches = { pmem0 = "defer" }
-"#;
+/// The set-up itself raises the hazard.
+const BAD_SET_UP: &str = include_str!("texts/bad-set-up.toml");
 
 /// The same without their scenarios.
 fn reports() -> &'static [Report] {

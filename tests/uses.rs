@@ -90,19 +90,7 @@ fn a_verified_scenario_shows_sample_runs() {
 }
 
 /// The set-up itself raises the hazard.
-const BAD_SET_UP: &str = r#"
-title = "a match that defers counts as a match, in the set-up"
-revisions = ["v3.18"]
-[device.pmem0]
-initially = "added"
-[driver.nd_pmem]
-initially = "registered"
-matches = { pmem0 = "defer" }
-[task.sysfs]
-run = ["unbind(nd_pmem, pmem0)"]
-[expect]
-"v3.18" = ["wrong-driver"]
-"#;
+const BAD_SET_UP: &str = include_str!("texts/bad-set-up.toml");
 
 fn report(dir: &Path) -> PathBuf {
     let out = dir.join("page");
