@@ -12,6 +12,7 @@ mod packed;
 pub mod reduced;
 pub mod reference;
 pub mod shortest;
+mod sightings;
 pub mod system;
 #[cfg(test)]
 mod tests;

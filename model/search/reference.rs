@@ -1,16 +1,17 @@
 //! The reference search: plain breadth-first enumeration of all states. Every faster search must
 //! agree with it, so it stays as plain as it is.
 
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use rustc_hash::FxBuildHasher;
 
 use super::livelock::{cycle, livelock};
 use super::shortest::{Edge, Source, shortest};
+use super::sightings::Sightings;
 use super::system::{Choice, NoMove, State, System};
-use crate::machine::hazard::{About, Hazard, id};
+use crate::machine::hazard::{Hazard, id};
 use crate::machine::program::Program;
 use crate::machine::run::deadlock;
 
@@ -32,6 +33,16 @@ pub struct Limits {
     /// Take no states for each other that differ only in which of several things that are alike is which;
     /// only the reduced search ever does.
     pub no_symmetry: bool,
+}
+
+impl Limits {
+    /// Why a search that began then is to stop now, whatever it has stored.
+    pub(super) fn stop(&self, begun: Instant) -> Option<Cut> {
+        if self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Some(Cut::Interrupt);
+        }
+        self.time_limit.filter(|limit| begun.elapsed() >= *limit).map(Cut::Time)
+    }
 }
 
 /// Why a search did not visit every reachable state.
@@ -102,13 +113,6 @@ pub struct Outcome {
     pub omission_probability: f64,
 }
 
-/// The hazards of one id as they turn up.
-struct Seen {
-    steps: usize,
-    sources: Vec<Source>,
-    about: IndexSet<About>,
-}
-
 struct Reference<'p, P: Program> {
     system: System<'p, P>,
     states: IndexSet<State, FxBuildHasher>,
@@ -116,7 +120,7 @@ struct Reference<'p, P: Program> {
     edges: Vec<Edge>,
     /// All other steps.
     others: Vec<Edge>,
-    seen: IndexMap<&'static str, Seen>,
+    seen: Sightings,
 }
 
 /// Visits every state that the program can reach from this memory.
@@ -135,7 +139,7 @@ pub fn search<P: Program>(
         states: IndexSet::default(),
         edges: Vec::new(),
         others: Vec::new(),
-        seen: IndexMap::new(),
+        seen: Sightings::default(),
     };
     search.states.insert(initial);
     let mut outcome = Outcome {
@@ -156,7 +160,7 @@ pub fn search<P: Program>(
     let mut stopped = false;
     let waiters = search.system.deadlocked(&search.states[0]);
     if !waiters.is_empty() {
-        search.report(deadlock(&waiters, program), 0, 0, None);
+        search.seen.report(deadlock(&waiters, program), 0, 0, None);
         stopped = true;
     }
     while index < search.states.len() && !stopped {
@@ -169,7 +173,7 @@ pub fn search<P: Program>(
         search.system.enabled(&state, &mut choices);
         if limits.data_races {
             for race in search.system.races(&state) {
-                search.report(race, outcome.depth, index, None);
+                search.seen.report(race, outcome.depth, index, None);
             }
         }
         if choices.is_empty() {
@@ -179,8 +183,10 @@ pub fn search<P: Program>(
             outcome.transitions += 1;
             match search.follow(index, next_depth_begins, &state, *choice) {
                 Ok(None) => {}
-                Ok(Some(warning)) => search.report(warning, outcome.depth + 1, index, Some(*choice)),
-                Err(NoMove::Hazard(hazard)) => search.report(hazard, outcome.depth + 1, index, Some(*choice)),
+                Ok(Some(warning)) => search.seen.report(warning, outcome.depth + 1, index, Some(*choice)),
+                Err(NoMove::Hazard(hazard)) => {
+                    search.seen.report(hazard, outcome.depth + 1, index, Some(*choice))
+                }
                 Err(NoMove::NoWorker) => {
                     outcome.cut = Some(Cut::Workers(search.system.spawned(&state)));
                 }
@@ -245,22 +251,7 @@ impl<P: Program> Reference<'_, P> {
             return;
         }
         for hazard in self.system.program().at_quiescence(state.memory()) {
-            self.report(hazard, depth, index, None);
-        }
-    }
-
-    fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
-        let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
-        let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
-        seen.about.insert(hazard.counts_as());
-        // Steps are found before the states at rest of the same depth, which are one step nearer.
-        if steps < seen.steps {
-            seen.steps = steps;
-            seen.sources.clear();
-        }
-        if seen.steps == steps {
-            let at_rest = choice.is_none().then_some(hazard);
-            seen.sources.push(Source { state: index, choice, at_rest });
+            self.seen.report(hazard, depth, index, None);
         }
     }
 
@@ -269,18 +260,8 @@ impl<P: Program> Reference<'_, P> {
         let mut found = Vec::new();
         found.extend(self.livelock());
         self.edges.sort_unstable();
-        for (id, seen) in seen {
-            let (follower, at_rest) = shortest(&mut self.system, &self.states, &self.edges, &seen.sources);
-            let others = seen.about.len() - 1;
-            found.push(Found {
-                id,
-                schedule: follower.schedule,
-                at_rest,
-                cycle: None,
-                others,
-                may_be_longer: false,
-            });
-        }
+        let Reference { system, states, edges, .. } = self;
+        found.extend(seen.shown(|sources| shortest(system, states, edges, sources)));
         found.sort_unstable_by_key(|found| found.id);
         found
     }

@@ -1,43 +1,35 @@
-//! The search that is used by default: what the reference search does, on packed states.
+//! All states: what the reference search does, on packed states. The search that users get decides with
+//! the reduced one where it can, and finds here the runs that it shows.
 //!
-//! States are byte strings in an arena (`store`), steps are table lookups (`packed`), and no edges
+//! States are byte strings in an arena (`visited`), steps are table lookups (`packed`), and no edges
 //! are stored: when a hazard was found, the layers up to it are expanded once more, backwards, to find
 //! the run that is shown (`traces`). States, steps, hazards and runs are those of the reference
 //! search, in the same order.
 
-pub(super) mod store;
 mod traces;
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use indexmap::{IndexMap, IndexSet};
-
-use self::store::Store;
 use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
-use super::shortest::Source;
+use super::sightings::Sightings;
 use super::system::{Choice, NoMove};
-use crate::machine::hazard::{About, Hazard};
+use super::visited::batch::hash;
+use super::visited::exact::Exact;
+use super::visited::shard::Shard;
+use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
 use crate::machine::run::deadlock;
-
-/// The hazards of one id as they turn up.
-struct Seen {
-    steps: usize,
-    sources: Vec<Source>,
-    about: IndexSet<About>,
-}
 
 /// More automaton nodes turned up than two bytes can number.
 struct TooNarrow;
 
 struct Search<'p, P: Program> {
     expander: Expander<'p, P>,
-    store: Store,
+    store: Exact,
     /// Where the states of each depth begin.
     layers: Vec<usize>,
-    seen: IndexMap<&'static str, Seen>,
+    seen: Sightings,
     outcome: Outcome,
 }
 
@@ -77,20 +69,12 @@ fn search_until<P: Program>(
     })
 }
 
-/// Why a search is to stop now, if it is.
-pub(super) fn stops(limits: &Limits, begun: Instant) -> Option<Cut> {
-    if limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-        return Some(Cut::Interrupt);
-    }
-    limits.time_limit.filter(|limit| begun.elapsed() >= *limit).map(Cut::Time)
-}
-
 impl<'p, P: Program> Search<'p, P> {
     fn new(program: &'p P, memory: &[u8], wide: bool) -> Self {
         let mut expander = Expander::new(program, wide);
-        let mut store = Store::new(expander.shape.stride());
+        let mut store = Exact::new(expander.shape.stride());
         let initial = expander.initial(memory);
-        store.add(&initial, Store::hash(&initial));
+        store.insert(&initial, hash(&initial));
         let outcome = Outcome {
             states: 0,
             transitions: 0,
@@ -102,7 +86,7 @@ impl<'p, P: Program> Search<'p, P> {
             bytes: 0,
             omission_probability: 0.0,
         };
-        Search { expander, store, layers: vec![0, 1], seen: IndexMap::new(), outcome }
+        Search { expander, store, layers: vec![0, 1], seen: Sightings::default(), outcome }
     }
 
     fn run(
@@ -121,14 +105,14 @@ impl<'p, P: Program> Search<'p, P> {
         let waiters = self.expander.system.deadlocked(&plain);
         let mut stopped = !waiters.is_empty();
         if stopped {
-            self.report(deadlock(&waiters, self.expander.program), 0, 0, None);
+            self.seen.report(deadlock(&waiters, self.expander.program), 0, 0, None);
         }
         while index < self.store.len() && !stopped {
             if index == self.layers[self.outcome.depth + 1] {
                 self.outcome.depth += 1;
                 self.layers.push(self.store.len());
                 // A state at rest of this depth may be as near as a step found before.
-                let near = |id: &&str| self.seen.get(*id).is_some_and(|seen| seen.steps < self.outcome.depth);
+                let near = |id: &&str| self.seen.steps(id).is_some_and(|steps| steps < self.outcome.depth);
                 if wanted.is_some_and(|wanted| wanted.iter().all(near)) {
                     break;
                 }
@@ -164,7 +148,7 @@ impl<'p, P: Program> Search<'p, P> {
         if let Some(limit) = limits.memory_limit.filter(|limit| self.store.bytes() >= *limit) {
             return Some(Cut::Memory(limit));
         }
-        if index.is_multiple_of(BETWEEN_LOOKS) { stops(limits, begun) } else { None }
+        if index.is_multiple_of(BETWEEN_LOOKS) { limits.stop(begun) } else { None }
     }
 
     fn expand(
@@ -181,14 +165,14 @@ impl<'p, P: Program> Search<'p, P> {
         self.expander.enabled(state, choices);
         if data_races {
             for race in self.expander.system.races(&self.expander.unpack(state)) {
-                self.report(race, depth, index, None);
+                self.seen.report(race, depth, index, None);
             }
         }
         if choices.is_empty() {
             let plain = self.expander.unpack(state);
             if self.expander.system.quiescent(&plain) {
                 for hazard in self.expander.program.at_quiescence(plain.memory()) {
-                    self.report(hazard, depth, index, None);
+                    self.seen.report(hazard, depth, index, None);
                 }
             }
         }
@@ -197,7 +181,7 @@ impl<'p, P: Program> Search<'p, P> {
             match self.follow(state, *choice, next) {
                 Ok(None) => {}
                 Ok(Some(hazard)) | Err(NoMove::Hazard(hazard)) => {
-                    self.report(hazard, depth + 1, index, Some(*choice));
+                    self.seen.report(hazard, depth + 1, index, Some(*choice));
                 }
                 Err(NoMove::NoWorker) => self.outcome.cut = Some(Cut::Workers(spawned)),
             }
@@ -206,31 +190,16 @@ impl<'p, P: Program> Search<'p, P> {
 
     fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Hazard>, NoMove> {
         let stepped = self.expander.step(state, choice, next)?;
-        let hash = Store::hash(next);
-        if self.store.find_hashed(next, hash).is_none() {
+        let hash = hash(next);
+        if self.store.find(next, hash).is_none() {
             if self.expander.may_be_deadlock(next) {
                 let waiters = self.expander.system.deadlocked(&self.expander.unpack(next));
                 if !waiters.is_empty() {
                     return Err(NoMove::Hazard(deadlock(&waiters, self.expander.program)));
                 }
             }
-            self.store.add(next, hash);
+            self.store.insert(next, hash);
         }
         Ok(stepped.warning)
-    }
-
-    fn report(&mut self, hazard: Hazard, steps: usize, index: usize, choice: Option<Choice>) {
-        let fresh = || Seen { steps, sources: Vec::new(), about: IndexSet::new() };
-        let seen = self.seen.entry(hazard.id).or_insert_with(fresh);
-        seen.about.insert(hazard.counts_as());
-        // Steps are found before the states at rest of the same depth, which are one step nearer.
-        if steps < seen.steps {
-            seen.steps = steps;
-            seen.sources.clear();
-        }
-        if seen.steps == steps {
-            let at_rest = choice.is_none().then_some(hazard);
-            seen.sources.push(Source { state: index, choice, at_rest });
-        }
     }
 }

@@ -4,8 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::store::Store;
-use super::{Search, Seen};
+use super::Search;
 use crate::machine::hazard::id;
 use crate::machine::program::Program;
 use crate::search::livelock::{cycle, livelock};
@@ -13,11 +12,13 @@ use crate::search::packed::expand::Expander;
 use crate::search::reference::Found;
 use crate::search::shortest::{Edge, Source, States, shortest};
 use crate::search::system::State;
+use crate::search::visited::batch::hash;
+use crate::search::visited::exact::Exact;
 
 /// The states of a search, unpacked when they are asked for.
 struct Packed<'s> {
     shape: crate::search::packed::shape::Shape,
-    store: &'s Store,
+    store: &'s Exact,
 }
 
 impl States for Packed<'_> {
@@ -30,14 +31,15 @@ impl States for Packed<'_> {
     }
 
     fn index_of(&self, state: &State) -> Option<usize> {
-        self.store.find(&self.shape.pack(state))
+        let state = self.shape.pack(state);
+        self.store.find(&state, hash(&state))
     }
 }
 
 /// The steps from a range of states to stored ones.
 fn edges<P: Program>(
     expander: &mut Expander<'_, P>,
-    store: &Store,
+    store: &Exact,
     from: std::ops::Range<usize>,
     mut keep: impl FnMut(Edge, usize),
 ) {
@@ -48,7 +50,7 @@ fn edges<P: Program>(
         expander.enabled(state, &mut choices);
         for choice in &choices {
             let Ok(stepped) = expander.step(state, *choice, &mut next) else { continue };
-            if let Some(target) = store.find(&next) {
+            if let Some(target) = store.find(&next, hash(&next)) {
                 keep(Edge::new(target, index, *choice, stepped.after), target);
             }
         }
@@ -61,21 +63,10 @@ impl<P: Program> Search<'_, P> {
         let seen = std::mem::take(&mut self.seen);
         let mut found = Vec::new();
         found.extend(self.livelock(expanded));
-        let towards = self.towards(seen.values().flat_map(|seen| &seen.sources));
+        let towards = self.towards(seen.sources());
         let Search { expander, store, .. } = self;
         let states = Packed { shape: expander.shape, store };
-        for (id, Seen { sources, about, .. }) in seen {
-            let (follower, at_rest) = shortest(&mut expander.system, &states, &towards, &sources);
-            let others = about.len() - 1;
-            found.push(Found {
-                id,
-                schedule: follower.schedule,
-                at_rest,
-                cycle: None,
-                others,
-                may_be_longer: false,
-            });
-        }
+        found.extend(seen.shown(|sources| shortest(&mut expander.system, &states, &towards, sources)));
         found.sort_unstable_by_key(|found| found.id);
         found
     }

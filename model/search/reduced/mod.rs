@@ -34,7 +34,6 @@ use self::round::{Edge, Round};
 use self::saved::Lesson;
 use self::symmetry::{Images, Symmetry};
 use self::tables::Tables;
-use super::exhaustive::stops;
 use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::visited::batch::Batch;
@@ -184,7 +183,7 @@ impl<'p, P: Program> Searched<'p, P> {
             let (states, bytes) = (round.states(), round.bytes());
             let frontier = round.frontier.len();
             progress(Progress { states, frontier, depth: 0, bytes });
-            let cut = self.limit(&round, limits, resources).or_else(|| stops(limits, begun));
+            let cut = self.limit(&round, limits, resources).or_else(|| limits.stop(begun));
             if let Some(saving) = &resources.saving
                 && (cut.is_some() || saved.elapsed() >= saving.every)
             {

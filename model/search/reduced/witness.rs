@@ -4,10 +4,12 @@
 use super::chain::{Sought, Walker};
 use super::{Reduced, Searched};
 use crate::machine::program::Program;
-use crate::search::exhaustive::store::Store;
 use crate::search::reference::Found;
 use crate::search::shortest::Follower;
 use crate::search::system::Choice;
+use crate::search::visited::batch::hash;
+use crate::search::visited::exact::Exact;
+use crate::search::visited::shard::Shard;
 
 /// How the search came to a stored state: from which one, by which steps.
 type Way = (Option<usize>, Box<[Choice]>);
@@ -15,7 +17,7 @@ type Way = (Option<usize>, Box<[Choice]>);
 impl<P: Program> Reduced<'_, P> {
     /// A run to a hazard that was found.
     pub fn witness(&mut self, id: &'static str) -> Found {
-        let mut store = Store::new(self.searched.expander.shape.stride());
+        let mut store = Exact::new(self.searched.expander.shape.stride());
         let mut ways: Vec<Way> = Vec::new();
         let mut at: Option<usize> = None;
         loop {
@@ -43,7 +45,7 @@ impl<P: Program> Searched<'_, P> {
     fn look(
         &mut self,
         id: &'static str,
-        store: &mut Store,
+        store: &mut Exact,
         ways: &mut Vec<Way>,
         at: Option<usize>,
     ) -> Option<(Vec<Choice>, Option<crate::machine::hazard::Hazard>)> {
@@ -72,9 +74,7 @@ impl<P: Program> Searched<'_, P> {
                 continue;
             }
             for (state, way) in found {
-                let hash = Store::hash(&state);
-                if store.find_hashed(&state, hash).is_none() {
-                    store.add(&state, hash);
+                if store.insert(&state, hash(&state)) {
                     ways.push((at, way));
                 }
             }

@@ -36,7 +36,7 @@ impl Compact {
 
     /// Whether a hash is there.
     #[inline]
-    pub(super) fn has(&self, hash: u64) -> bool {
+    pub(super) fn contains(&self, hash: u64) -> bool {
         let hash = if hash == EMPTY { INSTEAD } else { hash };
         let mut at = scale(hash, self.buckets.len().max(1));
         while let Some(Bucket(bucket)) = self.buckets.get(at) {

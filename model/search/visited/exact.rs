@@ -7,27 +7,36 @@ use super::table::Table;
 
 /// The states of a shard and where to find them.
 #[derive(Debug)]
-pub(super) struct Exact {
+pub(in crate::search) struct Exact {
     arena: Arena,
     table: Table,
 }
 
 impl Exact {
-    /// Whether a state is there.
+    /// The number of a state, if it is there: how many came before it.
     #[inline]
-    pub(super) fn contains(&self, state: &[u8], hash: u64) -> bool {
-        self.arena.len() > 0 && self.table.find(hash, |number| self.arena.at(number) == state).is_ok()
+    pub(in crate::search) fn find(&self, state: &[u8], hash: u64) -> Option<usize> {
+        if self.arena.len() == 0 {
+            return None;
+        }
+        let found = self.table.find(hash, |number| self.arena.at(number) == state);
+        found.ok().map(|number| number as usize)
+    }
+
+    /// A state by number.
+    #[inline]
+    pub(in crate::search) fn at(&self, number: usize) -> &[u8] {
+        self.arena.at(number as u32)
+    }
+
+    /// How many states there are.
+    pub(in crate::search) fn len(&self) -> usize {
+        self.arena.len()
     }
 
     /// The states, in the order in which they came.
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.arena.iter()
-    }
-
-    /// Whether a state is there.
-    #[inline]
-    pub(super) fn has(&self, state: &[u8], hash: u64) -> bool {
-        self.arena.len() > 0 && self.table.find(hash, |number| self.arena.at(number) == state).is_ok()
     }
 
     /// Makes room in the table for so many more.

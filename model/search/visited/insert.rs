@@ -77,7 +77,7 @@ fn unknown(
         for place in route.places(number) {
             let candidate =
                 Candidate { hash: batch.hash_at(*place as usize), batch: at as u32, place: *place };
-            if !shard.contains(state(&candidate), candidate.hash) {
+            if shard.find(state(&candidate), candidate.hash).is_none() {
                 candidates.push(candidate);
             }
         }

@@ -8,14 +8,14 @@ mod arena;
 pub(in crate::search) mod batch;
 pub(in crate::search) mod checkpoint;
 mod compact;
-mod exact;
+pub(in crate::search) mod exact;
 mod frames;
 pub(in crate::search) mod frontier;
 mod insert;
 pub(in crate::search) mod packing;
 mod route;
 mod run;
-mod shard;
+pub(in crate::search) mod shard;
 mod spill;
 mod table;
 #[cfg(test)]
@@ -128,8 +128,8 @@ impl Visited {
     pub(in crate::search) fn has_at_hand(&self, state: &[u8]) -> bool {
         let hash = hash(state);
         match &self.shards {
-            Shards::Exact(shards) => shards[shard_of(hash)].has(state, hash),
-            Shards::Compact(shards) => shards[shard_of(hash)].has(hash),
+            Shards::Exact(shards) => shards[shard_of(hash)].find(state, hash).is_some(),
+            Shards::Compact(shards) => shards[shard_of(hash)].contains(hash),
         }
     }
 

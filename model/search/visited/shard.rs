@@ -24,7 +24,7 @@ pub(super) fn scale(hash: u64, limit: usize) -> usize {
 }
 
 /// One part of a set.
-pub(super) trait Shard: Send + Sync {
+pub(in crate::search) trait Shard: Send + Sync {
     /// An empty one for states of so many bytes.
     fn new(stride: usize) -> Self;
 
