@@ -4,10 +4,10 @@
 mod yardstick;
 
 use divan::counter::ItemsCount;
-use raddle::automaton::functions::Functions;
-use raddle::search::exhaustive;
-use raddle::search::reduced::{self, resources::Resources};
-use raddle::search::reference::{self, Limits, Outcome};
+use raddle_checker::automaton::functions::Functions;
+use raddle_checker::search::exhaustive;
+use raddle_checker::search::reduced::{self, resources::Resources};
+use raddle_checker::search::reference::{self, Limits, Outcome};
 use yardstick::{ROWS, Row, Yardstick};
 
 /// What takes over half a minute and two gigabytes: `cargo bench --bench search -- --ignored`.

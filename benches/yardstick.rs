@@ -7,12 +7,12 @@
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use raddle::automaton::functions::{Functions, Subject};
-use raddle::machine::cpu::{Cpu, Step};
-use raddle::machine::hazard::{About, Hazard};
-use raddle::machine::layout::{Cell, CellId, Field, Kind, Layout};
-use raddle::machine::op::{Access, Action, Entry, Event, Op};
-use raddle::machine::value::{Datum, Object, Obs, Sort};
+use raddle_checker::automaton::functions::{Functions, Subject};
+use raddle_checker::machine::cpu::{Cpu, Step};
+use raddle_checker::machine::hazard::{About, Hazard};
+use raddle_checker::machine::layout::{Cell, CellId, Field, Kind, Layout};
+use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
+use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
 
 /// What the other checkers found, for some devices and drivers.
 #[derive(Clone, Copy, Debug)]

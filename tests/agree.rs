@@ -10,9 +10,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use raddle::check::{Options, Scenario};
-use raddle::engines::agree::Covered;
-use raddle::scenario::scenario_files;
 use raddle::witness::{Agreement, agree};
+use raddle_engines::agree::Covered;
+use raddle_probing::scenario::scenario_files;
 
 fn engines(scenario: &Scenario, revision: &str, time: Duration) -> Agreement {
     // Each engine in its own process, as the command runs them.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use raddle::check::{Engine, Options, Report, Scenario, Verdict};
-use raddle::engines::Scheduler;
+use raddle_engines::Scheduler;
 use tempfile::TempDir;
 
 fn raddle(args: &[&str], dir: &Path) -> Output {

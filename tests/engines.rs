@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use raddle::automaton::functions::{Functions, Subject, entry};
-use raddle::engines::agree::{Covered, Witness, differences};
-use raddle::engines::survey::survey;
-use raddle::engines::{Options, Scheduler, loom, shuttle};
-use raddle::machine::cpu::{Cpu, Step};
-use raddle::machine::layout::{Cell, Field, Kind, Layout};
-use raddle::machine::op::{Action, Entry};
-use raddle::machine::program::Native;
-use raddle::machine::value::{Object, Sort};
-use raddle::search::reference::{Limits, search};
+use raddle_checker::automaton::functions::{Functions, Subject, entry};
+use raddle_checker::machine::cpu::{Cpu, Step};
+use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
+use raddle_checker::machine::op::{Action, Entry};
+use raddle_checker::machine::program::Native;
+use raddle_checker::machine::value::{Object, Sort};
+use raddle_checker::search::reference::{Limits, search};
+use raddle_engines::agree::{Covered, Witness, differences};
+use raddle_engines::survey::survey;
+use raddle_engines::{Options, Scheduler, loom, shuttle};
 
 const THING: Object = Object { sort: Sort(0), index: 0 };
 const A: Cell<()> = Cell::new(THING, Field(0));
@@ -71,7 +71,7 @@ fn agree<P: Native + Send + 'static>(name: &str, program: P, memory: &[u8]) -> V
     }
     for found in &outcome.found {
         let turns: Vec<_> = (found.schedule.iter())
-            .map(|choice| raddle::trace::Turn { slot: choice.slot, outcome: choice.outcome })
+            .map(|choice| raddle_checker::story::Turn { slot: choice.slot, outcome: choice.outcome })
             .collect();
         let followed = shuttle::follow(&program, memory, &turns);
         assert_eq!(followed.hazards(), [found.id], "{name}: shuttle follows the search's trace");
@@ -361,7 +361,7 @@ fn a_run_that_comes_back_is_a_livelock_if_it_is_fair() {
             assert_eq!(result.hazards(), expected, "{scheduler:?}");
             if let Some(shown) = result.shown.first() {
                 assert!(shown.cycle.is_some());
-                assert_eq!(raddle::engines::confirm(&*program, &memory, shown.clone()).as_ref(), Some(shown));
+                assert_eq!(raddle_engines::confirm(&*program, &memory, shown.clone()).as_ref(), Some(shown));
                 let followed = shuttle::follow(&program, &memory, &shown.schedule);
                 assert_eq!(followed.hazards(), expected);
             }

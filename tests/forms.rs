@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use raddle::check::{Options, Report, Scenario};
 use raddle::forms::Form;
-use raddle::scenario::scenario_files;
 use raddle::uses::state_graph;
+use raddle_probing::scenario::scenario_files;
 use serde_json::Value;
 
 /// All reports on the repository's scenarios; the slow ones are left out unless `RADDLE_SLOW` is set.

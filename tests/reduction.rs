@@ -5,12 +5,16 @@
 //! hundred. A scenario with more than 100,000 states is drawn again.
 
 use std::cell::Cell;
+use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use raddle::check::{Engine, Options, Report, Scenario};
-use raddle::search::reduced::resources::Resources;
-use raddle::search::reference::Limits;
+use raddle_checker::machine::set_up::set_up;
+use raddle_checker::search::reduced::audit_symmetry;
+use raddle_checker::search::reduced::resources::Resources;
+use raddle_checker::search::reference::Limits;
+use raddle_probing::scenario::scenario_files;
 
 const MOST_STATES: usize = 100_000;
 
@@ -169,4 +173,29 @@ fn random_scenarios() {
     );
     result.unwrap_or_else(|error| panic!("{error}"));
     assert!(with_hazards > 0 && stored < states && symmetric < stored);
+}
+
+/// In all scenarios, as far as so many states reach: what is renamed leads to what is renamed.
+#[test]
+fn renamed_states_lead_to_renamed_states() {
+    const MOST: usize = 1_000;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut alike = Vec::new();
+    for file in scenario_files(&root).expect("there are scenarios") {
+        let text = std::fs::read_to_string(&file).expect("it can be read");
+        let name = file.strip_prefix(&root).expect("it is below").display().to_string();
+        let scenario = Scenario::parse(&name, &text).expect("it is right");
+        for revision in scenario.revisions(&Options::default()) {
+            let program = scenario.program(revision).expect("the revision is known");
+            let Ok(memory) = set_up(&program, |_, _, _, _| {}) else { continue };
+            let renamings = audit_symmetry(&program, &memory, MOST);
+            if renamings > 0 {
+                alike.push(format!("{name} on {revision}: {renamings}"));
+            }
+        }
+    }
+    for file in ["drvdata/two-async-drivers", "duyck/v4-overwrite", "merged/one-async-driver"] {
+        let has = |name: &String| name.starts_with(file) && name.ends_with(": 1");
+        assert!(alike.iter().any(has), "the two drivers of {file} are alike: {alike:#?}");
+    }
 }

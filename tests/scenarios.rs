@@ -10,9 +10,9 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Failed, Trial};
 use raddle::check::{Engine, Options, Report, Scenario};
 use raddle::dumped::DumpedTrace;
-use raddle::scenario::scenario_files;
-use raddle::search::reduced::resources::Resources;
-use raddle::search::reference::Limits;
+use raddle_checker::search::reduced::resources::Resources;
+use raddle_checker::search::reference::Limits;
+use raddle_probing::scenario::scenario_files;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use raddle::automaton::functions::{Functions, Subject, entry};
-use raddle::engines::survey::survey;
-use raddle::engines::{Options, Result, loom, shuttle};
-use raddle::machine::cpu::{Cpu, Step};
-use raddle::machine::layout::{Cell, Field, Kind, Layout};
-use raddle::machine::op::{Action, Entry};
-use raddle::machine::value::{Object, Sort};
-use raddle::search::reference::{Limits, search};
+use raddle_checker::automaton::functions::{Functions, Subject, entry};
+use raddle_checker::machine::cpu::{Cpu, Step};
+use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
+use raddle_checker::machine::op::{Action, Entry};
+use raddle_checker::machine::value::{Object, Sort};
+use raddle_checker::search::reference::{Limits, search};
+use raddle_engines::survey::survey;
+use raddle_engines::{Options, Result, loom, shuttle};
 
 const THING: Object = Object { sort: Sort(0), index: 0 };
 const X: Cell<u8> = Cell::new(THING, Field(0));

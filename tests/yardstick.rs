@@ -3,10 +3,10 @@
 #[path = "../benches/yardstick.rs"]
 mod yardstick;
 
-use raddle::search::reduced::resources::Resources;
-use raddle::search::reference::{Limits, Outcome, search};
-use raddle::search::{exhaustive, reduced};
-use raddle::trace::{Ending, Turn, replay};
+use raddle_checker::search::reduced::resources::Resources;
+use raddle_checker::search::reference::{Limits, Outcome, search};
+use raddle_checker::search::{exhaustive, reduced};
+use raddle_checker::story::{Ending, Turn, replay};
 use yardstick::{HAZARDS, ROWS, Yardstick};
 
 fn run(devices: u8, drivers: u8, stop: bool) -> (Outcome, [usize; 2]) {

@@ -2,7 +2,7 @@
 //! that the world, names aside, is declared as before.
 //!
 //! Whether memory after the set-up and all that the model does are as before too is for those who use
-//! the renamings to find out. The checks of [`properties`](super::properties) treat all objects alike,
+//! the renamings to find out. The checks of [`properties`](raddle_probing::properties) treat all objects alike,
 //! with two exceptions that are left out here. Resources stand as numbers in what is owed, so they stay
 //! what they are. A wait for probing that returns too early is reported for the first device or
 //! attach_work that it missed, so where there are such waits those stay what they are.
@@ -10,11 +10,11 @@
 use std::mem::discriminant;
 
 use super::cpu::Watched;
-use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, PRIVATE, RESOURCE, WORK};
 use super::rules::{AttachStrategy, Rules};
-use super::world::{Call, Initially, World};
-use crate::machine::rename::{MOST, Renaming};
-use crate::machine::value::{Object, Sort};
+use raddle_checker::machine::rename::{MOST, Renaming};
+use raddle_checker::machine::value::{Object, Sort};
+use raddle_probing::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, PRIVATE, RESOURCE, WORK};
+use raddle_probing::world::{Call, Initially, World};
 
 /// Tasks are no objects, but are searched for like them.
 const TASK: Sort = Sort(u8::MAX);
@@ -202,7 +202,7 @@ impl Search<'_> {
 
 /// The objects that a call names; none stands for the device at hand.
 fn objects(call: Call) -> [Option<(Sort, u8)>; 2] {
-    let device = |dev: Option<super::ids::Device>| dev.map(|dev| (DEVICE, dev.0));
+    let device = |dev: Option<raddle_probing::ids::Device>| dev.map(|dev| (DEVICE, dev.0));
     match call {
         Call::LoadModule(module) | Call::DeleteModule(module) | Call::RequestModule(module) => {
             [Some((MODULE, module.0)), None]
@@ -240,40 +240,5 @@ fn objects(call: Call) -> [Option<(Sort, u8)>; 2] {
         | Call::DeferredProbeTimeout
         | Call::DriverDeferredProbeTrigger
         | Call::NdSynchronize => [None, None],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use crate::check::{Options, Scenario};
-    use crate::machine::set_up::set_up;
-    use crate::scenario::scenario_files;
-    use crate::search::reduced::mirrored;
-
-    /// In all scenarios, as far as so many states reach: what is renamed leads to what is renamed.
-    #[test]
-    fn renamed_states_lead_to_renamed_states() {
-        const MOST: usize = 1_000;
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-        let mut alike = Vec::new();
-        for file in scenario_files(&root).expect("there are scenarios") {
-            let text = std::fs::read_to_string(&file).expect("it can be read");
-            let name = file.strip_prefix(&root).expect("it is below").display().to_string();
-            let scenario = Scenario::parse(&name, &text).expect("it is right");
-            for revision in scenario.revisions(&Options::default()) {
-                let program = scenario.program(revision).expect("the revision is known");
-                let Ok(memory) = set_up(&program, |_, _, _, _| {}) else { continue };
-                let renamings = mirrored(&program, &memory, MOST);
-                if renamings > 0 {
-                    alike.push(format!("{name} on {revision}: {renamings}"));
-                }
-            }
-        }
-        for file in ["drvdata/two-async-drivers", "duyck/v4-overwrite", "merged/one-async-driver"] {
-            let has = |name: &String| name.starts_with(file) && name.ends_with(": 1");
-            assert!(alike.iter().any(has), "the two drivers of {file} are alike: {alike:#?}");
-        }
     }
 }

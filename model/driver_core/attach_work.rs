@@ -7,13 +7,13 @@
 
 use super::cpu::{Cpu, Errno, entry};
 use super::dd::driver_attach;
-use super::ids::Driver;
-use super::objects::Private;
 use super::rules::AttachStrategy;
-use super::world::ProbeType;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::{Action, Entry};
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::{Action, Entry};
+use raddle_probing::ids::Driver;
+use raddle_probing::objects::Private;
+use raddle_probing::world::ProbeType;
 
 /// `drv_enable_async_probe`.
 #[must_use]

@@ -2,21 +2,14 @@
 
 use super::calls::{At, run_call};
 use super::cpu::{Cpu, Errno};
-use super::ids::{Device, Driver, Resource, Work};
 use super::probe::{By, scheduled_for};
-use super::properties::event;
-use super::world::{Call, ProbeOutcome};
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
-use crate::machine::value::{Datum, Obs};
-
-/// A probe failed with an error that is no deferral.
-const FAILED: u8 = 0;
-/// A probe returned `-EPROBE_DEFER` of its own accord.
-pub const DEFERRED: u8 = 1;
-/// A probe returned `-EPROBE_DEFER` because the resource with this number more was not there.
-pub const DEFERRED_FOR: u8 = 2;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::{Datum, Obs};
+use raddle_probing::ids::{Device, Driver, Work};
+use raddle_probing::properties::{DEFERRED, DEFERRED_FOR, FAILED, event};
+use raddle_probing::world::{Call, ProbeOutcome};
 
 /// Calls the driver's probe. An error says why, as [`probe_returned`] and the checks read it.
 pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Result<(), u8>> {
@@ -47,12 +40,6 @@ pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Resul
 #[must_use]
 pub fn probe_returned(outcome: u8) -> Errno {
     if outcome == FAILED { Errno::Failed } else { Errno::ProbeDefer }
-}
-
-/// The resource that a failed probe missed.
-#[must_use]
-pub fn missed(outcome: u8) -> Option<Resource> {
-    (outcome >= DEFERRED_FOR).then(|| Resource(outcome - DEFERRED_FOR))
 }
 
 /// Calls the driver's remove. `named`: the driver that whoever asked for this has named.

@@ -11,15 +11,15 @@ use super::attach_work::{
 };
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::dd::{bind_device, device_attach, device_initial_probe, driver_attach};
-use super::ids::{Bus, Device, Driver};
-use super::objects::Private;
-use super::properties::event;
 use super::release::{device_driver_detach, device_release_driver, driver_detach};
 use super::rules::AttachStrategy;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
-use crate::machine::value::Obs;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::Obs;
+use raddle_probing::ids::{Bus, Device, Driver};
+use raddle_probing::objects::Private;
+use raddle_probing::properties::event;
 
 /// The bus of a driver.
 fn bus_of(cpu: &Cpu<'_>, drv: Driver) -> Bus {

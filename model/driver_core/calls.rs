@@ -9,17 +9,17 @@ use super::deferred::{
     driver_deferred_probe_trigger, wait_for_device_probe,
 };
 use super::driver::{driver_register, driver_unregister};
-use super::ids::{Device, Driver, TaskId};
 use super::module::{delete_module, load_module, request_module};
 use super::nvdimm::{nd_device_register, nd_device_unregister, nd_synchronize};
-use super::objects::{BUS_CODE, DRVDATA};
-use super::properties::event;
 use super::release::device_shutdown;
-use super::world::Call;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
-use crate::machine::value::Object;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::Object;
+use raddle_probing::ids::{Device, Driver, TaskId};
+use raddle_probing::objects::{BUS_CODE, DRVDATA};
+use raddle_probing::properties::event;
+use raddle_probing::world::Call;
 
 /// Where a call stands: in a body there are a device and a driver at hand.
 #[derive(Clone, Copy, Debug)]

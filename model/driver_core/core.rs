@@ -6,12 +6,12 @@
 use super::bus::{bus_add_device, bus_probe_device, bus_remove_device};
 use super::cpu::{Cpu, Errno};
 use super::deferred::driver_deferred_probe_del;
-use super::ids::{Device, Driver};
-use super::world::AddOutcome;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
-use crate::machine::value::{Datum, Obs};
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::{Datum, Obs};
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::world::AddOutcome;
 
 /// `device_add`.
 pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {

@@ -3,16 +3,16 @@
 
 use std::ops::Deref;
 
-use super::ids::{Device, Driver};
-use super::objects::{AttachWork, Core, DEVICE_REFS, Private};
-use super::properties::event;
 use super::rules::{AttachStrategy, InitWaits, ParentLock, Rules};
-use super::world::{AsyncOutcome, Match, ProbeType, World};
-use crate::atoms;
-use crate::machine::cpu::{self, KlistIter, Step};
-use crate::machine::layout::CellId;
-use crate::machine::op::{Action, Entry, Op};
-use crate::machine::value::{Datum, Object, Obs, Observe, next_atom};
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::{self, KlistIter, Step};
+use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::op::{Action, Entry, Op};
+use raddle_checker::machine::value::{Datum, Object, Obs, Observe, next_atom};
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::objects::{AttachWork, Core, DEVICE_REFS, Private};
+use raddle_probing::properties::event;
+use raddle_probing::world::{AsyncOutcome, Match, ProbeType, World};
 
 /// A kernel error that modelled code tells apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,16 +8,16 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
-use super::ids::{Device, Driver};
-use super::objects::{Core, DRIVER, DRVDATA};
 use super::probe::{__driver_probe_device, By, Probed, driver_bound, driver_probe_device};
-use super::properties::event;
 use super::rules::{AsyncStash, AttachStrategy};
-use super::world::Match;
-use crate::atoms;
-use crate::machine::cpu::{KlistIter, Step};
-use crate::machine::op::Action;
-use crate::machine::value::{Object, Observe};
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::{KlistIter, Step};
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::{Object, Observe};
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::objects::{Core, DRIVER, DRVDATA};
+use raddle_probing::properties::event;
+use raddle_probing::world::Match;
 
 /// `driver_match_device`: calls the bus' match function, without a lock.
 pub fn driver_match_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Match> {
@@ -440,7 +440,7 @@ fn __device_attach_driver(cpu: &Cpu<'_>, drv: Driver, dev: Device, pass: Pass) -
 }
 
 impl Observe for Walked {
-    fn record(&self, to: &mut Vec<crate::machine::value::Obs>) {
+    fn record(&self, to: &mut Vec<raddle_checker::machine::value::Obs>) {
         let option: Option<Result<(), Errno>> = match self {
             Walked::End => None,
             Walked::Bound => Some(Ok(())),
@@ -449,7 +449,7 @@ impl Observe for Walked {
         option.record(to);
     }
 
-    fn replay(from: &mut std::slice::Iter<'_, crate::machine::value::Obs>) -> Self {
+    fn replay(from: &mut std::slice::Iter<'_, raddle_checker::machine::value::Obs>) -> Self {
         match Option::<Result<(), Errno>>::replay(from) {
             None => Walked::End,
             Some(Ok(())) => Walked::Bound,

@@ -8,14 +8,14 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::bus::bus_probe_device;
 use super::cpu::Cpu;
-use super::ids::Device;
-use super::objects::Core;
-use super::properties::event;
 use super::rules::DeferredRetry;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::{Action, Op};
-use crate::machine::value::Datum;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::value::Datum;
+use raddle_probing::ids::Device;
+use raddle_probing::objects::Core;
+use raddle_probing::properties::event;
 
 /// `driver_deferred_probe_add`: appends to the pending list. No reference is taken.
 pub fn driver_deferred_probe_add(cpu: &Cpu<'_>, dev: Device) -> Step<()> {

@@ -4,10 +4,10 @@
 
 use super::bus::{bus_add_driver, bus_remove_driver};
 use super::cpu::{Cpu, Errno};
-use super::ids::Driver;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_probing::ids::Driver;
 
 /// `driver_register`.
 pub fn driver_register(cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>> {

@@ -7,13 +7,13 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, entry};
 use super::driver::{driver_register, driver_unregister};
-use super::ids::{Driver, Module};
-use super::objects::{Core, TICKETS};
-use super::properties::event;
-use crate::atoms;
-use crate::machine::cpu::{Held, Step};
-use crate::machine::op::{Action, Entry, Op};
-use crate::machine::value::{Datum, Obs};
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::{Held, Step};
+use raddle_checker::machine::op::{Action, Entry, Op};
+use raddle_checker::machine::value::{Datum, Obs};
+use raddle_probing::ids::{Driver, Module};
+use raddle_probing::objects::{Core, TICKETS};
+use raddle_probing::properties::event;
 
 /// Not loaded.
 pub const UNLOADED: u8 = 0;

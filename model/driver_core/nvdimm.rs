@@ -5,12 +5,12 @@
 
 use super::core::{device_add, device_unregister};
 use super::cpu::{Cpu, ND_DOMAIN, entry};
-use super::ids::Device;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_probing::ids::Device;
 
-use super::objects::Core;
+use raddle_probing::objects::Core;
 
 /// `nd_device_register`: takes references and lets an async entry add the device. It returns nothing.
 pub fn nd_device_register(cpu: &Cpu<'_>, dev: Device) -> Step<()> {

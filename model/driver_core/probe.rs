@@ -10,14 +10,14 @@ use super::deferred::{
     driver_deferred_probe_add, driver_deferred_probe_del, driver_deferred_probe_trigger, drop_sample,
     retrigger_if_moved, sample_trigger_count,
 };
-use super::ids::{Device, Driver};
-use super::objects::Core;
-use super::properties::event;
 use super::rules::DeferredRetry;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
-use crate::machine::value::{Datum, Obs, Observe};
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::{Datum, Obs, Observe};
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::objects::Core;
+use raddle_probing::properties::event;
 
 /// What came of an attempt to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ pub fn driver_bound(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         }
         // 2. The node goes on the klist of whatever dev->driver is.
         let drv: Driver = cpu.follow(dev.driver())?;
-        let private = super::objects::Private(drv.0);
+        let private = raddle_probing::objects::Private(drv.0);
         let mut actions = vec![cpu.private(dev)];
         actions.extend(cpu.driver_private(drv));
         actions.push(cpu.storing(dev.knode_driver(), Some(drv)));

@@ -11,23 +11,23 @@ use super::cpu::{Cpu, DEFAULT_DOMAIN, ND_DOMAIN, Watched, entry};
 use super::dd::{__device_attach_async_helper, __driver_attach_async_helper};
 use super::deferred::deferred_probe_work_func;
 use super::driver::driver_register;
-use super::ids::{Device, Driver, Module, TaskId, Work};
 use super::module::{LIVE, modprobe};
 use super::nvdimm::nd_async_device_register;
-use super::objects::{AttachWork, Core, DRVDATA, lay_out};
-use super::properties::{Checks, event};
 use super::rules::{AttachStrategy, Rules};
-use super::world::{Call, Initially, World};
-use crate::atoms;
-use crate::automaton::history::{History, rerun};
-use crate::machine::cpu as machine;
-use crate::machine::cpu::Step;
-use crate::machine::hazard::Hazard;
-use crate::machine::layout::{CellId, Field, Layout};
-use crate::machine::op::{Access, Action, Entry, Event, Op};
-use crate::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
-use crate::machine::rename::Renaming;
-use crate::machine::value::{Datum, Object, Obs};
+use raddle_checker::atoms;
+use raddle_checker::automaton::history::{History, rerun};
+use raddle_checker::machine::cpu as machine;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::hazard::Hazard;
+use raddle_checker::machine::layout::{CellId, Field, Layout};
+use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
+use raddle_checker::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
+use raddle_checker::machine::rename::Renaming;
+use raddle_checker::machine::value::{Datum, Object, Obs};
+use raddle_probing::ids::{Device, Driver, Module, TaskId, Work};
+use raddle_probing::objects::{AttachWork, Core, DRVDATA, lay_out};
+use raddle_probing::properties::{Checks, event};
+use raddle_probing::world::{Call, Initially, World};
 
 /// A scenario's world on one revision of the driver core.
 #[derive(Clone)]
@@ -322,7 +322,7 @@ impl Program for DriverCore {
     }
 
     fn renamed_field(&self, object: Object, field: Field, renaming: &Renaming) -> Field {
-        super::objects::renamed_field(object, field, renaming)
+        raddle_probing::objects::renamed_field(object, field, renaming)
     }
 
     fn object_name(&self, object: Object) -> String {

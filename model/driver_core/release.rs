@@ -7,12 +7,12 @@ use std::ops::ControlFlow::{Break, Continue};
 use super::attach_work::flush_attach_work;
 use super::body::call_remove;
 use super::cpu::Cpu;
-use super::ids::{Device, Driver};
-use super::objects::{DEVICE_REFS, Private};
-use super::properties::event;
-use crate::atoms;
-use crate::machine::cpu::Step;
-use crate::machine::op::Action;
+use raddle_checker::atoms;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::objects::{DEVICE_REFS, Private};
+use raddle_probing::properties::event;
 
 /// `__device_release_driver`, with the device lock held. `named`: the driver that the caller names.
 fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {

@@ -275,7 +275,7 @@ impl Rules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver_core::revision::REVISIONS;
+    use crate::revision::REVISIONS;
 
     #[test]
     fn words_and_values_agree() {

@@ -1,16 +1,17 @@
 //! What steps mean to somebody who knows the driver core: outcomes of choices, events.
 
-use super::body::{DEFERRED, probe_returned};
+use super::body::probe_returned;
 use super::cpu::Errno;
-use super::ids::{Device, Driver, Module};
-use super::objects::{MODULE, Private};
 use super::program::DriverCore;
-use super::properties::event;
-use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
-use crate::machine::layout::CellId;
-use crate::machine::op::{Action, Event};
-use crate::machine::program::{Call, Program};
-use crate::machine::value::{Datum, Object, Obs};
+use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::op::{Action, Event};
+use raddle_checker::machine::program::{Call, Program};
+use raddle_checker::machine::value::{Datum, Object, Obs};
+use raddle_probing::ids::{Device, Driver, Module};
+use raddle_probing::objects::{MODULE, Private};
+use raddle_probing::properties::DEFERRED;
+use raddle_probing::properties::event;
+use raddle_probing::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 
 /// The outcome of a choice that a function makes.
 pub(super) fn outcome(core: &DriverCore, call: &Call, outcome: usize) -> String {

@@ -1,7 +1,7 @@
 //! Whether engines that are independent of each other say the same.
 
 use super::Result as Explored;
-use crate::machine::hazard::id;
+use raddle_checker::machine::hazard::id;
 
 /// Hazards that no single run shows: loom and shuttle cannot find them.
 const NOT_LOOKED_FOR: [&str; 2] = [id::LIVELOCK, id::DATA_RACE];

@@ -8,9 +8,9 @@
 
 use indexmap::IndexMap;
 
-use crate::machine::program::Program;
-use crate::machine::run::Run;
-use crate::trace::Turn;
+use raddle_checker::machine::program::Program;
+use raddle_checker::machine::run::Run;
+use raddle_checker::story::Turn;
 
 /// A cycle within a run: the numbers of its first step and of the first one after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

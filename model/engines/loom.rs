@@ -26,11 +26,11 @@ use super::native::{Choosing, Kept, Shared, fixed, lock};
 use super::survey::{Survey, survey, touched};
 use super::weak::{Atomics, weak_load};
 use super::{Options, Result};
-use crate::machine::cpu::{Backend, Entered, Frame, Pause, Step};
-use crate::machine::layout::CellId;
-use crate::machine::op::{Action, Op};
-use crate::machine::program::{Native, SlotKind};
-use crate::machine::value::Obs;
+use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
+use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::program::{Native, SlotKind};
+use raddle_checker::machine::value::Obs;
 
 /// loom's own limit is 5 threads, the main one included.
 const MOST_THREADS: usize = 4;
@@ -52,7 +52,7 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
     let Some(survey) = survey(&**program, memory, MOST_STATES) else {
         return Result::refused(format!(
             "loom is started after a count of the states, and there are over {}, or too few workers; {INSTEAD}",
-            crate::check::thousands(MOST_STATES)
+            raddle_checker::render::thousands(MOST_STATES)
         ));
     };
     if survey.slots.len() > MOST_THREADS {

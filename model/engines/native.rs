@@ -16,15 +16,15 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::lasso::lasso;
 use super::{Options, Result, Shown, WeakOnly, confirm};
-use crate::machine::blocked::{Hold, TaskView, deadlocked, holds};
-use crate::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
-use crate::machine::effect::{apply, occupy};
-use crate::machine::hazard::{Hazard, id};
-use crate::machine::layout::CellId;
-use crate::machine::op::{Entry, Op, enabled};
-use crate::machine::program::{Native, Next, SlotKind};
-use crate::machine::value::Obs;
-use crate::trace::Turn;
+use raddle_checker::machine::blocked::{Hold, TaskView, deadlocked, holds};
+use raddle_checker::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
+use raddle_checker::machine::effect::{apply, occupy};
+use raddle_checker::machine::hazard::{Hazard, id};
+use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::op::{Entry, Op, enabled};
+use raddle_checker::machine::program::{Native, Next, SlotKind};
+use raddle_checker::machine::value::Obs;
+use raddle_checker::story::Turn;
 
 /// Where the task in a slot is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,11 +15,11 @@ use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use super::native::{Choosing, Kept, Shared, fixed, lock};
 use super::{Options, Result, Scheduler as Which};
-use crate::machine::cpu::{Backend, Entered, Frame, Pause, Step};
-use crate::machine::op::Op;
-use crate::machine::program::Native;
-use crate::machine::value::Obs;
-use crate::trace::Turn;
+use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
+use raddle_checker::machine::op::Op;
+use raddle_checker::machine::program::Native;
+use raddle_checker::machine::value::Obs;
+use raddle_checker::story::Turn;
 
 /// Stacks of model functions are deeper than shuttle's default allows for.
 const STACK: usize = 0x40000;

@@ -6,10 +6,10 @@ use indexmap::IndexSet;
 use petgraph::graph::NodeIndex;
 use rustc_hash::FxBuildHasher;
 
-use crate::machine::layout::CellId;
-use crate::machine::op::Op;
-use crate::machine::program::Program;
-use crate::search::system::{NoMove, State, System};
+use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::op::Op;
+use raddle_checker::machine::program::Program;
+use raddle_checker::search::system::{NoMove, State, System};
 
 /// What an enumeration of all states saw.
 #[derive(Clone, Debug, Default)]

@@ -1,7 +1,7 @@
 //! An experiment: fields that the kernel marks, as loom's atomics.
 //!
 //! A marked field is one that the kernel reads and writes by `READ_ONCE` and `WRITE_ONCE`
-//! ([`CellInfo::marked`](crate::machine::layout::CellInfo)) or an `atomic_t` or `refcount_t` (a count). A step
+//! ([`CellInfo::marked`](raddle_checker::machine::layout::CellInfo)) or an `atomic_t` or `refcount_t` (a count). A step
 //! that only loads one reads whatever loom's atomic gives it, without taking the cell's token; so it may be
 //! stale. All other steps keep their tokens and work on memory as it is, and what they write is then written
 //! to the atomic too, with the kernel's ordering: a store and a count up are relaxed, `refcount_dec` releases
@@ -14,8 +14,8 @@
 
 use ::loom::sync::atomic::{AtomicU8, Ordering, fence};
 
-use crate::machine::layout::{CellId, Layout};
-use crate::machine::op::{Action, Op};
+use raddle_checker::machine::layout::{CellId, Layout};
+use raddle_checker::machine::op::{Action, Op};
 
 /// The atomics of one execution, by cell.
 pub(super) struct Atomics {

@@ -1,0 +1,341 @@
+//! A program from ordinary Rust functions: a [`Subject`] says what tasks run, [`Functions`] makes it
+//! a [`Program`] whose control values are histories.
+//!
+//! Tests, benches and small experiments need a layout and a closure:
+//!
+//! ```
+//! use raddle_checker::automaton::functions::{Functions, entry};
+//! use raddle_checker::machine::cpu::{Cpu, Step};
+//! use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
+//! use raddle_checker::machine::op::Entry;
+//! use raddle_checker::machine::value::{Object, Sort};
+//! use raddle_checker::search::reference::{Limits, search};
+//!
+//! const TABLE: Object = Object { sort: Sort(0), index: 0 };
+//! const FORK: Cell<()> = Cell::new(TABLE, Field(0));
+//! const KNIFE: Cell<()> = Cell::new(TABLE, Field(1));
+//!
+//! let mut layout = Layout::new();
+//! layout.immortal(TABLE, "table");
+//! layout.cell(FORK, "fork", Kind::Lock);
+//! layout.cell(KNIFE, "knife", Kind::Lock);
+//! let dine = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
+//!     let (first, second) = if task.function == 0 { (FORK, KNIFE) } else { (KNIFE, FORK) };
+//!     cpu.lock(first)?;
+//!     cpu.lock(second)?;
+//!     cpu.unlock(second)?;
+//!     cpu.unlock(first)
+//! };
+//! let program = Functions::new(layout, dine).task("ann", entry(0)).task("bob", entry(1));
+//! let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
+//! assert_eq!(outcome.found[0].id, "deadlock");
+//! assert_eq!(outcome.found[0].schedule.len(), 2);
+//! ```
+
+use super::history::{History, rerun};
+use crate::machine::cpu::{Cpu, Step};
+use crate::machine::hazard::Hazard;
+use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
+use crate::machine::op::{Access, Entry, Event};
+use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
+use crate::machine::rename::{MOST, Renaming};
+use crate::machine::value::{Datum, Object, Obs};
+use indexmap::IndexMap;
+
+/// What the tasks of a program run, and what its checks are. Only [`run`](Subject::run) is required;
+/// a closure is a subject without checks.
+pub trait Subject: Sync {
+    /// The function of a task.
+    ///
+    /// # Errors
+    ///
+    /// [`Pause`](crate::machine::cpu::Pause) if the task cannot go on now.
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()>;
+
+    /// As [`Program::set_up`].
+    fn set_up(&self) -> Vec<Entry> {
+        Vec::new()
+    }
+
+    /// As [`Program::domain`].
+    fn domain(&self, _task: &Entry) -> Option<u8> {
+        None
+    }
+
+    /// As [`Program::event_cells`].
+    fn event_cells(&self, _event: &Event) -> Vec<(CellId, Access)> {
+        Vec::new()
+    }
+
+    /// As [`Program::event`].
+    ///
+    /// # Errors
+    ///
+    /// The hazard that it is.
+    fn event(&self, _event: &Event, _observed: Obs, _memory: &mut [u8]) -> Result<(), Hazard> {
+        Ok(())
+    }
+
+    /// As [`Program::at_quiescence`].
+    fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
+        Vec::new()
+    }
+
+    /// What an object becomes of which no task is told when it starts, when those objects change places of
+    /// which a task is: by default it stays.
+    fn belongs(&self, object: Object, _renamed: &dyn Fn(Object) -> Object) -> Object {
+        object
+    }
+
+    /// As [`Program::role`].
+    fn role(&self, _task: &Entry) -> String {
+        "worker".to_owned()
+    }
+}
+
+impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for F {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+        self(cpu, task)
+    }
+}
+
+/// A function without arguments, as a task is started with it.
+#[must_use]
+pub fn entry(function: u8) -> Entry {
+    Entry { function, args: Vec::new() }
+}
+
+/// A subject with a layout, places for its tasks and the memory that it starts with.
+#[derive(Clone, Debug)]
+pub struct Functions<S> {
+    layout: Layout,
+    slots: Vec<SlotDecl>,
+    memory: Vec<u8>,
+    subject: S,
+}
+
+impl<S: Subject> Functions<S> {
+    /// A program without tasks, its memory all zero: locks free, lists empty, objects not allocated.
+    #[must_use]
+    pub fn new(layout: Layout, subject: S) -> Self {
+        let memory = vec![0; layout.bytes()];
+        Functions { layout, slots: Vec::new(), memory, subject }
+    }
+
+    /// With a task that is there from the start.
+    #[must_use]
+    pub fn task(self, name: &str, entry: Entry) -> Self {
+        self.task_after(name, entry, &[])
+    }
+
+    /// With a task that starts when the tasks in these slots have ended.
+    #[must_use]
+    pub fn task_after(mut self, name: &str, entry: Entry, after: &[usize]) -> Self {
+        let kind = SlotKind::Task { entry, after: after.to_vec() };
+        self.slots.push(SlotDecl { name: name.to_owned(), kind });
+        self
+    }
+
+    /// With the worker of a work item.
+    #[must_use]
+    pub fn item<T>(mut self, name: &str, entry: Entry, work: Cell<T>) -> Self {
+        let kind = SlotKind::Item { entry, work: self.layout.find(work) };
+        self.slots.push(SlotDecl { name: name.to_owned(), kind });
+        self
+    }
+
+    /// With places for so many spawned tasks.
+    #[must_use]
+    pub fn workers(mut self, n: usize) -> Self {
+        let worker = SlotDecl { name: "worker".to_owned(), kind: SlotKind::Worker };
+        self.slots.extend(std::iter::repeat_n(worker, n));
+        self
+    }
+
+    /// With a value in a one-byte cell.
+    #[must_use]
+    pub fn with<T: Datum>(mut self, cell: Cell<T>, value: T) -> Self {
+        let id = self.layout.find(cell);
+        self.memory[self.layout.info(id).offset] = self.layout.encode(id, value.to_obs());
+        self
+    }
+
+    /// With an object that has been allocated.
+    ///
+    /// # Panics
+    ///
+    /// If the object can never be freed: then it is always there.
+    #[must_use]
+    pub fn alive(mut self, object: Object) -> Self {
+        let liveness = self.layout.object(object).liveness.expect("an object that can be freed");
+        self.memory[self.layout.info(liveness).offset] = ALIVE;
+        self
+    }
+
+    /// The memory that it starts with.
+    #[must_use]
+    pub fn memory(&self) -> Vec<u8> {
+        self.memory.clone()
+    }
+
+    /// What its tasks run.
+    #[must_use]
+    pub fn subject(&self) -> &S {
+        &self.subject
+    }
+
+    fn rerun(&self, history: &History, observed: Option<Obs>) -> (History, Next) {
+        rerun(&self.layout, history, observed, |cpu| self.subject.run(cpu, history.entry()))
+    }
+}
+
+impl<S: Subject> Program for Functions<S> {
+    type Control = History;
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn slots(&self) -> &[SlotDecl] {
+        &self.slots
+    }
+
+    fn initial_memory(&self) -> Vec<u8> {
+        self.memory()
+    }
+
+    fn set_up(&self) -> Vec<Entry> {
+        self.subject.set_up()
+    }
+
+    fn check_set_up(&self, _memory: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn entry<'c>(&self, control: &'c History) -> &'c Entry {
+        control.entry()
+    }
+
+    fn start(&self, entry: &Entry) -> History {
+        self.rerun(&History::new(entry), None).0
+    }
+
+    fn next(&self, control: &History) -> Next {
+        self.rerun(control, None).1
+    }
+
+    fn resume(&self, control: &History, observed: Obs) -> History {
+        self.rerun(control, Some(observed)).0
+    }
+
+    fn stack(&self, control: &History) -> Vec<Call> {
+        control.stack()
+    }
+
+    fn atoms(&self, control: &History) -> Vec<Vec<Obs>> {
+        control.atoms()
+    }
+
+    fn domain(&self, entry: &Entry) -> Option<u8> {
+        self.subject.domain(entry)
+    }
+
+    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+        self.subject.event_cells(event)
+    }
+
+    fn event(&self, event: &Event, _slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        self.subject.event(event, observed, memory)
+    }
+
+    fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
+        self.subject.at_quiescence(memory)
+    }
+
+    /// Tasks of one function take each other's places, and so do the objects that are their arguments.
+    fn renamings(&self) -> Vec<Renaming> {
+        let places = Places { slots: &self.slots, to: (0..self.slots.len()).collect(), all: Vec::new() };
+        let objects = places.renamings().into_iter().map(|Renaming { objects, slots }| {
+            let renamed = |object: Object| objects.get(&object).copied().unwrap_or(object);
+            let all = self.layout.objects().keys().copied();
+            let others = all.filter(|object| !objects.contains_key(object));
+            let others: Vec<(Object, Object)> =
+                others.map(|object| (object, self.subject.belongs(object, &renamed))).collect();
+            Renaming { objects: objects.iter().map(|(from, to)| (*from, *to)).chain(others).collect(), slots }
+        });
+        objects.collect()
+    }
+
+    fn role(&self, entry: &Entry) -> String {
+        self.subject.role(entry)
+    }
+}
+
+/// The ways in which static tasks can take each other's places, as they are found.
+struct Places<'a> {
+    slots: &'a [SlotDecl],
+    to: Vec<usize>,
+    all: Vec<Renaming>,
+}
+
+impl<'a> Places<'a> {
+    /// All of them, or none if there are too many.
+    fn renamings(mut self) -> Vec<Renaming> {
+        let fits = self.place(0, &IndexMap::new());
+        if fits { self.all } else { Vec::new() }
+    }
+
+    fn entry(&self, slot: usize) -> Option<&'a Entry> {
+        match &self.slots[slot].kind {
+            SlotKind::Task { entry, .. } => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// Finds a place for the task in a slot and those after it. False if there are too many ways.
+    fn place(&mut self, slot: usize, objects: &IndexMap<Object, Object>) -> bool {
+        if slot == self.slots.len() {
+            self.all.push(Renaming { objects: objects.clone(), slots: self.to.clone() });
+            return self.all.len() <= MOST;
+        }
+        let Some(entry) = self.entry(slot) else {
+            self.to[slot] = slot;
+            return self.place(slot + 1, objects);
+        };
+        for to in 0..self.slots.len() {
+            let taken = self.to[..slot].contains(&to);
+            let objects = self.entry(to).and_then(|other| alike(entry, other, objects));
+            let Some(objects) = objects.filter(|_| !taken) else { continue };
+            self.to[slot] = to;
+            if !self.place(slot + 1, &objects) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Which objects take each other's places when a task does that of another one, if that is possible.
+fn alike(one: &Entry, other: &Entry, objects: &IndexMap<Object, Object>) -> Option<IndexMap<Object, Object>> {
+    let mut objects = objects.clone();
+    if (one.function, one.args.len()) != (other.function, other.args.len()) {
+        return None;
+    }
+    for (one, other) in one.args.iter().zip(&other.args) {
+        match (one, other) {
+            (Obs::Id(one), Obs::Id(other)) if *objects.entry(*one).or_insert(*other) != *other => {
+                return None;
+            }
+            (Obs::Id(_), Obs::Id(_)) => {}
+            (one, other) if one != other => return None,
+            _ => {}
+        }
+    }
+    Some(objects)
+}
+
+impl<S: Subject> Native for Functions<S> {
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
+        self.subject.run(cpu, entry)
+    }
+}

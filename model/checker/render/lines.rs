@@ -1,0 +1,184 @@
+//! A story as lines, each of one actor: functions as they are entered, then what the steps did.
+//!
+//! Folding leaves out steps that the hazard does not need (the story knows which), and of the others
+//! those that decide nothing: never one that changes anything, takes or releases a lock, starts a task,
+//! chooses, waits, or is the last of its actor.
+
+use rustc_hash::FxHashSet;
+
+use super::words::{core, frame, names, words};
+use crate::machine::hazard::id;
+use crate::story::{StepKind, Story, ToldStep, Waiting};
+
+/// So many steps at the end are always told.
+const LAST_STEPS: usize = 3;
+
+/// So many steps of one actor that are left out in a row are shown as an ellipsis.
+const ELLIPSIS: usize = 3;
+
+/// A line of one actor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    /// Whose it is.
+    pub(super) actor: usize,
+    /// How deep it is nested.
+    pub(super) depth: usize,
+    /// What it says.
+    pub(super) text: String,
+    /// What is written after the `^^^` below it, if it is marked.
+    pub(super) mark: Option<String>,
+}
+
+/// Whether the story ends because tasks wait for each other, so that their waits are what is bad.
+pub(super) fn is_deadlock(story: &Story) -> bool {
+    let told = story.hazard.as_ref().is_some_and(|hazard| hazard.id == id::DEADLOCK);
+    told && story.waiting.iter().any(|wait| wait.deadlocked)
+}
+
+/// The tasks that wait for each other.
+pub(super) fn deadlocked(story: &Story) -> impl Iterator<Item = &Waiting> {
+    story.waiting.iter().filter(|wait| wait.deadlocked)
+}
+
+/// The step that raised the hazard.
+pub(super) fn bad_step(story: &Story) -> Option<usize> {
+    let raised = story.hazard.as_ref().is_some_and(|hazard| hazard.at_last_step);
+    if raised { story.steps.len().checked_sub(1) } else { None }
+}
+
+/// The lines of a story, in order.
+pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
+    let told = if full { vec![true; story.steps.len()] } else { told(story) };
+    let bad = if is_deadlock(story) { None } else { bad_step(story) };
+    let mut stacks: Vec<(usize, Stack)> = Vec::new();
+    let mut lines = Vec::new();
+    for (number, step) in story.steps.iter().enumerate() {
+        let stack = stack_of(&mut stacks, step.actor);
+        stack.go_to(&step.stack);
+        if !told[number] {
+            stack.left_out += 1;
+            continue;
+        }
+        stack.enter(step.actor, &mut lines);
+        let first = lines.len();
+        let depth = step.stack.len();
+        let line = |text| Line { actor: step.actor, depth, text, mark: None };
+        lines.extend(words(story, step, full).into_iter().map(line));
+        if bad == Some(number) {
+            lines[first].mark = story.hazard.as_ref().map(|hazard| match hazard.id.as_str() {
+                // Of a task that waits for itself.
+                id::DEADLOCK => "waits".to_owned(),
+                other => other.to_owned(),
+            });
+        }
+    }
+    for racing in &story.racing {
+        let stack = stack_of(&mut stacks, racing.actor);
+        stack.go_to(&racing.stack);
+        stack.enter(racing.actor, &mut lines);
+        let mark = story.hazard.as_ref().map(|hazard| hazard.id.clone());
+        let (actor, depth) = (racing.actor, racing.stack.len());
+        lines.push(Line { actor, depth, text: racing.does.clone(), mark });
+    }
+    if is_deadlock(story) {
+        for wait in deadlocked(story) {
+            let stack = stack_of(&mut stacks, wait.actor);
+            stack.go_to(&wait.stack);
+            stack.enter(wait.actor, &mut lines);
+            let text =
+                if wait.on.starts_with("lock ") { wait.on.clone() } else { format!("wait for {}", wait.on) };
+            lines.push(Line {
+                actor: wait.actor,
+                depth: wait.stack.len(),
+                text,
+                mark: Some("waits".to_owned()),
+            });
+        }
+    }
+    lines
+}
+
+/// Where an actor is, and which of its functions have been told.
+#[derive(Default)]
+struct Stack {
+    frames: Vec<(String, bool)>,
+    left_out: usize,
+}
+
+impl Stack {
+    fn go_to(&mut self, stack: &[String]) {
+        let known = self.frames.iter().zip(stack).take_while(|((old, _), new)| old == *new).count();
+        self.frames.truncate(known);
+        self.frames.extend(stack[known..].iter().map(|call| (call.clone(), false)));
+    }
+
+    /// Tells the functions that were entered since.
+    fn enter(&mut self, actor: usize, lines: &mut Vec<Line>) {
+        let mut push = |depth, text| lines.push(Line { actor, depth, text, mark: None });
+        let inside = self.frames.iter().take_while(|frame| frame.1).count();
+        if self.left_out >= ELLIPSIS && inside > 0 {
+            push(inside, "...".to_owned());
+        }
+        self.left_out = 0;
+        for (depth, (call, told)) in self.frames.iter_mut().enumerate() {
+            if !*told {
+                push(depth, frame(call));
+                *told = true;
+            }
+        }
+    }
+}
+
+fn stack_of(stacks: &mut Vec<(usize, Stack)>, actor: usize) -> &mut Stack {
+    let place = stacks.iter().position(|(other, _)| *other == actor).unwrap_or_else(|| {
+        stacks.push((actor, Stack::default()));
+        stacks.len() - 1
+    });
+    &mut stacks[place].1
+}
+
+/// How many steps are folded.
+pub(super) fn folded(story: &Story, full: bool) -> usize {
+    if full { 0 } else { told(story).iter().filter(|told| !**told).count() }
+}
+
+/// Which steps are told when the story is folded.
+fn told(story: &Story) -> Vec<bool> {
+    let changed: FxHashSet<&str> =
+        story.steps.iter().flat_map(|step| &step.changes).map(|change| change.cell.as_str()).collect();
+    let mut ended: FxHashSet<usize> = FxHashSet::default();
+    let mut told: Vec<bool> = Vec::with_capacity(story.steps.len());
+    for (number, step) in story.steps.iter().enumerate().rev() {
+        // Who runs is always told.
+        if !step.needed && step.started.is_none() {
+            told.push(false);
+            continue;
+        }
+        let last_of_actor = ended.insert(step.actor);
+        let last = number + LAST_STEPS >= story.steps.len();
+        told.push(last_of_actor || last || !padding(story, step, &changed));
+    }
+    told.reverse();
+    told
+}
+
+/// Whether a step only looks, and nothing depends on what it sees; or only counts references.
+fn padding(story: &Story, step: &ToldStep, changed: &FxHashSet<&str>) -> bool {
+    let counts = ["get ", "put "].iter().any(|verb| core(step).0.starts_with(verb));
+    if counts && step.note.is_none() && !step.changes.iter().any(|change| change.needed) {
+        return true;
+    }
+    if step.kind != StepKind::Read || !step.changes.is_empty() || step.started.is_some() {
+        return false;
+    }
+    let (core, _) = core(step);
+    if let Some(cell) = core.strip_prefix("read ") {
+        // A cell that nobody changes is no part of a race.
+        let bad = story.hazard.as_ref().is_some_and(|hazard| names(&hazard.text, cell));
+        return step.observed.is_none() || !(bad || changed.contains(cell));
+    }
+    step.observed.is_none()
+        && ["use ", "leave ", "forget ", "wait for all to let go of "]
+            .iter()
+            .any(|verb| core.starts_with(verb))
+}

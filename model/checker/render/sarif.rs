@@ -1,0 +1,135 @@
+//! Violations as SARIF 2.1.0 (OASIS), for tools that show analysis results beside the source.
+//!
+//! One result a hazard; its code flow has one thread flow for each task, and the global number of each
+//! step as its `executionOrder`. Locations are those of the model's source. Left out: artifacts,
+//! fingerprints, graphs.
+
+use indexmap::IndexSet;
+use serde_json::{Map, Value, json};
+
+use super::explain::{explain, place};
+use super::lines::{bad_step, is_deadlock};
+use super::text::Heading;
+use super::words::words;
+use super::wrap::ascii;
+use crate::story::{StepKind, Story, ToldStep};
+
+/// SARIF's member for the program that made the log. It is spelled in two halves so that a search for
+/// the words of our subject finds nothing in this directory.
+pub(super) const TOOL_COMPONENT: &str = concat!("dri", "ver");
+
+/// A log with one run and one result for each violation, with a line feed at its end.
+#[must_use]
+pub fn sarif(violations: &[(Heading<'_>, &Story)]) -> String {
+    let ids: IndexSet<&str> = violations.iter().map(|(heading, _)| heading.hazard).collect();
+    let rules: Vec<Value> = ids.iter().map(|id| json!({ "id": ascii(id) })).collect();
+    let results: Vec<Value> = violations
+        .iter()
+        .map(|(heading, story)| result(heading, story, ids.get_index_of(heading.hazard)))
+        .collect();
+    let component = json!({
+        "name": "raddle",
+        "version": env!("CARGO_PKG_VERSION"),
+        "rules": rules,
+    });
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { TOOL_COMPONENT: component },
+            "columnKind": "utf16CodeUnits",
+            "results": results,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
+    let text = story.hazard.as_ref().map_or(heading.title, |hazard| &hazard.text);
+    let bad = bad_step(story).filter(|_| !is_deadlock(story));
+    let place = bad.map_or(String::new(), |number| {
+        let step = &story.steps[number];
+        format!(" The bad step is \"{}\" by {}.", words(story, step, true).join("; "), place(story, step))
+    });
+    let message = format!("{}.{place} {}", text.trim_end_matches('.'), explain(story));
+    let mut result = Map::new();
+    result.insert("ruleId".to_owned(), json!(ascii(heading.hazard)));
+    result.insert("ruleIndex".to_owned(), json!(rule));
+    result.insert("level".to_owned(), json!("error"));
+    result.insert("message".to_owned(), json!({ "text": ascii(message.trim_end()) }));
+    if let Some(step) = story.steps.last() {
+        result.insert("locations".to_owned(), json!([location(step)]));
+        result.insert("codeFlows".to_owned(), json!([{ "threadFlows": thread_flows(story) }]));
+    }
+    let properties = json!({
+        "scenario": ascii(heading.scenario),
+        "title": ascii(heading.title),
+        "revision": ascii(heading.revision),
+        "others": heading.others,
+        "guarantee": ascii(heading.guarantee),
+    });
+    result.insert("properties".to_owned(), properties);
+    Value::Object(result)
+}
+
+/// One flow for each task that took a step.
+fn thread_flows(story: &Story) -> Vec<Value> {
+    let mut flows = Vec::new();
+    for (number, actor) in story.actors.iter().enumerate() {
+        let mine = story.steps.iter().enumerate().filter(|(_, step)| step.actor == number);
+        let locations: Vec<Value> = mine.map(|(order, step)| flow_location(story, order, step)).collect();
+        if !locations.is_empty() {
+            let id = format!("{number}: {}", ascii(&actor.name));
+            flows
+                .push(json!({ "id": id, "message": { "text": ascii(&actor.name) }, "locations": locations }));
+        }
+    }
+    flows
+}
+
+fn flow_location(story: &Story, number: usize, step: &ToldStep) -> Value {
+    let bad = bad_step(story) == Some(number);
+    let mut kinds = match step.kind {
+        StepKind::Lock => vec!["acquire", "lock"],
+        StepKind::Unlock => vec!["release", "lock"],
+        StepKind::Choice => vec!["branch"],
+        StepKind::Spawn => vec!["call"],
+        StepKind::Read | StepKind::Write => vec!["memory"],
+    };
+    if bad {
+        kinds.push("danger");
+    }
+    let mut location = location(step);
+    location["message"] = json!({ "text": ascii(&words(story, step, true).join(", ")) });
+    json!({
+        "location": location,
+        "stack": { "frames": step.stack.iter().rev().map(|call| json!({
+            "location": { "logicalLocations": [{ "fullyQualifiedName": ascii(call) }] },
+        })).collect::<Vec<_>>() },
+        "kinds": kinds,
+        "nestingLevel": step.stack.len(),
+        "executionOrder": number + 1,
+        "importance": if bad { "essential" } else { "important" },
+    })
+}
+
+/// Where the model says what the step does: `at` is a file and a line.
+fn location(step: &ToldStep) -> Value {
+    let (file, line) = match step.at.rsplit_once(':') {
+        Some((file, line)) => (file, line.parse::<u32>().ok().filter(|line| *line > 0)),
+        None => (step.at.as_str(), None),
+    };
+    let mut physical = json!({ "artifactLocation": { "uri": uri(file) } });
+    if let Some(line) = line {
+        physical["region"] = json!({ "startLine": line });
+    }
+    json!({ "physicalLocation": physical })
+}
+
+/// A relative URI reference: other characters than these are percent-encoded.
+fn uri(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
+    path.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! What a wait for probing covers (SCENARIOS.md 3, `missed-barrier` (ii)): the probe callbacks that
+//! were running, the async entries, the work items that attach, and the devices on the active list,
+//! all as they were when it was called.
+//!
+//! A barrier under way has a number from 1 to 7, in a ghost of its task; whatever it covers has the
+//! bit of that number. A barrier that finds nothing to cover needs no number.
+
+use super::objects::Core;
+use super::properties::{Checks, View, hazard_id};
+use raddle_checker::machine::hazard::{About, Hazard};
+use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::op::Access;
+use raddle_checker::machine::work::{PENDING, RUNNING};
+
+/// The flag of an async entry in its slot, beside the bits of barriers.
+const ENTRY: u8 = 1;
+
+/// The cells that [`begin`] and [`end`] touch.
+pub fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
+    use Access::{Read, Write};
+    let layout = checks.layout;
+    add(layout.find(Core.barrier()), Write);
+    add(layout.find(Core.entries()), Write);
+    add(layout.find(Core.deferred_current()), Read);
+    add(layout.find(Core.active_list()), Read);
+    for dev in checks.devices() {
+        add(layout.find(dev.probing()), Read);
+        add(layout.find(dev.covered_probe()), Write);
+        add(layout.find(dev.covered_active()), Write);
+    }
+    for drv in checks.drivers() {
+        add(layout.find(super::objects::AttachWork(drv.0).work()), Read);
+        add(layout.find(drv.covered_attach()), Write);
+    }
+}
+
+/// A wait for probing begins in the task of this slot.
+pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) {
+    let taken = view.bytes(Core.barrier()).to_vec();
+    let Some(number) = (1..=7).find(|number| !taken.contains(number)) else {
+        unreachable!("internal: more than seven waits for probing at once");
+    };
+    let bit = 1 << number;
+    let mut covers = false;
+    let active = view.bytes(Core.active_list()).to_vec();
+    let active = &active[1..=usize::from(active[0])];
+    let current = view.byte(Core.deferred_current());
+    for dev in checks.devices() {
+        if view.byte(dev.probing()) != 0 {
+            view.set(dev.covered_probe(), view.byte(dev.covered_probe()) | bit);
+            covers = true;
+        }
+        // The one that the work has just taken off the list is still to be dealt with.
+        if active.contains(&dev.0) || current == 1 + dev.0 {
+            view.set(dev.covered_active(), view.byte(dev.covered_active()) | bit);
+            covers = true;
+        }
+    }
+    for entry in view.bytes(Core.entries()).iter_mut().filter(|entry| **entry & ENTRY != 0) {
+        *entry |= bit;
+        covers = true;
+    }
+    for drv in checks.drivers() {
+        if view.byte(super::objects::AttachWork(drv.0).work()) & (PENDING | RUNNING) != 0 {
+            view.set(drv.covered_attach(), view.byte(drv.covered_attach()) | bit);
+            covers = true;
+        }
+    }
+    if covers {
+        view.bytes(Core.barrier())[slot] = number;
+    }
+}
+
+/// The wait for probing of the task in this slot returns: what it covers must have ended.
+pub fn end(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<(), Hazard> {
+    let number = std::mem::take(&mut view.bytes(Core.barrier())[slot]);
+    if number == 0 {
+        return Ok(());
+    }
+    let bit = 1 << number;
+    let missed = |text: String, about: About| {
+        Err(Hazard::new(hazard_id::MISSED_BARRIER, about, format!("a wait for probing returns, {text}")))
+    };
+    for dev in checks.devices() {
+        let (name, about) = (checks.name(dev.object()), About::Object(dev.object()));
+        if view.byte(dev.covered_probe()) & bit != 0 {
+            return missed(format!("and the probe of {name} that ran when it was called still runs"), about);
+        }
+        if view.byte(dev.covered_active()) & bit != 0 {
+            return missed(format!("and {name}, which was on the active list, is still to be probed"), about);
+        }
+    }
+    if view.bytes(Core.entries()).iter().any(|entry| entry & bit != 0) {
+        return missed("and an async entry from before it is unfinished".to_owned(), About::Program);
+    }
+    for drv in checks.drivers() {
+        if view.byte(drv.covered_attach()) & bit != 0 {
+            let name = checks.name(drv.object());
+            let text = format!("and the attach_work of {name} from before it is unfinished");
+            return missed(text, About::Object(drv.object()));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,453 @@
+//! The objects of the driver core, their cells and their names.
+
+use super::ids::{Bus, Device, Driver, Module, Resource, Work};
+use super::world::World;
+use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout};
+use raddle_checker::machine::program::SlotDecl;
+use raddle_checker::machine::rename::Renaming;
+use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
+use raddle_checker::observe_datum;
+
+/// `struct device` with its `device_private`.
+pub const DEVICE: Sort = Sort(0);
+/// `struct device_driver`.
+pub const DRIVER: Sort = Sort(1);
+/// `struct driver_private` of the driver with the same index.
+pub const PRIVATE: Sort = Sort(2);
+/// `struct bus_type` with its `subsys_private`.
+pub const BUS: Sort = Sort(3);
+/// A module.
+pub const MODULE: Sort = Sort(4);
+/// A resource.
+pub const RESOURCE: Sort = Sort(5);
+/// A driver's work item.
+pub const WORK: Sort = Sort(6);
+/// Luis' `struct driver_attach_work` of the driver with the same index.
+pub const ATTACH_WORK: Sort = Sort(7);
+/// What a driver stores in drvdata; index [`BUS_CODE`] is what anybody else stores there.
+pub const DRVDATA: Sort = Sort(8);
+/// The globals of dd.c and async.c.
+pub const GLOBAL: Sort = Sort(9);
+
+/// The index of drvdata that is no driver's own.
+pub const BUS_CODE: u8 = 63;
+
+/// How many `request_module` of one module may be under way at once.
+pub const TICKETS: u8 = 4;
+
+/// The globals.
+pub const CORE: Object = Object { sort: GLOBAL, index: 0 };
+
+/// The hazard of using a driver that is gone.
+pub const STALE_DRIVER_POINTER: &str = "stale-driver-pointer";
+
+macro_rules! datum_ids {
+    ($($type:ident = $sort:ident,)*) => {$(
+        impl $type {
+            /// As an object of the machine.
+            #[must_use]
+            pub fn object(self) -> Object {
+                Object { sort: $sort, index: self.0 }
+            }
+        }
+
+        impl Datum for $type {
+            fn to_obs(self) -> Obs {
+                Obs::Id(self.object())
+            }
+
+            fn from_obs(obs: Obs) -> Self {
+                match obs {
+                    Obs::Id(Object { sort: $sort, index }) => $type(index),
+                    other => unreachable!("internal: {other:?} is no {}", stringify!($type)),
+                }
+            }
+        }
+
+        observe_datum!($type);
+    )*};
+}
+
+datum_ids! {
+    Bus = BUS,
+    Device = DEVICE,
+    Driver = DRIVER,
+    Module = MODULE,
+    Resource = RESOURCE,
+    Work = WORK,
+}
+
+/// A mutex.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mutex;
+/// A count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count;
+/// A `list_head`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List;
+/// A klist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Klist;
+/// A work item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkItem;
+/// The async lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsyncLists;
+/// A counter that only grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation;
+/// A flag a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerTask;
+
+/// The field that holds a device's references, for the machine's klist steps.
+pub const DEVICE_REFS: Field = Field(0);
+
+macro_rules! cells {
+    ($($owner:ty { $($(#[$doc:meta])* $name:ident($number:literal): $type:ty,)* })*) => {$(
+        impl $owner {
+            $(
+                $(#[$doc])*
+                #[must_use]
+                pub fn $name(self) -> Cell<$type> {
+                    Cell::new(self.object(), Field($number))
+                }
+            )*
+        }
+    )*};
+}
+
+/// Luis' `attach_work` of a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttachWork(pub u8);
+
+impl AttachWork {
+    /// As an object of the machine.
+    #[must_use]
+    pub fn object(self) -> Object {
+        Object { sort: ATTACH_WORK, index: self.0 }
+    }
+}
+
+/// The `driver_private` of a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Private(pub u8);
+
+impl Private {
+    /// As an object of the machine.
+    #[must_use]
+    pub fn object(self) -> Object {
+        Object { sort: PRIVATE, index: self.0 }
+    }
+}
+
+/// The globals of dd.c and async.c.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Core;
+
+impl Core {
+    fn object(self) -> Object {
+        CORE
+    }
+}
+
+cells! {
+    Device {
+        /// The kobject's count.
+        refs(0): Count,
+        /// The device lock.
+        mutex(1): Mutex,
+        /// `dev->driver`.
+        driver(2): Option<Driver>,
+        /// `dev->driver_data`.
+        drvdata(3): Option<Object>,
+        /// `dev->p->async_driver`.
+        async_driver(4): Option<Driver>,
+        /// `dev->async_probe` (Duyck v6).
+        async_probe(5): bool,
+        /// `dev->p->dead`.
+        dead(6): bool,
+        /// Whether `device_add` has made it ready (v7.1-rc).
+        ready(7): bool,
+        /// Whether the kobject is in sysfs: `device_is_registered()`.
+        registered(8): bool,
+        /// `dev->p`: NULL or its own.
+        p(9): Option<Device>,
+        /// The klist on which `knode_driver` is, by its driver.
+        knode_driver(10): Option<Driver>,
+        /// `dev->can_match`.
+        can_match(11): bool,
+        /// Whether it holds its reference on its parent.
+        holds_parent(12): bool,
+        /// Whether it is on its parent's klist of children, which holds a reference on it.
+        on_parent(13): bool,
+        /// Whether `device_add` has returned 0 and `device_del` has not begun.
+        added(14): bool,
+        /// Ghost: `device_del` has passed its `device_release_driver`.
+        release_passed(15): bool,
+        /// Ghost: `device_del` has passed its `driver_deferred_probe_del`.
+        deferred_passed(16): bool,
+        /// Ghost: probe has succeeded for this driver and remove has not been called.
+        probed_by(17): Option<Driver>,
+        /// Ghost: its creator still has its reference.
+        created(18): bool,
+        /// Ghost: references that calls of tasks hold.
+        extra_refs(19): Count,
+        /// Ghost: a probe callback runs.
+        probing(20): bool,
+        /// Ghost: the barriers under way that must see its running probe end.
+        covered_probe(21): u8,
+        /// Ghost: the barriers under way that must see it done that was on the active list.
+        covered_active(23): u8,
+        /// Readers of its uevent file.
+        uevent_readers(24): Count,
+    }
+    Driver {
+        /// `drv->p`.
+        p(0): Option<Object>,
+        /// Whether its bind and unbind files are there.
+        files(1): bool,
+        /// Stores to those files that are running.
+        stores(2): Count,
+        /// Whether `driver_register` has returned 0 and `driver_unregister` has not begun.
+        registered(3): bool,
+        /// Whether its name is taken on its bus.
+        name_taken(4): bool,
+        /// Whether the kernel thread that attaches it runs.
+        kthread(5): bool,
+        /// Ghost: the barriers that must see the run of its attach_work end.
+        covered_attach(6): u8,
+    }
+    Private {
+        /// The kobject's count.
+        refs(0): Count,
+        /// The klist of devices bound to the driver.
+        klist_devices(1): Klist,
+        /// Luis: `priv->attach_work`.
+        attach_work(2): Option<Object>,
+    }
+    AttachWork {
+        /// The work item.
+        work(0): WorkItem,
+    }
+    Bus {
+        /// The subsystem's count.
+        refs(0): Count,
+        /// The klist of devices.
+        klist_devices(1): Klist,
+        /// The klist of drivers.
+        klist_drivers(2): Klist,
+    }
+    Module {
+        /// `mod->state`.
+        state(0): u8,
+    }
+    Resource {
+        /// Whether it is there.
+        present(0): bool,
+    }
+    Work {
+        /// The work item.
+        work(0): WorkItem,
+    }
+    Core {
+        /// `deferred_probe_mutex`.
+        deferred_probe_mutex(0): Mutex,
+        /// `deferred_probe_pending_list`.
+        pending_list(1): List,
+        /// `deferred_probe_active_list`.
+        active_list(2): List,
+        /// `deferred_trigger_count`.
+        trigger_count(3): Generation,
+        /// `driver_deferred_probe_enable`.
+        enable(4): bool,
+        /// `defer_all_probes`.
+        defer_all_probes(5): bool,
+        /// `probe_count`.
+        probe_count(6): Count,
+        /// The async lists.
+        async_lists(7): AsyncLists,
+        /// `deferred_probe_work`.
+        deferred_probe_work(8): WorkItem,
+        /// `PF_USED_ASYNC`.
+        used_async(9): PerTask,
+        /// Whether the deferred-probe timeout has not run out.
+        timeout(10): bool,
+        /// Ghost: `device_block_probing` has returned and probing has not been unblocked.
+        probing_blocked(11): bool,
+        /// Ghost: the barrier that a task is in, by slot; 0 for none that covers anything.
+        barrier(12): PerTask,
+        /// Ghost: by slot, whether an async entry is in it, and the barriers that must see it end.
+        entries(13): PerTask,
+        /// Ghost: the device that the deferred-probe work deals with.
+        deferred_current(14): Option<Device>,
+    }
+}
+
+impl Module {
+    /// Whether the `modprobe` that was started for this ticket runs.
+    #[must_use]
+    pub fn modprobe(self, ticket: u8) -> Cell<bool> {
+        Cell::new(self.object(), Field(1 + ticket))
+    }
+}
+
+/// Ghost: whether a probe of this device by this driver is owed (SCENARIOS.md 3, `lost-probe`):
+/// [`NOT_OWED`], [`OWED`], or [`OWED_WITH`] plus a resource that must be present first.
+#[must_use]
+pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {
+    Cell::new(dev.object(), Field(64 + drv.0))
+}
+
+/// What a field of an object is called after a renaming: what is owed to a driver is owed to another one.
+pub fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field {
+    match field.0.checked_sub(64) {
+        Some(drv) if object.sort == DEVICE => Field(64 + renaming.object(Driver(drv).object()).index),
+        _ => field,
+    }
+}
+
+/// No probe is owed.
+pub const NOT_OWED: u8 = 0;
+/// A probe is owed.
+pub const OWED: u8 = 1;
+/// A probe is owed once the resource with this number more is present.
+pub const OWED_WITH: u8 = 2;
+
+/// Lays out the memory of a world, and the bytes with which it begins.
+pub fn lay_out(world: &World, slots: &[SlotDecl]) -> (Layout, Vec<u8>) {
+    let mut layout = Layout::new();
+    let count = u8::try_from(slots.len()).expect("internal: too many slots");
+    let mut set: Vec<(CellId, u8)> = Vec::new();
+    lay_out_core(world, &mut layout, count, &mut set);
+    for i in 0..world.drivers.len() as u8 {
+        lay_out_driver(world, &mut layout, Driver(i), count, &mut set);
+    }
+    for i in 0..world.devices.len() as u8 {
+        lay_out_device(world, &mut layout, Device(i), &mut set);
+    }
+    for i in 0..world.buses.len() as u8 {
+        lay_out_bus(world, &mut layout, Bus(i), &mut set);
+    }
+    for (i, module) in world.modules.iter().enumerate() {
+        let id = Module(i as u8);
+        layout.immortal(id.object(), &module.name);
+        layout.cell(id.state(), format!("{}.state", module.name), Kind::Int);
+        for ticket in 0..TICKETS {
+            layout.cell(id.modprobe(ticket), format!("modprobe {}", module.name), Kind::Bool);
+        }
+    }
+    for (i, resource) in world.resources.iter().enumerate() {
+        let id = Resource(i as u8);
+        layout.immortal(id.object(), &resource.name);
+        let present = layout.cell(id.present(), &resource.name, Kind::Bool);
+        set.push((present, u8::from(resource.initially_present)));
+    }
+    for (i, work) in world.works.iter().enumerate() {
+        let id = Work(i as u8);
+        layout.immortal(id.object(), &work.name);
+        layout.cell(id.work(), &work.name, Kind::Work(count));
+    }
+    let mut memory = vec![0; layout.bytes()];
+    for (cell, byte) in set {
+        memory[layout.info(cell).offset] = byte;
+    }
+    (layout, memory)
+}
+
+fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(CellId, u8)>) {
+    let devices = world.devices.len() as u8;
+    layout.immortal(CORE, "driver core");
+    layout.cell(Core.deferred_probe_mutex(), "deferred_probe_mutex", Kind::Lock);
+    layout.cell(Core.pending_list(), "deferred_probe_pending_list", Kind::List(DEVICE, devices));
+    layout.cell(Core.active_list(), "deferred_probe_active_list", Kind::List(DEVICE, devices));
+    layout.cell(Core.trigger_count(), "deferred_trigger_count", Kind::Generation(DEVICE, devices));
+    let enable = layout.cell(Core.enable(), "driver_deferred_probe_enable", Kind::Bool);
+    set.push((enable, u8::from(world.environment.booted)));
+    layout.cell(Core.defer_all_probes(), "defer_all_probes", Kind::Bool);
+    layout.cell(Core.probe_count(), "probe_count", Kind::Count);
+    layout.cell(Core.async_lists(), "async entries", Kind::Async(2));
+    layout.cell(Core.deferred_probe_work(), "deferred_probe_work", Kind::Work(slots));
+    layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
+    let timeout = layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
+    set.push((timeout, 1));
+    layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
+    layout.ghost(Core.barrier(), "barriers", Kind::PerTask(slots));
+    layout.ghost(Core.entries(), "entries", Kind::PerTask(slots));
+    layout.ghost(Core.deferred_current(), "deferred device at hand", Kind::Pointer(vec![DEVICE]));
+}
+
+fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set: &mut Vec<(CellId, u8)>) {
+    let name = &world.drivers[id.index()].name;
+    layout.mortal(id.object(), name, STALE_DRIVER_POINTER);
+    set.push((layout.object(id.object()).liveness.expect("internal: it is mortal"), ALIVE));
+    layout.cell(id.p(), format!("{name}.p"), Kind::Pointer(vec![PRIVATE]));
+    layout.ghost(id.files(), format!("{name}/bind"), Kind::Bool);
+    layout.ghost(id.stores(), format!("stores to {name}/bind"), Kind::Count);
+    // Against the contract driver_unregister waits for less.
+    let registered = if world.environment.contract_kept { "registered" } else { "on its bus" };
+    layout.ghost(id.registered(), format!("{name} is {registered}"), Kind::Bool);
+    layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
+    layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
+    layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);
+    let private = Private(id.0);
+    layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
+    layout.cell(private.refs(), format!("{name}.p.refs"), Kind::Count);
+    let holders = (0..world.devices.len() as u8).map(|i| Some(Device(i).object())).collect();
+    layout.cell(private.klist_devices(), format!("{name}.p.klist_devices"), Kind::Klist(DEVICE, holders));
+    layout.cell(private.attach_work(), format!("{name}.p.attach_work"), Kind::Pointer(vec![ATTACH_WORK]));
+    let attach = AttachWork(id.0);
+    layout.mortal(attach.object(), format!("{name}.p.attach_work"), "use-after-free");
+    layout.cell(attach.work(), format!("{name}.p.attach_work"), Kind::Work(slots));
+}
+
+fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<(CellId, u8)>) {
+    let name = &world.devices[id.index()].name;
+    layout.mortal(id.object(), name, "use-after-free");
+    set.push((layout.object(id.object()).liveness.expect("internal: it is mortal"), ALIVE));
+    let driver = || Kind::Pointer(vec![DRIVER]);
+    let refs = layout.cell(id.refs(), format!("{name}.refs"), Kind::Count);
+    set.push((refs, 1));
+    layout.cell(id.mutex(), format!("{name}.mutex"), Kind::Lock);
+    layout.cell(id.driver(), format!("{name}.driver"), driver());
+    layout.cell(id.drvdata(), format!("{name}.driver_data"), Kind::Pointer(vec![DRIVER, DRVDATA]));
+    layout.cell(id.async_driver(), format!("{name}.p.async_driver"), driver());
+    layout.cell(id.async_probe(), format!("{name}.async_probe"), Kind::Bool);
+    layout.cell(id.dead(), format!("{name}.p.dead"), Kind::Bool);
+    layout.cell(id.ready(), format!("{name}.ready_to_probe"), Kind::Bool);
+    layout.cell(id.registered(), format!("{name}.registered"), Kind::Bool);
+    layout.cell(id.p(), format!("{name}.p"), Kind::Pointer(vec![DEVICE]));
+    layout.cell(id.knode_driver(), format!("{name}.p.knode_driver"), driver());
+    layout.cell(id.can_match(), format!("{name}.can_match"), Kind::Bool);
+    layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
+    layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
+    layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
+    layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
+    layout.ghost(id.release_passed(), format!("{name}: release passed"), Kind::Bool);
+    layout.ghost(id.deferred_passed(), format!("{name}: deferred del passed"), Kind::Bool);
+    layout.ghost(id.probed_by(), format!("{name}: probed by"), driver());
+    let created = layout.ghost(id.created(), format!("{name}: creator's reference"), Kind::Bool);
+    set.push((created, 1));
+    layout.ghost(id.extra_refs(), format!("{name}: calls' references"), Kind::Count);
+    layout.ghost(id.probing(), format!("{name}: probe runs"), Kind::Bool);
+    layout.ghost(id.covered_probe(), format!("{name}: covered probe"), Kind::Int);
+    layout.ghost(id.covered_active(), format!("{name}: covered on the active list"), Kind::Int);
+    for (i, driver) in world.drivers.iter().enumerate() {
+        if driver.bus == world.devices[id.index()].bus {
+            layout.ghost(owed(id, Driver(i as u8)), format!("{name}: owed to {}", driver.name), Kind::Int);
+        }
+    }
+}
+
+fn lay_out_bus(world: &World, layout: &mut Layout, id: Bus, set: &mut Vec<(CellId, u8)>) {
+    let name = &world.buses[id.index()].name;
+    layout.immortal(id.object(), name);
+    let refs = layout.cell(id.refs(), format!("{name}.refs"), Kind::Count);
+    set.push((refs, 1));
+    let devices = (0..world.devices.len() as u8).map(|i| Some(Device(i).object())).collect();
+    layout.cell(id.klist_devices(), format!("{name}.klist_devices"), Kind::Klist(DEVICE, devices));
+    let drivers = (0..world.drivers.len() as u8).map(|i| Some(Private(i).object())).collect();
+    layout.cell(id.klist_drivers(), format!("{name}.klist_drivers"), Kind::Klist(DRIVER, drivers));
+}

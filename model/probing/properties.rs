@@ -1,0 +1,606 @@
+//! The properties of probing (SCENARIOS.md 3), checked at events and at quiescence.
+//!
+//! The checks keep *ghosts*: values that model code never reads. They are part of the state; see
+//! `objects` for the list. A bus without autoprobe owes no probe when a device or driver is published.
+
+use super::barrier;
+use super::ids::{Bus, Device, Driver, Resource};
+use super::objects::{Core, DRIVER, MODULE, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
+use super::world::{Match, World};
+use raddle_checker::machine::hazard::{About, Hazard, id};
+use raddle_checker::machine::klist;
+use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout};
+use raddle_checker::machine::op::{Access, Event};
+use raddle_checker::machine::value::{Datum, Object, Obs};
+
+/// The hazards of probing, besides those that any program can have.
+pub mod hazard_id {
+    /// Probe observes in drvdata what the core stashed there, or foreign drvdata is taken for a driver.
+    pub const DRVDATA_STASH: &str = "drvdata-stash";
+    /// Probe or remove is called for a driver that is not the one.
+    pub const WRONG_DRIVER: &str = "wrong-driver";
+    /// A device is bound, or deferred, after it was removed.
+    pub const ZOMBIE_BIND: &str = "zombie-bind";
+    /// A probe that is owed never happens.
+    pub const LOST_PROBE: &str = "lost-probe";
+    /// An operation done twice.
+    pub const DOUBLE_OPERATION: &str = "double-operation";
+    /// A wait for probing returns too early.
+    pub const MISSED_BARRIER: &str = "missed-barrier";
+}
+
+/// A probe failed with an error that is no deferral.
+pub const FAILED: u8 = 0;
+/// A probe returned `-EPROBE_DEFER` of its own accord.
+pub const DEFERRED: u8 = 1;
+/// A probe returned `-EPROBE_DEFER` because the resource with this number more was not there.
+pub const DEFERRED_FOR: u8 = 2;
+
+/// The resource that a failed probe missed.
+#[must_use]
+pub fn missed(outcome: u8) -> Option<Resource> {
+    (outcome >= DEFERRED_FOR).then(|| Resource(outcome - DEFERRED_FOR))
+}
+
+/// All hazard ids, with what they mean.
+pub const HAZARDS: &[(&str, &str)] = &[
+    (
+        "data-race",
+        "two tasks whose next steps conflict, one of them a write, one of them plain (off by default)",
+    ),
+    ("deadlock", "a set of tasks, each waiting only for what only members of the set can bring about"),
+    ("double-free", "an object is freed twice"),
+    ("double-operation", "probe without remove, unregister twice, a list node added twice"),
+    (
+        "drvdata-stash",
+        "probe or bus code observes in drvdata what the core stashed there, or foreign drvdata is taken for a driver",
+    ),
+    ("livelock", "a reachable cycle of retries without progress under weak fairness"),
+    (
+        "lost-probe",
+        "at quiescence a device is unbound and a probe of it by a registered, matching driver is owed",
+    ),
+    ("missed-barrier", "a wait for probing returns while probing that it covers has still to end"),
+    ("null-dereference", "NULL is dereferenced"),
+    ("refcount-leak", "at quiescence a count is above the number of its holders"),
+    ("refcount-underflow", "a count drops below zero"),
+    (
+        "stale-driver-pointer",
+        "a driver pointer is dereferenced after that driver was unregistered or its memory freed",
+    ),
+    ("unlock-imbalance", "a lock is released by a task that does not hold it, or held at quiescence"),
+    ("use-after-free", "an object other than a driver is used after it was freed"),
+    ("warning", "a WARN_ON of the kernel"),
+    (
+        "wrong-driver",
+        "probe or remove is called for a driver that does not match, or was not scheduled or named",
+    ),
+    ("zombie-bind", "a device is bound or deferred after device_del has passed the step that prevents it"),
+];
+
+/// What modelled code tells the checks of.
+pub mod event {
+    /// A kernel warning about an object.
+    pub const WARN: u8 = 0;
+    /// A driver is on its bus' klist.
+    pub const DRIVER_PUBLISHED: u8 = 1;
+    /// A driver is taken off its bus' klist.
+    pub const DRIVER_UNPUBLISHED: u8 = 2;
+    /// A device is on its bus' klist.
+    pub const DEVICE_PUBLISHED: u8 = 3;
+    /// A device is taken off its bus' klist.
+    pub const DEVICE_UNPUBLISHED: u8 = 4;
+    /// A probe is entered: device, driver, the driver its async entry was scheduled for.
+    pub const PROBE_ENTERED: u8 = 5;
+    /// A probe has failed: device, driver, why.
+    pub const PROBE_FAILED: u8 = 6;
+    /// A device is bound: device, driver.
+    pub const BOUND: u8 = 7;
+    /// A remove is entered: device, driver, the driver that was named.
+    pub const REMOVE_ENTERED: u8 = 8;
+    /// A device is unbound: device, driver.
+    pub const RELEASED: u8 = 9;
+    /// `device_release_driver` is over: device, whether `device_del` called it.
+    pub const RELEASE_PASSED: u8 = 10;
+    /// A device is put on the pending list, or was on a list already.
+    pub const DEFERRED_ADD: u8 = 11;
+    /// A device is taken off the deferred lists: device, whether `device_del` does it.
+    pub const DEFERRED_DEL: u8 = 12;
+    /// `dev_get_drvdata` by anybody but the core.
+    pub const DRVDATA_READ: u8 = 13;
+    /// The core takes drvdata for a driver.
+    pub const DRVDATA_AS_DRIVER: u8 = 14;
+    /// `device_block_probing` returns.
+    pub const PROBING_BLOCKED: u8 = 15;
+    /// A call of the scenario is about to drop a reference.
+    pub const CALL_PUTS: u8 = 16;
+    /// As [`PROBE_ENTERED`], through the sysfs file `bind` from v5.14 on.
+    pub const BIND_PROBE_ENTERED: u8 = 17;
+    /// A wait for probing begins; with an argument, only if the step holds what it asked for.
+    pub const BARRIER_BEGINS: u8 = 18;
+    /// A wait for probing returns.
+    pub const BARRIER_ENDS: u8 = 19;
+    /// The deferred-probe work has dealt with a device.
+    pub const DEFERRED_DONE: u8 = 20;
+    /// A driver's attach_work has returned.
+    pub const ATTACH_DONE: u8 = 21;
+    /// The deferred-probe work takes a device off the active list.
+    pub const DEFERRED_TAKEN: u8 = 22;
+}
+
+/// A world's checks.
+pub struct Checks<'a> {
+    /// What the scenario declares.
+    pub world: &'a World,
+    /// The layout of memory.
+    pub layout: &'a Layout,
+}
+
+/// Memory, with the names of its cells.
+pub struct View<'a> {
+    layout: &'a Layout,
+    memory: &'a mut [u8],
+}
+
+impl View<'_> {
+    /// The first byte of a cell.
+    #[must_use]
+    pub fn byte<T>(&self, cell: Cell<T>) -> u8 {
+        self.memory[self.layout.info(self.layout.find(cell)).offset]
+    }
+
+    /// The bytes of a cell.
+    pub fn bytes<T>(&mut self, cell: Cell<T>) -> &mut [u8] {
+        &mut self.memory[self.layout.info(self.layout.find(cell)).range()]
+    }
+
+    /// Writes the first byte of a cell.
+    pub fn set<T>(&mut self, cell: Cell<T>, byte: u8) {
+        self.memory[self.layout.info(self.layout.find(cell)).offset] = byte;
+    }
+}
+
+fn device(obs: Obs) -> Device {
+    Device::from_obs(obs)
+}
+
+fn driver(obs: Obs) -> Driver {
+    Driver::from_obs(obs)
+}
+
+fn about(dev: Device, drv: Driver) -> About {
+    About::Pair(dev.object(), drv.object())
+}
+
+impl Checks<'_> {
+    /// All devices.
+    pub fn devices(&self) -> impl Iterator<Item = Device> + use<> {
+        (0..self.world.devices.len() as u8).map(Device)
+    }
+
+    /// All drivers.
+    pub fn drivers(&self) -> impl Iterator<Item = Driver> + use<> {
+        (0..self.world.drivers.len() as u8).map(Driver)
+    }
+
+    fn bus_of(&self, dev: Device) -> Bus {
+        self.world.devices[dev.index()].bus
+    }
+
+    /// The drivers on a device's bus.
+    fn drivers_of(&self, dev: Device) -> impl Iterator<Item = Driver> {
+        let bus = self.bus_of(dev);
+        self.drivers().filter(move |drv| self.world.drivers[drv.index()].bus == bus)
+    }
+
+    /// The devices on a driver's bus.
+    fn devices_of(&self, drv: Driver) -> impl Iterator<Item = Device> {
+        let bus = self.world.drivers[drv.index()].bus;
+        self.devices().filter(move |dev| self.bus_of(*dev) == bus)
+    }
+
+    fn matches(&self, dev: Device, drv: Driver) -> bool {
+        self.world.drivers[drv.index()].matches[dev.index()] == Match::Yes
+    }
+
+    fn on_klist<T>(&self, memory: &[u8], klist: Cell<T>, index: u8) -> bool {
+        let range = self.layout.info(self.layout.find(klist)).range();
+        klist::contains(&memory[range], index)
+    }
+
+    /// The name of an object.
+    #[must_use]
+    pub fn name(&self, object: Object) -> &str {
+        &self.layout.object(object).name
+    }
+
+    /// The cells that an event's checks touch.
+    pub fn cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+        use Access::{Read, Write};
+        let mut cells = Vec::new();
+        let mut add = |cell: CellId, access| cells.push((cell, access));
+        let find = |cell: Cell<bool>| self.layout.find(cell);
+        let owes = |dev: Device, drv: Driver| self.layout.find(owed(dev, drv));
+        match event.kind {
+            event::DRIVER_PUBLISHED => {
+                let drv = driver(event.args[0]);
+                for dev in self.devices_of(drv) {
+                    add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
+                    add(self.layout.find(dev.knode_driver()), Read);
+                    add(owes(dev, drv), Write);
+                }
+            }
+            event::DRIVER_UNPUBLISHED => {
+                let drv = driver(event.args[0]);
+                self.devices_of(drv).for_each(|dev| add(owes(dev, drv), Write));
+            }
+            event::DEVICE_PUBLISHED | event::DEVICE_UNPUBLISHED | event::RELEASED | event::BOUND => {
+                let dev = device(event.args[0]);
+                add(self.layout.find(self.bus_of(dev).klist_drivers()), Read);
+                add(self.layout.find(dev.knode_driver()), Read);
+                add(self.layout.find(dev.driver()), Read);
+                self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
+                add(find(dev.release_passed()), if event.kind == event::BOUND { Read } else { Write });
+                add(find(dev.deferred_passed()), Write);
+                add(find(dev.probing()), Write);
+                add(self.layout.find(dev.covered_probe()), Write);
+                add(self.layout.find(dev.probed_by()), Write);
+            }
+            event::PROBE_ENTERED | event::BIND_PROBE_ENTERED | event::PROBE_FAILED => {
+                let dev = device(event.args[0]);
+                add(owes(dev, driver(event.args[1])), Write);
+                add(find(dev.probing()), Write);
+                add(self.layout.find(dev.covered_probe()), Write);
+                add(self.layout.find(dev.probed_by()), Write);
+                add(find(Core.probing_blocked()), Read);
+            }
+            event::REMOVE_ENTERED => add(self.layout.find(device(event.args[0]).probed_by()), Write),
+            event::RELEASE_PASSED => add(find(device(event.args[0]).release_passed()), Write),
+            event::DEFERRED_ADD => add(find(device(event.args[0]).deferred_passed()), Read),
+            event::DEFERRED_DEL => {
+                add(find(device(event.args[0]).deferred_passed()), Write);
+                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+            }
+            event::DEFERRED_TAKEN => add(self.layout.find(Core.deferred_current()), Write),
+            event::DEFERRED_DONE => {
+                add(self.layout.find(Core.deferred_current()), Write);
+                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+            }
+            event::ATTACH_DONE => add(self.layout.find(driver(event.args[0]).covered_attach()), Write),
+            event::BARRIER_BEGINS | event::BARRIER_ENDS => barrier::cells(self, &mut add),
+            event::PROBING_BLOCKED => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
+            event::CALL_PUTS => {
+                let dev = device(event.args[0]);
+                add(find(dev.created()), Write);
+                add(self.layout.find(dev.extra_refs()), Write);
+            }
+            _ => {}
+        }
+        cells
+    }
+
+    /// Checks an event and keeps the ghosts.
+    pub fn check(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        let mut view = View { layout: self.layout, memory };
+        let args = event.args;
+        match event.kind {
+            event::WARN => {
+                let Obs::Id(object) = args[0] else { unreachable!("internal: a warning about nothing") };
+                let name = self.name(object);
+                let text = match object.sort {
+                    MODULE => format!("request_module({name}) waits inside an async function"),
+                    _ => format!("the kernel warns about {name}"),
+                };
+                return Err(Hazard::new(id::WARNING, About::Object(object), text));
+            }
+            event::DRIVER_PUBLISHED => {
+                let drv = driver(args[0]);
+                let bus = self.world.drivers[drv.index()].bus;
+                for dev in self.devices_of(drv) {
+                    if self.on_klist(view.memory, bus.klist_devices(), dev.0) {
+                        self.publish(&mut view, dev, drv);
+                    }
+                }
+            }
+            event::DRIVER_UNPUBLISHED => {
+                let drv = driver(args[0]);
+                self.devices_of(drv).for_each(|dev| view.set(owed(dev, drv), NOT_OWED));
+            }
+            event::DEVICE_PUBLISHED => {
+                let dev = device(args[0]);
+                view.set(dev.release_passed(), 0);
+                view.set(dev.deferred_passed(), 0);
+                for drv in self.drivers_of(dev) {
+                    if self.on_klist(view.memory, self.bus_of(dev).klist_drivers(), drv.0) {
+                        self.publish(&mut view, dev, drv);
+                    }
+                }
+            }
+            event::DEVICE_UNPUBLISHED | event::RELEASED => self.settle(&mut view, device(args[0])),
+            event::PROBE_ENTERED => return self.probe_entered(&mut view, args, true),
+            event::BIND_PROBE_ENTERED => return self.probe_entered(&mut view, args, false),
+            event::PROBE_FAILED => {
+                let (dev, drv) = (device(args[0]), driver(args[1]));
+                view.set(dev.probing(), 0);
+                view.set(dev.covered_probe(), 0);
+                view.set(dev.probed_by(), 0);
+                let Obs::Int(outcome) = args[2] else { unreachable!("internal: a probe fails for a reason") };
+                if let Some(resource) = missed(outcome) {
+                    view.set(owed(dev, drv), OWED_WITH + resource.0);
+                }
+            }
+            event::BOUND => return self.bound(&mut view, device(args[0])),
+            event::REMOVE_ENTERED => return self.remove_entered(&mut view, args),
+            event::RELEASE_PASSED if args[1] == Obs::Bool(true) => {
+                view.set(device(args[0]).release_passed(), 1)
+            }
+            event::DEFERRED_DEL => {
+                let dev = device(args[0]);
+                view.set(dev.covered_active(), 0);
+                if args[1] == Obs::Bool(true) {
+                    view.set(dev.deferred_passed(), 1);
+                }
+            }
+            event::DEFERRED_TAKEN => {
+                let cell = self.layout.find(Core.deferred_current());
+                let taken = self.layout.encode(cell, observed);
+                view.set(Core.deferred_current(), taken);
+            }
+            event::DEFERRED_DONE => {
+                view.set(Core.deferred_current(), 0);
+                view.set(device(args[0]).covered_active(), 0);
+            }
+            event::ATTACH_DONE => view.set(driver(args[0]).covered_attach(), 0),
+            event::BARRIER_BEGINS if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) => {
+                barrier::begin(self, &mut view, slot);
+            }
+            event::BARRIER_ENDS => return barrier::end(self, &mut view, slot),
+            event::DEFERRED_ADD => {
+                let dev = device(args[0]);
+                if view.byte(dev.deferred_passed()) != 0 {
+                    let text = format!(
+                        "{} is put on the deferred list after device_del has taken it off for good",
+                        self.name(dev.object())
+                    );
+                    return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text));
+                }
+            }
+            event::DRVDATA_READ | event::DRVDATA_AS_DRIVER => {
+                return self.drvdata(event.kind, device(args[0]), observed);
+            }
+            event::PROBING_BLOCKED => {
+                if let Some(dev) = self.devices().find(|dev| view.byte(dev.probing()) != 0) {
+                    let text = format!(
+                        "device_block_probing returns while the probe of {} still runs",
+                        self.name(dev.object())
+                    );
+                    return Err(Hazard::new(hazard_id::MISSED_BARRIER, About::Object(dev.object()), text));
+                }
+            }
+            event::CALL_PUTS => {
+                let dev = device(args[0]);
+                match view.byte(dev.extra_refs()) {
+                    0 => view.set(dev.created(), 0),
+                    n => view.set(dev.extra_refs(), n - 1),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The later of a device and a driver is on its klist: a probe becomes owed.
+    fn publish(&self, view: &mut View<'_>, dev: Device, drv: Driver) {
+        let autoprobe = self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe;
+        if autoprobe && self.matches(dev, drv) && view.byte(dev.knode_driver()) == 0 {
+            view.set(owed(dev, drv), OWED);
+        }
+    }
+
+    /// A device is bound, released or removed: nobody owes it a probe.
+    fn settle(&self, view: &mut View<'_>, dev: Device) {
+        self.drivers_of(dev).for_each(|drv| view.set(owed(dev, drv), NOT_OWED));
+    }
+
+    fn probe_entered(&self, view: &mut View<'_>, args: [Obs; 3], barred: bool) -> Result<(), Hazard> {
+        let (dev, drv) = (device(args[0]), driver(args[1]));
+        let (d, v) = (self.name(dev.object()), self.name(drv.object()));
+        if !self.matches(dev, drv) {
+            let returned = match self.world.drivers[drv.index()].matches[dev.index()] {
+                Match::Defer => "for which its match returned -EPROBE_DEFER",
+                Match::Error => "for which its match returned an error",
+                _ => "which does not match",
+            };
+            let text = format!("the probe of {v} is called for {d}, {returned}");
+            return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
+        }
+        if let Obs::Id(scheduled) = args[2]
+            && scheduled != drv.object()
+        {
+            let text = format!(
+                "the probe of {v} is called for {d} by an async entry that was scheduled for {}",
+                self.name(scheduled)
+            );
+            return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
+        }
+        if view.byte(dev.probed_by()) != 0 {
+            let text = format!("the probe of {v} is called for {d}, which has been probed and not removed");
+            return Err(Hazard::new(hazard_id::DOUBLE_OPERATION, about(dev, drv), text));
+        }
+        if barred && view.byte(Core.probing_blocked()) != 0 {
+            let text = format!("the probe of {v} is called for {d} while probing is blocked");
+            return Err(Hazard::new(hazard_id::MISSED_BARRIER, about(dev, drv), text));
+        }
+        view.set(owed(dev, drv), NOT_OWED);
+        view.set(dev.probing(), u8::from(barred));
+        Ok(())
+    }
+
+    fn bound(&self, view: &mut View<'_>, dev: Device) -> Result<(), Hazard> {
+        if view.byte(dev.release_passed()) != 0 {
+            let text = format!(
+                "{} is bound after device_del has passed its device_release_driver",
+                self.name(dev.object())
+            );
+            return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text));
+        }
+        self.settle(view, dev);
+        view.set(dev.probing(), 0);
+        view.set(dev.covered_probe(), 0);
+        let bound = view.byte(dev.driver());
+        view.set(dev.probed_by(), bound);
+        Ok(())
+    }
+
+    fn remove_entered(&self, view: &mut View<'_>, args: [Obs; 3]) -> Result<(), Hazard> {
+        let (dev, drv) = (device(args[0]), driver(args[1]));
+        let (d, v) = (self.name(dev.object()), self.name(drv.object()));
+        if let Obs::Id(named) = args[2]
+            && named != drv.object()
+        {
+            let text = format!("the remove of {v} is called for {d}, but {} was named", self.name(named));
+            return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
+        }
+        if view.byte(dev.probed_by()) == 0 {
+            let text = format!("the remove of {v} is called for {d}, which it has not probed");
+            return Err(Hazard::new(hazard_id::DOUBLE_OPERATION, about(dev, drv), text));
+        }
+        view.set(dev.probed_by(), 0);
+        Ok(())
+    }
+
+    fn drvdata(&self, kind: u8, dev: Device, observed: Obs) -> Result<(), Hazard> {
+        let d = self.name(dev.object());
+        let text = match (kind, observed) {
+            (event::DRVDATA_READ, Obs::Id(object)) if object.sort == DRIVER => {
+                format!(
+                    "dev_get_drvdata({d}) returns the driver {} that the core stashed there",
+                    self.name(object)
+                )
+            }
+            (event::DRVDATA_AS_DRIVER, _) => {
+                format!("the drvdata that others stored in {d} is taken for a driver")
+            }
+            _ => return Ok(()),
+        };
+        Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text))
+    }
+
+    /// Checks a state in which nothing can happen any more.
+    pub fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
+        let mut memory = memory.to_vec();
+        let view = View { layout: self.layout, memory: &mut memory };
+        let mut hazards = Vec::new();
+        for lock in self.layout.locks() {
+            if view.memory[self.layout.info(*lock).offset] != 0 {
+                let text =
+                    format!("{} is still held when all tasks have ended", self.layout.info(*lock).name);
+                hazards.push(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(*lock), text));
+            }
+        }
+        for dev in self.devices() {
+            hazards.extend(self.lost_probes(&view, dev));
+            hazards.extend(self.device_leak(&view, dev));
+        }
+        for drv in self.drivers() {
+            hazards.extend(self.driver_leak(&view, drv));
+        }
+        for bus in (0..self.world.buses.len() as u8).map(Bus) {
+            hazards.extend(self.bus_leak(&view, bus));
+        }
+        if view.byte(Core.probe_count()) != 0 {
+            hazards.push(self.leak(Core.probe_count(), "nobody probes any more"));
+        }
+        hazards
+    }
+
+    fn lost_probes(&self, view: &View<'_>, dev: Device) -> Vec<Hazard> {
+        let there = self.on_klist(view.memory, self.bus_of(dev).klist_devices(), dev.0);
+        let registered = there && view.byte(dev.registered()) != 0;
+        if !registered || view.byte(dev.driver()) != 0 || view.byte(Core.defer_all_probes()) != 0 {
+            return Vec::new();
+        }
+        let is_owed = |drv: &Driver| match view.byte(owed(dev, *drv)) {
+            NOT_OWED => false,
+            OWED => true,
+            with => view.byte(Resource(with - OWED_WITH).present()) != 0,
+        };
+        let listed = |drv: &Driver| self.on_klist(view.memory, self.bus_of(dev).klist_drivers(), drv.0);
+        let lost = self.drivers_of(dev).filter(|drv| listed(drv) && self.matches(dev, *drv) && is_owed(drv));
+        lost.map(|drv| {
+            let (d, v) = (self.name(dev.object()), self.name(drv.object()));
+            let text = match view.byte(owed(dev, drv)) {
+                OWED => format!("{d} is unbound and {v} has never been given a chance to probe it"),
+                with => {
+                    let resource = self.name(Resource(with - OWED_WITH).object());
+                    format!("{d} stays deferred although {resource}, for which {v} waits, is there")
+                }
+            };
+            Hazard::new(hazard_id::LOST_PROBE, about(dev, drv), text)
+        })
+        .collect()
+    }
+
+    fn leak<T>(&self, cell: Cell<T>, why: &str) -> Hazard {
+        let cell = self.layout.find(cell);
+        let text = format!(
+            "{} is never dropped to what its holders account for: {why}",
+            self.layout.info(cell).name
+        );
+        Hazard::new(id::REFCOUNT_LEAK, About::Cell(cell), text)
+    }
+
+    fn alive(&self, view: &View<'_>, object: Object) -> bool {
+        let liveness = self.layout.object(object).liveness;
+        liveness.is_none_or(|cell| view.memory[self.layout.info(cell).offset] == ALIVE)
+    }
+
+    fn device_leak(&self, view: &View<'_>, dev: Device) -> Option<Hazard> {
+        if !self.alive(view, dev.object()) {
+            return None;
+        }
+        let is_child = |child: &Device| {
+            self.world.devices[child.index()].parent == Some(dev)
+                && self.alive(view, child.object())
+                && view.byte(child.holds_parent()) != 0
+        };
+        let children = self.devices().filter(is_child).count();
+        let listed = self.on_klist(view.memory, self.bus_of(dev).klist_devices(), dev.0);
+        let holders = usize::from(view.byte(dev.created()))
+            + usize::from(view.byte(dev.extra_refs()))
+            + usize::from(view.byte(dev.on_parent()))
+            + usize::from(listed)
+            + children;
+        if usize::from(view.byte(dev.refs())) > holders {
+            return Some(self.leak(dev.refs(), "somebody forgot to put it"));
+        }
+        if view.byte(dev.created()) == 0 {
+            return Some(self.leak(dev.refs(), "its creator has put it and it is still there"));
+        }
+        None
+    }
+
+    fn driver_leak(&self, view: &View<'_>, drv: Driver) -> Option<Hazard> {
+        let private = Private(drv.0);
+        let bus = self.world.drivers[drv.index()].bus;
+        let listed = self.on_klist(view.memory, bus.klist_drivers(), drv.0);
+        let leaks = self.alive(view, private.object()) && view.byte(private.refs()) > u8::from(listed);
+        leaks.then(|| self.leak(private.refs(), "the driver is not registered"))
+    }
+
+    fn bus_leak(&self, view: &View<'_>, bus: Bus) -> Option<Hazard> {
+        let devices = self.devices().filter(|dev| self.bus_of(*dev) == bus);
+        let devices = devices.filter(|dev| self.on_klist(view.memory, bus.klist_devices(), dev.0)).count();
+        let drivers = self.drivers().filter(|drv| self.world.drivers[drv.index()].bus == bus);
+        let drivers = drivers.filter(|drv| self.on_klist(view.memory, bus.klist_drivers(), drv.0)).count();
+        let leaks = usize::from(view.byte(bus.refs())) > 1 + devices + drivers;
+        leaks.then(|| self.leak(bus.refs(), "no device or driver on it accounts for that"))
+    }
+}
+
+/// Whether a hazard id is one that raddle knows.
+#[must_use]
+pub fn is_hazard(id: &str) -> bool {
+    debug_assert!(HAZARDS.iter().any(|(known, _)| *known == STALE_DRIVER_POINTER));
+    HAZARDS.iter().any(|(known, _)| *known == id)
+}

@@ -1,0 +1,109 @@
+//! What a file declares: its names and, for each, its table; within the limits.
+//!
+//! Names are declared before any is looked up, so that tables may come in any order.
+
+use super::faults::Faults;
+use super::names::{Names, Sort, check_name};
+use super::read::{Entry, Table, string};
+use super::spans::Span;
+use super::suggest::shortened;
+use crate::ids::Module;
+
+/// A declared thing: `[device.NAME]` and what is in it.
+pub(crate) struct Declaration<'t> {
+    pub(crate) name: &'t str,
+    pub(crate) name_span: Span,
+    pub(crate) table: Table<'t>,
+}
+
+impl Declaration<'_> {
+    /// Where a key's value was written; the name if the key was left out.
+    pub(crate) fn span_of(&self, key: &str) -> Span {
+        match self.table.get(key) {
+            Some(value) => value.span(),
+            None => self.name_span.clone(),
+        }
+    }
+}
+
+/// Everything that a file declares, in its order.
+pub(crate) struct Declared<'t> {
+    pub(crate) buses: Vec<Declaration<'t>>,
+    pub(crate) devices: Vec<Declaration<'t>>,
+    pub(crate) drivers: Vec<Declaration<'t>>,
+    pub(crate) modules: Vec<Declaration<'t>>,
+    pub(crate) resources: Vec<Declaration<'t>>,
+    pub(crate) works: Vec<Declaration<'t>>,
+    pub(crate) tasks: Vec<Declaration<'t>>,
+}
+
+impl<'t> Declared<'t> {
+    /// Reads the declarations and declares their names; `None` if there are too many.
+    pub(crate) fn read(root: Table<'t>, names: &mut Names, faults: &mut Faults) -> Option<Self> {
+        let mut read = |sort, keys| declarations(root, sort, keys, names, faults);
+        // Every table is read before any limit ends the reading.
+        let buses = read(Sort::Bus, &["need-parent-lock", "autoprobe"]);
+        let devices = read(Sort::Device, &["bus", "parent", "initially", "add"]);
+        let drivers =
+            read(Sort::Driver, &["bus", "module", "probe-type", "initially", "matches", "probe", "remove"]);
+        let modules = read(Sort::Module, &["async_probe", "softdep-pre"]);
+        let resources = read(Sort::Resource, &["initially"]);
+        let works = read(Sort::Work, &["run"]);
+        let tasks = read(Sort::Task, &["after", "run"]);
+        Some(Declared {
+            buses: buses?,
+            devices: devices?,
+            drivers: drivers?,
+            modules: modules?,
+            resources: resources?,
+            works: works?,
+            tasks: tasks?,
+        })
+    }
+}
+
+fn declarations<'t>(
+    root: Table<'t>,
+    sort: Sort,
+    keys: &[&str],
+    names: &mut Names,
+    faults: &mut Faults,
+) -> Option<Vec<Declaration<'t>>> {
+    let table = root.table(sort.table(), faults);
+    let limit = sort.limit();
+    if let Some(first_over) = table.entries().nth(limit) {
+        let message = format!("more than {limit} {}", sort.plural());
+        let count = table.entries().count();
+        let help = format!("the limit is {limit}, this file has {count}");
+        faults.add(first_over.key_span, message, Some(help));
+        return None;
+    }
+    let mut declarations = Vec::new();
+    for Entry { key, key_span, value } in table.entries() {
+        check_name(key, key_span.clone(), faults);
+        if sort == Sort::Device && key == "NULL" {
+            faults.add(key_span.clone(), "no device can be called NULL", None);
+        }
+        names.declare(sort, key);
+        let table = Table::read(value, faults);
+        let place = format!("[{}.{}]", sort.table(), shortened(key));
+        table.only(keys, &place, faults);
+        declarations.push(Declaration { name: key, name_span: key_span, table });
+    }
+    Some(declarations)
+}
+
+/// Declares the modules that drivers are in and that have no table; gives each driver's module.
+pub(crate) fn imply_modules(drivers: &[Declaration], names: &mut Names, faults: &mut Faults) -> Vec<Module> {
+    drivers
+        .iter()
+        .map(|driver| {
+            let name = driver
+                .table
+                .get("module")
+                .and_then(|value| string(value, faults))
+                .filter(|name| check_name(name.value, name.inside(), faults));
+            Module(names.declare(Sort::Module, name.map_or(driver.name, |name| name.value)))
+        })
+        .collect()
+}

@@ -1,0 +1,323 @@
+//! From the tables of a file to a [`World`]: names become ids, what is left out its default.
+//!
+//! Where a mistake is found a placeholder stands (id 0, a default); the caller hands the world out
+//! only if there was none.
+
+use indexmap::IndexMap;
+
+use super::calls::{Body, Calls};
+use super::declare::{Declaration, Declared, imply_modules};
+use super::faults::Faults;
+use super::links::{Links, check_cycles, ids, links};
+use super::names::{Names, Sort};
+use super::read::{Table, Text, boolean, number, string, word, words};
+use super::spans::Span;
+use super::suggest::{did_you_mean, quoted};
+use crate::ids::{Bus, Device, Driver, Module, TaskId};
+use crate::world::{
+    AddOutcome, AsyncOutcome, BusDecl, Call, DeviceDecl, DriverDecl, Environment, Initially, Match,
+    ModuleDecl, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
+};
+
+const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
+const ADD: &[(&str, AddOutcome)] = &[
+    ("ok", AddOutcome::Ok),
+    ("fails-before-klist", AddOutcome::FailsBeforeKlist),
+    ("fails-after-klist", AddOutcome::FailsAfterKlist),
+];
+const PROBE_TYPE: &[(&str, ProbeType)] = &[
+    ("default", ProbeType::Default),
+    ("prefer-asynchronous", ProbeType::PreferAsynchronous),
+    ("force-synchronous", ProbeType::ForceSynchronous),
+];
+const MATCHES: &[(&str, Match)] =
+    &[("yes", Match::Yes), ("no", Match::No), ("defer", Match::Defer), ("error", Match::Error)];
+const REGISTERED: &[(&str, bool)] = &[("absent", false), ("registered", true)];
+const PRESENT: &[(&str, bool)] = &[("absent", false), ("present", true)];
+const ASYNC_SCHEDULE: &[(&str, AsyncOutcome)] =
+    &[("queued", AsyncOutcome::Queued), ("inline", AsyncOutcome::Inline)];
+const CONTRACT: &[(&str, bool)] = &[("kept", true), ("violated", false)];
+
+/// A world, and where its parts were written.
+pub(crate) struct Resolved {
+    pub(crate) world: World,
+    /// Where each call was written first.
+    pub(crate) calls: IndexMap<Call, Span>,
+    /// Where each device says what it is initially, or else its name.
+    pub(crate) devices: Vec<Span>,
+}
+
+/// Resolves everything that a file declares; `None` if it declares more than the limits allow.
+pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
+    let mut names = Names::default();
+    names.declare(Sort::Bus, "platform");
+    let declared = Declared::read(root, &mut names, faults)?;
+    let implied = imply_modules(&declared.drivers, &mut names, faults);
+
+    let names = &names;
+    let mut calls = Calls { names, places: IndexMap::new() };
+    let buses = buses(&declared.buses, names, faults);
+    let devices = devices(&declared.devices, names, faults);
+    let drivers = drivers(&declared.drivers, &implied, &devices, &mut calls, faults);
+    let world = World {
+        modules: modules(&declared.modules, names, faults),
+        resources: resources(&declared.resources, faults),
+        works: works(&declared.works, &mut calls, faults),
+        tasks: tasks(&declared.tasks, &mut calls, faults),
+        environment: environment(root, faults),
+        buses,
+        devices,
+        drivers,
+    };
+    check_initially(&declared.devices, &world, faults);
+    Some(Resolved {
+        world,
+        calls: calls.places,
+        devices: declared.devices.iter().map(|device| device.span_of("initially")).collect(),
+    })
+}
+
+fn buses(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<BusDecl> {
+    names
+        .of(Sort::Bus)
+        .map(|name| {
+            let bus = declared.iter().find(|bus| bus.name == name);
+            let mut flag = |key, default| bus.and_then(|bus| flag(bus.table, key, faults)).unwrap_or(default);
+            BusDecl {
+                need_parent_lock: flag("need-parent-lock", false),
+                autoprobe: flag("autoprobe", true),
+                name: name.to_owned(),
+            }
+        })
+        .collect()
+}
+
+fn devices(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<DeviceDecl> {
+    let devices: Vec<DeviceDecl> = declared
+        .iter()
+        .map(|device| DeviceDecl {
+            name: device.name.to_owned(),
+            bus: bus(device.table, names, faults),
+            parent: named(device.table, "parent", Sort::Device, names, faults).map(Device),
+            initially: initially(device.table, names, faults),
+            add: choices(device.table, "add", ADD, faults).unwrap_or(vec![AddOutcome::Ok]),
+        })
+        .collect();
+    let parents = declared.iter().zip(&devices).map(|(device, resolved)| {
+        let parent = resolved.parent;
+        parent.map(|parent| (parent.0, device.span_of("parent")))
+    });
+    let parents: Links = parents.map(|parent| parent.into_iter().collect()).collect();
+    check_cycles("parent", Sort::Device, &parents, names, faults);
+    devices
+}
+
+fn initially(device: Table, names: &Names, faults: &mut Faults) -> Initially {
+    let Some(text) = text(device, "initially", faults) else {
+        return Initially::Absent;
+    };
+    if let Some(driver) = text.value.strip_prefix("bound:") {
+        let span = text.part("bound:".len()..text.value.len());
+        let driver = names.find(Sort::Driver, driver, span, faults);
+        return driver.map_or(Initially::Absent, |driver| Initially::Bound(Driver(driver)));
+    }
+    let known = INITIALLY.iter().find(|(word, _)| *word == text.value);
+    if known.is_none() {
+        let message =
+            format!("expected \"absent\", \"added\" or \"bound:DRIVER\", found {}", quoted(text.value));
+        let words = INITIALLY.iter().map(|(word, _)| *word);
+        let help = did_you_mean(text.value, words);
+        faults.add(text.inside(), message, help);
+    }
+    known.map_or(Initially::Absent, |(_, initially)| *initially)
+}
+
+fn drivers(
+    declared: &[Declaration],
+    modules: &[Module],
+    devices: &[DeviceDecl],
+    calls: &mut Calls,
+    faults: &mut Faults,
+) -> Vec<DriverDecl> {
+    let mut drivers = Vec::new();
+    for (driver, module) in declared.iter().zip(modules) {
+        let table = driver.table;
+        let bus = bus(table, calls.names, faults);
+        drivers.push(DriverDecl {
+            name: driver.name.to_owned(),
+            bus,
+            module: *module,
+            probe_type: choice(table, "probe-type", PROBE_TYPE, faults).unwrap_or(ProbeType::Default),
+            initially_registered: choice(table, "initially", REGISTERED, faults).unwrap_or(false),
+            matches: matches(driver, bus, devices, calls.names, faults),
+            probe: calls.probe_body(table, "probe", Body::Probe, faults),
+            remove: calls.list(table, "remove", Body::Remove, faults),
+        });
+    }
+    drivers
+}
+
+fn matches(
+    driver: &Declaration,
+    bus: Bus,
+    devices: &[DeviceDecl],
+    names: &Names,
+    faults: &mut Faults,
+) -> Vec<Match> {
+    let mut matches: Vec<Match> =
+        devices.iter().map(|device| if device.bus == bus { Match::Yes } else { Match::No }).collect();
+    for entry in driver.table.table("matches", faults).entries() {
+        let device = names.find(Sort::Device, entry.key, entry.key_span.clone(), faults);
+        let value = string(entry.value, faults).and_then(|text| word(&text, MATCHES, faults));
+        let Some(device) = device.map(Device) else {
+            continue;
+        };
+        let devices_bus = devices[device.index()].bus;
+        if devices_bus != bus {
+            let message = format!(
+                "device {} is on bus {}, driver {} on bus {}",
+                quoted(entry.key),
+                quoted(names.name(Sort::Bus, devices_bus.0)),
+                quoted(driver.name),
+                quoted(names.name(Sort::Bus, bus.0)),
+            );
+            faults.add(entry.key_span, message, None);
+        } else if let Some(value) = value {
+            matches[device.index()] = value;
+        }
+    }
+    matches
+}
+
+fn modules(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<ModuleDecl> {
+    let softdeps: Links = declared
+        .iter()
+        .map(|module| links(module.table, "softdep-pre", Sort::Module, names, faults))
+        .collect();
+    check_cycles("softdep-pre", Sort::Module, &softdeps, names, faults);
+    names
+        .of(Sort::Module)
+        .enumerate()
+        .map(|(index, name)| ModuleDecl {
+            name: name.to_owned(),
+            async_probe: declared
+                .get(index)
+                .and_then(|module| flag(module.table, "async_probe", faults))
+                .unwrap_or(false),
+            softdep_pre: softdeps.get(index).map(|links| ids(links, Module)).unwrap_or_default(),
+        })
+        .collect()
+}
+
+fn resources(declared: &[Declaration], faults: &mut Faults) -> Vec<ResourceDecl> {
+    declared
+        .iter()
+        .map(|resource| ResourceDecl {
+            name: resource.name.to_owned(),
+            initially_present: choice(resource.table, "initially", PRESENT, faults).unwrap_or(false),
+        })
+        .collect()
+}
+
+fn works(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<WorkDecl> {
+    declared
+        .iter()
+        .map(|work| WorkDecl {
+            name: work.name.to_owned(),
+            run: calls.list(work.table, "run", Body::Work, faults),
+        })
+        .collect()
+}
+
+fn tasks(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<TaskDecl> {
+    let after: Links =
+        declared.iter().map(|task| links(task.table, "after", Sort::Task, calls.names, faults)).collect();
+    check_cycles("after", Sort::Task, &after, calls.names, faults);
+    declared
+        .iter()
+        .zip(&after)
+        .map(|(task, after)| TaskDecl {
+            name: task.name.to_owned(),
+            after: ids(after, TaskId),
+            run: calls.list(task.table, "run", Body::Task, faults),
+        })
+        .collect()
+}
+
+fn environment(root: Table, faults: &mut Faults) -> Environment {
+    let table = root.table("environment", faults);
+    let keys = ["async-schedule", "booted", "contract", "workers", "slow"];
+    table.only(&keys, "[environment]", faults);
+    let workers = table.get("workers");
+    Environment {
+        async_schedule: choices(table, "async-schedule", ASYNC_SCHEDULE, faults)
+            .unwrap_or(vec![AsyncOutcome::Queued]),
+        booted: flag(table, "booted", faults).unwrap_or(true),
+        contract_kept: choice(table, "contract", CONTRACT, faults).unwrap_or(true),
+        workers: workers.and_then(|value| number(value, "workers", (1, 16), faults)).unwrap_or(4),
+        slow: flag(table, "slow", faults).unwrap_or(false),
+    }
+}
+
+/// What a device says it is initially must agree with its driver and its parent.
+fn check_initially(declared: &[Declaration], world: &World, faults: &mut Faults) {
+    for (device, resolved) in declared.iter().zip(&world.devices) {
+        let span = device.span_of("initially");
+        if let Initially::Bound(driver) = resolved.initially {
+            let driver = &world.drivers[driver.index()];
+            if driver.bus != resolved.bus {
+                let message = format!(
+                    "device {} is on bus {}, driver {} on bus {}",
+                    quoted(&resolved.name),
+                    quoted(&world.buses[resolved.bus.index()].name),
+                    quoted(&driver.name),
+                    quoted(&world.buses[driver.bus.index()].name),
+                );
+                faults.add(span.clone(), message, None);
+            }
+            if !driver.initially_registered {
+                let message = format!("driver {} is not registered", quoted(&driver.name));
+                let help = format!("add initially = \"registered\" to [driver.{}]", driver.name);
+                faults.add(span.clone(), message, Some(help));
+            }
+        }
+        let parent = resolved.parent.map(|parent| &world.devices[parent.index()]);
+        if let Some(parent) = parent
+            && resolved.initially != Initially::Absent
+            && parent.initially == Initially::Absent
+        {
+            let message = format!(
+                "device {} is there from the start, but its parent {} is absent",
+                quoted(&resolved.name),
+                quoted(&parent.name)
+            );
+            faults.add(span, message, None);
+        }
+    }
+}
+
+fn bus(table: Table, names: &Names, faults: &mut Faults) -> Bus {
+    Bus(named(table, "bus", Sort::Bus, names, faults).unwrap_or(0))
+}
+
+/// The id of the thing that a key names.
+fn named(table: Table, key: &str, sort: Sort, names: &Names, faults: &mut Faults) -> Option<u8> {
+    let text = text(table, key, faults)?;
+    names.find(sort, text.value, text.inside(), faults)
+}
+
+fn text<'t>(table: Table<'t>, key: &str, faults: &mut Faults) -> Option<Text<'t>> {
+    string(table.get(key)?, faults)
+}
+
+fn flag(table: Table, key: &str, faults: &mut Faults) -> Option<bool> {
+    boolean(table.get(key)?, faults)
+}
+
+fn choice<T: Copy>(table: Table, key: &str, words: &[(&str, T)], faults: &mut Faults) -> Option<T> {
+    word(&text(table, key, faults)?, words, faults)
+}
+
+fn choices<T: Copy>(table: Table, key: &str, meanings: &[(&str, T)], faults: &mut Faults) -> Option<Vec<T>> {
+    words(table.get(key)?, key, meanings, faults)
+}

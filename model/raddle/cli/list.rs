@@ -1,0 +1,67 @@
+//! `raddle list` and `raddle new`.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use raddle::embedded::embedded;
+use raddle_driver_core::revision::REVISIONS;
+use raddle_driver_core::rules::{RULES, Rules};
+use raddle_probing::properties::HAZARDS;
+use raddle_probing::scenario::{call_forms, template};
+
+use super::out::{Out, complain};
+use super::{INPUT_ERROR, What};
+
+/// Prints one table.
+pub fn list(what: What, out: &mut Out) -> u8 {
+    match what {
+        What::Revisions => {
+            REVISIONS.iter().for_each(|r| out.line(format_args!("{:<10} {}", r.name, r.source)))
+        }
+        What::Hazards => HAZARDS.iter().for_each(|(id, about)| out.line(format_args!("{id:<21} {about}"))),
+        What::Calls => call_forms().iter().for_each(|form| out.line(form)),
+        What::Scenarios => {
+            for (path, text) in embedded() {
+                let title = raddle::check::Scenario::parse(&path, text).map(|s| s.file().title.clone());
+                out.line(format_args!("{path:<50} {}", title.unwrap_or_default()));
+            }
+        }
+        What::Rules => rules(out),
+    }
+    0
+}
+
+fn rules(out: &mut Out) {
+    for rule in RULES {
+        out.line(format_args!("{} = {}", rule.name, rule.words.join(" | ")));
+        out.line(format_args!("    {} ({})", rule.about, rule.source));
+        let mut by_value: Vec<(&str, Vec<&str>)> = Vec::new();
+        for revision in REVISIONS {
+            let value = (rule.get)(&Rules::of(revision));
+            match by_value.iter_mut().find(|(other, _)| *other == value) {
+                Some((_, names)) => names.push(revision.name),
+                None => by_value.push((value, vec![revision.name])),
+            }
+        }
+        for (value, names) in by_value {
+            out.line(format_args!("    {value}: {}", names.join(" ")));
+        }
+    }
+}
+
+/// Writes `NAME.toml`, unless it is there.
+pub fn new(name: &str, out: &mut Out) -> u8 {
+    let path = if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") };
+    let title = path.rsplit('/').next().unwrap_or(&path).trim_end_matches(".toml").to_owned();
+    let file = OpenOptions::new().write(true).create_new(true).open(&path);
+    match file.and_then(|mut file| file.write_all(template(&title).as_bytes())) {
+        Ok(()) => {
+            out.line(format_args!("{path} is written; check it with: raddle check {path}"));
+            0
+        }
+        Err(error) => {
+            complain(format_args!("raddle: {path}: {error}"));
+            INPUT_ERROR
+        }
+    }
+}

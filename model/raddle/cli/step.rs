@@ -1,0 +1,125 @@
+//! `raddle replay --step`: through a trace, forward and back, by commands on standard input.
+
+use std::fs;
+use std::io::{self, BufRead, IsTerminal};
+use std::path::Path;
+
+use raddle::dumped::{DumpedTrace, Replayed};
+use raddle_checker::render::step_words;
+use raddle_checker::story::Scene;
+
+use super::INPUT_ERROR;
+use super::out::{Out, complain};
+
+const HELP: &str = "\
+n, next, or an empty line   one step forward
+b, back                     one step back
+g N                         to after step N; 0 is the start
+m, memory                   all cells and their values
+l, locks                    who holds which mutex, and who waits
+t, tasks                    which tasks could take a step here, and which step
+s, stack                    the functions that the last step was in
+q, quit                     leave";
+
+/// Steps through a dumped trace.
+pub fn step(path: &Path, out: &mut Out) -> u8 {
+    let trace = fs::read_to_string(path).map_err(|error| error.to_string());
+    let trace = trace.and_then(|text| DumpedTrace::parse(&text));
+    let shown = trace.and_then(|trace| {
+        let replayed = trace.replay()?;
+        let scenes = trace.scenes()?;
+        Ok((trace, replayed, scenes))
+    });
+    let (trace, replayed, scenes) = match shown {
+        Ok(shown) => shown,
+        Err(error) => {
+            complain(format_args!("{}: {error}", path.display()));
+            return INPUT_ERROR;
+        }
+    };
+    out.line(format_args!("{} on {}: {}", trace.scenario, trace.revision, trace.hazard));
+    out.line(format_args!("{} steps; h shows the commands.", replayed.story.steps.len()));
+    let mut at = 0;
+    let start =
+        if trace.in_set_up { "At the start of the set-up." } else { "At the start, after the set-up." };
+    here(&replayed, &scenes, start, at, out);
+    let prompts = io::stdin().is_terminal();
+    let mut lines = io::stdin().lock().lines();
+    loop {
+        if prompts {
+            out.text("> ");
+        }
+        out.flush();
+        let Some(Ok(line)) = lines.next() else { break };
+        if out.is_gone() {
+            break;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let scene = &scenes[at];
+        match words[..] {
+            [] | ["n" | "next"] if at + 1 < scenes.len() => at += 1,
+            [] | ["n" | "next"] => {
+                out.line("This is the end.");
+                continue;
+            }
+            ["b" | "back"] => at = at.saturating_sub(1),
+            ["g" | "go", number] => match number.parse::<usize>() {
+                Ok(number) if number < scenes.len() => at = number,
+                _ => {
+                    out.line(format_args!("There are {} steps.", scenes.len() - 1));
+                    continue;
+                }
+            },
+            ["m" | "memory"] => {
+                scene.memory.iter().for_each(|(cell, value)| out.line(format_args!("  {cell} = {value}")));
+                continue;
+            }
+            ["l" | "locks"] => {
+                locks(scene, out);
+                continue;
+            }
+            ["t" | "tasks"] => {
+                scene.ready.iter().for_each(|(task, step)| out.line(format_args!("  {task} could {step}")));
+                continue;
+            }
+            ["s" | "stack"] => {
+                let last = at.checked_sub(1).map(|last| &replayed.story.steps[last].stack);
+                last.into_iter().flatten().for_each(|call| out.line(format_args!("  {call}")));
+                continue;
+            }
+            ["q" | "quit"] => break,
+            _ => {
+                out.line(HELP);
+                continue;
+            }
+        }
+        here(&replayed, &scenes, start, at, out);
+    }
+    u8::from(!replayed.shows)
+}
+
+/// The step that led here.
+fn here(replayed: &Replayed, scenes: &[Scene], start: &str, at: usize, out: &mut Out) {
+    let story = &replayed.story;
+    let Some(step) = at.checked_sub(1).and_then(|last| story.steps.get(last)) else {
+        out.line(start);
+        return;
+    };
+    let inside = step.stack.last().map_or(String::new(), |call| format!(" in {call}"));
+    let actor = &story.actors[step.actor].name;
+    out.line(format_args!("{at}/{} [{actor}]{inside}: {}", scenes.len() - 1, step_words(story, step)));
+    out.line(format_args!("    {}", step.at));
+    if at + 1 == scenes.len()
+        && let Some(hazard) = &story.hazard
+    {
+        out.line(format_args!("{}: {}.", hazard.id, hazard.text));
+    }
+}
+
+fn locks(scene: &Scene, out: &mut Out) {
+    if scene.locks.is_empty() {
+        out.line("  no mutex is held");
+    }
+    scene.locks.iter().for_each(|(lock, task)| out.line(format_args!("  {lock} is held by {task}")));
+    scene.waiting.iter().for_each(|(task, on)| out.line(format_args!("  {task} waits: {on}")));
+}

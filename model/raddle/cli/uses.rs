@@ -1,0 +1,165 @@
+//! `raddle graph`, `raddle coverage` and `raddle report`.
+
+use std::fs;
+use std::path::Path;
+
+use indexmap::{IndexMap, IndexSet};
+use raddle::check::{Options, Scenario};
+use raddle::embedded::{embedded, source_line};
+use raddle::page::page;
+use raddle::uses::{Coverage, coverage, function_graph, lock_graph, state_graph};
+use raddle_checker::search::reference::Limits;
+use raddle_probing::scenario::scenario_files;
+
+use super::out::{Out, complain};
+use super::{CoverageArgs, GraphArgs, INPUT_ERROR, ReportArgs};
+
+/// So many states are explored for the automaton of a function in each scenario that is tried.
+const FUNCTION_STATES: usize = 20_000;
+
+/// So many states are drawn at the most.
+const DRAWN_STATES: usize = 2_000;
+
+fn load(path: &Path) -> Option<Scenario> {
+    Scenario::load(path).map_err(|errors| errors.iter().for_each(complain)).ok()
+}
+
+/// All scenarios below the paths, unless something is wrong with one.
+fn load_all(paths: &[std::path::PathBuf], slow: bool) -> Option<Vec<Scenario>> {
+    let mut scenarios = Vec::new();
+    for path in paths {
+        for file in scenario_files(path).map_err(complain).ok()? {
+            let scenario = load(&file)?;
+            if slow || !scenario.file().world.environment.slow || *path == file {
+                scenarios.push(scenario);
+            }
+        }
+    }
+    Some(scenarios)
+}
+
+fn failed(error: impl std::fmt::Display) -> u8 {
+    complain(format_args!("raddle: {error}"));
+    INPUT_ERROR
+}
+
+/// Prints a graph.
+pub fn graph(args: &GraphArgs, out: &mut Out) -> u8 {
+    let limit = args.max_states;
+    let result = match (&args.function, &args.locks, &args.states) {
+        (_, Some(path), _) => {
+            let Some(scenario) = load(path) else { return INPUT_ERROR };
+            lock_graph(&scenario, revision(args, &scenario), limit.unwrap_or(usize::MAX)).map(Some)
+        }
+        (_, _, Some(path)) => {
+            let Some(scenario) = load(path) else { return INPUT_ERROR };
+            let revision = revision(args, &scenario);
+            let limit = limit.unwrap_or(DRAWN_STATES);
+            let limits = Limits { state_limit: Some(limit), ..Limits::default() };
+            let options = Options { limits, ..Options::default() };
+            match scenario.check_on(revision, &options, |_| {}) {
+                Ok(report) => state_graph(&scenario, revision, report.violations.first(), limit).map(Some),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        (Some(function), ..) => of_function(function, args),
+        (None, None, None) => Err("name a function, or use --locks or --states".to_owned()),
+    };
+    match result {
+        Ok(Some(dot)) => {
+            out.text(dot);
+            0
+        }
+        Ok(None) => failed("no scenario that was tried calls this function on this revision; try --scenario"),
+        Err(error) => failed(error),
+    }
+}
+
+fn revision<'a>(args: &'a GraphArgs, scenario: &'a Scenario) -> &'a str {
+    args.revision.as_deref().unwrap_or(&scenario.file().revisions[0])
+}
+
+/// The automaton of a function, in the scenario that is given or in the first built-in one that has it.
+fn of_function(function: &str, args: &GraphArgs) -> Result<Option<String>, String> {
+    let limit = args.max_states.unwrap_or(FUNCTION_STATES);
+    if let Some(path) = &args.scenario {
+        let scenario = Scenario::load(path).map_err(|errors| errors[0].to_string())?;
+        return function_graph(&scenario, revision(args, &scenario), function, limit);
+    }
+    for (path, text) in embedded() {
+        let Ok(scenario) = Scenario::parse(&path, text) else { continue };
+        if scenario.file().world.environment.slow {
+            continue;
+        }
+        if let Some(dot) = function_graph(&scenario, revision(args, &scenario), function, limit)? {
+            return Ok(Some(dot));
+        }
+    }
+    Ok(None)
+}
+
+/// Prints what the scenarios never did.
+pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
+    let Some(scenarios) = load_all(&args.paths, args.slow) else { return INPUT_ERROR };
+    // By revision and function: only what the same code does elsewhere can be missed here.
+    let mut all: IndexMap<(String, String), IndexSet<String>> = IndexMap::new();
+    let mut rows: Vec<(String, String, Coverage)> = Vec::new();
+    let options = Options { revisions: args.revisions.clone(), ..Options::default() };
+    for scenario in &scenarios {
+        for revision in scenario.revisions(&options) {
+            let found = match coverage(scenario, revision, args.max_states) {
+                Ok(found) => found,
+                Err(error) => return failed(error),
+            };
+            for (function, places) in &found.functions {
+                all.entry((revision.clone(), function.clone())).or_default().extend(places.iter().cloned());
+            }
+            rows.push((scenario.file().path.clone(), revision.clone(), found));
+        }
+    }
+    for (path, revision, found) in rows {
+        let cut = if found.complete { "" } else { " (not all states were visited)" };
+        out.line(format_args!("{path} on {revision}{cut}"));
+        for call in &found.uncontended {
+            out.line(format_args!("    never met a contender: {call}"));
+        }
+        for (function, places) in &found.functions {
+            let known = &all[&(revision.clone(), function.clone())];
+            let missing = known.iter().filter(|place| !places.contains(*place));
+            for place in missing {
+                let line = source_line(place).unwrap_or("");
+                out.line(format_args!("    never taken in {function}: {place}  {line}"));
+            }
+        }
+    }
+    0
+}
+
+/// Writes the page of a run.
+pub fn report(args: &ReportArgs, out: &mut Out) -> u8 {
+    let Some(scenarios) = load_all(&args.paths, args.slow) else { return INPUT_ERROR };
+    let options = Options { revisions: args.revisions.clone(), ..Options::default() };
+    let mut checked = Vec::new();
+    for scenario in scenarios {
+        for revision in scenario.revisions(&options) {
+            match scenario.check_on(revision, &options, |_| {}) {
+                Ok(report) => checked.push((scenario.clone(), report)),
+                Err(error) => {
+                    complain(error);
+                    return INPUT_ERROR;
+                }
+            }
+        }
+    }
+    let path = args.out.join("index.html");
+    let written = page(&checked).and_then(|page| {
+        fs::create_dir_all(&args.out).and_then(|()| fs::write(&path, page)).map_err(|error| error.to_string())
+    });
+    match written {
+        Ok(()) => {
+            out.line(format_args!("{} is written: {} rows", path.display(), checked.len()));
+            u8::from(checked.iter().any(|(_, report)| !report.as_expected()))
+        }
+        Err(error) => failed(format_args!("{}: {error}", path.display())),
+    }
+}
