@@ -29,6 +29,7 @@ use super::{Options, Result};
 use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::place::Place;
 use raddle_checker::machine::program::{Native, SlotKind};
 use raddle_checker::machine::value::Obs;
 
@@ -310,7 +311,7 @@ struct OnLoom<'a, P: Native> {
 }
 
 impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
-    fn step(&self, op: Op, _at: &'static std::panic::Location<'static>) -> Step<Obs> {
+    fn step(&self, op: Op, _at: Place) -> Step<Obs> {
         let OnLoom { tokens, slot } = *self;
         let shared = &tokens.shared;
         let first = shared.announce(slot, &op);

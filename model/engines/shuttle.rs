@@ -17,6 +17,7 @@ use super::native::{Choosing, Kept, Shared, fixed, lock};
 use super::{Options, Result, Scheduler as Which};
 use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use raddle_checker::machine::op::Op;
+use raddle_checker::machine::place::Place;
 use raddle_checker::machine::program::Native;
 use raddle_checker::machine::value::Obs;
 use raddle_checker::story::Turn;
@@ -265,7 +266,7 @@ struct OnShuttle<'a, P: Native> {
 }
 
 impl<P: Native> Backend for OnShuttle<'_, P> {
-    fn step(&self, op: Op, _at: &'static std::panic::Location<'static>) -> Step<Obs> {
+    fn step(&self, op: Op, _at: Place) -> Step<Obs> {
         self.shared.announce(self.slot, &op);
         if !self.chosen.replace(false) {
             ::shuttle::thread::yield_now();

@@ -7,13 +7,13 @@
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
-use std::panic::Location;
 
 use rustc_hash::FxHasher;
 
 use crate::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
 use crate::machine::layout::Layout;
 use crate::machine::op::{Entry, Op};
+use crate::machine::place::Place;
 use crate::machine::program::{Call, Next};
 use crate::machine::value::Obs;
 
@@ -115,7 +115,7 @@ struct Rerun {
     /// How far each entered frame has been replayed.
     at: Vec<usize>,
     observed: Option<Obs>,
-    next: Option<(Op, &'static Location<'static>)>,
+    next: Option<(Op, Place)>,
     turns: u32,
 }
 
@@ -154,7 +154,7 @@ impl Rerun {
 }
 
 impl Backend for Recorded {
-    fn step(&self, op: Op, at: &'static Location<'static>) -> Step<Obs> {
+    fn step(&self, op: Op, at: Place) -> Step<Obs> {
         let mut state = self.0.borrow_mut();
         let signature = signature(&op);
         if let Some(values) = state.recorded(signature, &op) {

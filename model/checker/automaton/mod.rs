@@ -10,8 +10,6 @@ pub mod history;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::panic::Location;
-
 use indexmap::IndexMap;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -19,6 +17,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::machine::blocked::{Hold, holds};
 use crate::machine::op::{Entry, Op};
+use crate::machine::place::Place;
 use crate::machine::program::{Next, Program};
 use crate::machine::value::Obs;
 
@@ -28,7 +27,7 @@ pub struct Node<C> {
     /// The program's own value for it.
     pub control: C,
     /// The next step, and where the model says so; `None` at the end.
-    pub next: Option<(Op, &'static Location<'static>)>,
+    pub next: Option<(Op, Place)>,
     /// What a task here holds that others wait for.
     pub holds: Vec<Hold>,
 }

@@ -2,10 +2,10 @@
 //! atomic step of the machine.
 
 use std::ops::ControlFlow;
-use std::panic::Location;
 
 use super::layout::{Cell, CellId, Layout};
 use super::op::{Action, Entry, Op};
+use super::place::Place;
 use super::value::{Datum, Object, Obs, Observe};
 
 /// The engine's: this task cannot go on now.
@@ -40,7 +40,7 @@ pub trait Backend {
     /// # Errors
     ///
     /// [`Pause`] if the task cannot go on now.
-    fn step(&self, op: Op, at: &'static Location<'static>) -> Step<Obs>;
+    fn step(&self, op: Op, at: Place) -> Step<Obs>;
 
     /// A function or loop is entered.
     fn enter(&self, frame: Frame) -> Entered;
@@ -207,13 +207,22 @@ impl<'a> Cpu<'a> {
     /// [`Pause`] if the task cannot go on now; so for all steps below.
     #[track_caller]
     pub fn step(&self, op: impl Into<Op>) -> Step<Obs> {
-        self.backend.step(op.into(), Location::caller())
+        self.backend.step(op.into(), Place::caller())
+    }
+
+    /// One step, made at a place that is not the caller's line of Rust.
+    ///
+    /// # Errors
+    ///
+    /// [`Pause`] if the task cannot go on now.
+    pub fn step_at(&self, op: impl Into<Op>, at: Place) -> Step<Obs> {
+        self.backend.step(op.into(), at)
     }
 
     /// One step that observes a single value.
     #[track_caller]
     pub fn observe<T: Datum>(&self, op: impl Into<Op>) -> Step<T> {
-        self.backend.step(op.into(), Location::caller()).map(T::from_obs)
+        self.backend.step(op.into(), Place::caller()).map(T::from_obs)
     }
 
     /// Reads a cell.

@@ -11,6 +11,7 @@ pub mod hazard;
 pub mod klist;
 pub mod layout;
 pub mod op;
+pub mod place;
 pub mod program;
 pub mod race;
 pub mod rename;

@@ -2,12 +2,12 @@
 
 use std::fmt::Debug;
 use std::hash::Hash;
-use std::panic::Location;
 
 use super::cpu::{Cpu, Step};
 use super::hazard::Hazard;
 use super::layout::{CellId, Field, Layout};
 use super::op::{Access, Entry, Event, Op};
+use super::place::Place;
 use super::rename::Renaming;
 use super::value::{Object, Obs};
 
@@ -54,7 +54,7 @@ pub struct Call {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
     /// This step, made at this place in the source.
-    Step(Op, &'static Location<'static>),
+    Step(Op, Place),
     /// Nothing: it has ended.
     Done,
 }

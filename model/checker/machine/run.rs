@@ -6,6 +6,7 @@ use super::blocked::{Hold, TaskView, Waiter, deadlocked, holds};
 use super::effect::{apply, occupy, permute};
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
+use super::place::Place;
 use super::program::{Call, Next, Program, SlotKind};
 use super::race::races;
 use super::value::Obs;
@@ -16,7 +17,7 @@ pub struct Task<C> {
     /// Where it is.
     pub control: C,
     /// Its next step; `None` when it has ended.
-    pub next: Option<(Op, &'static std::panic::Location<'static>)>,
+    pub next: Option<(Op, Place)>,
     /// What it holds.
     pub holds: Vec<Hold>,
     /// The how-manieth task it is of all that were started in this run.
@@ -50,7 +51,7 @@ pub struct Taken {
     /// What it did.
     pub op: Op,
     /// Where the model says so.
-    pub at: &'static std::panic::Location<'static>,
+    pub at: Place,
     /// What it observed; `None` if the step was a hazard.
     pub observed: Option<Obs>,
     /// The slot of a task that it started.
