@@ -1,128 +1,55 @@
-//! The processor that modelled driver-core functions run on: the machine's, with the rules of the
-//! revision and the primitives that the driver core builds on it.
+//! The processor of the hand model: that of [`raddle_probing`], with the rules of the revision and what
+//! they decide about locks and asynchronous probing.
 
 use std::ops::Deref;
 
-use super::rules::{AttachStrategy, InitWaits, ParentLock, Rules};
-use raddle_checker::atoms;
-use raddle_checker::machine::cpu::{self, KlistIter, Step};
-use raddle_checker::machine::layout::CellId;
-use raddle_checker::machine::op::{Action, Entry, Op};
-use raddle_checker::machine::value::{Datum, Object, Obs, Observe, next_atom};
+use super::rules::{AttachStrategy, ParentLock, Rules};
+use raddle_checker::machine::cpu::Step;
+use raddle_probing::cpu;
 use raddle_probing::ids::{Device, Driver};
-use raddle_probing::objects::{AttachWork, Core, DEVICE_REFS, Private};
-use raddle_probing::properties::event;
-use raddle_probing::world::{AsyncOutcome, Match, ProbeType, World};
+use raddle_probing::objects::AttachWork;
+use raddle_probing::world::ProbeType;
 
-/// A kernel error that modelled code tells apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Errno {
-    /// `-ENODEV`, `-EIO` and every other error that only says no.
-    Failed,
-    /// `-EPROBE_DEFER`.
-    ProbeDefer,
-    /// `-EBUSY` or `-EEXIST`: it is there already.
-    Busy,
-}
+pub use raddle_probing::cpu::{DEFAULT_DOMAIN, Errno, ND_DOMAIN};
 
-impl Observe for Errno {
-    fn record(&self, to: &mut Vec<Obs>) {
-        to.push(Obs::Int(match self {
-            Errno::Failed => 0,
-            Errno::ProbeDefer => 1,
-            Errno::Busy => 2,
-        }));
-    }
-
-    fn replay(from: &mut std::slice::Iter<'_, Obs>) -> Self {
-        match next_atom(from) {
-            Obs::Int(0) => Errno::Failed,
-            Obs::Int(1) => Errno::ProbeDefer,
-            _ => Errno::Busy,
-        }
-    }
-}
-
-/// The functions that spawned tasks, items and scenario tasks run.
+/// The functions of the hand model that spawned tasks and items run.
 pub mod entry {
-    /// A task of the scenario; its number.
-    pub const TASK: u8 = 0;
-    /// `driver_register` in the set-up; a driver.
-    pub const SET_UP_DRIVER: u8 = 1;
-    /// `device_add` in the set-up; a device.
-    pub const SET_UP_DEVICE: u8 = 2;
-    /// `deferred_probe_work_func`.
-    pub const DEFERRED: u8 = 3;
-    /// A driver's work item; its number.
-    pub const WORK: u8 = 4;
-    /// Luis' `driver_attach_workfn`, on the workqueue; a driver.
-    pub const ATTACH_WORKFN: u8 = 5;
-    /// The same in a kernel thread; a driver.
-    pub const ATTACH_KTHREAD: u8 = 6;
-    /// `driver_attach_async`; a driver.
-    pub const DRIVER_ATTACH_ASYNC: u8 = 7;
-    /// `__driver_attach_async_helper`; a device, and as a ghost the driver it is for.
-    pub const DRIVER_ATTACH_HELPER: u8 = 8;
-    /// `__device_attach_async_helper`; a device.
-    pub const DEVICE_ATTACH_HELPER: u8 = 9;
-    /// `nd_async_device_register`; a device.
-    pub const ND_REGISTER: u8 = 10;
-    /// `modprobe`; a module and a ticket.
-    pub const MODPROBE: u8 = 11;
-    /// A task without calls.
-    pub const NOTHING: u8 = 12;
-}
+    use raddle_probing::cpu::entry::SUBJECT;
 
-/// The async domain of everything but libnvdimm.
-pub const DEFAULT_DOMAIN: u8 = 0;
-/// libnvdimm's own async domain.
-pub const ND_DOMAIN: u8 = 1;
+    /// Luis' `driver_attach_workfn`, on the workqueue; a driver.
+    pub const ATTACH_WORKFN: u8 = SUBJECT;
+    /// The same in a kernel thread; a driver.
+    pub const ATTACH_KTHREAD: u8 = SUBJECT + 1;
+    /// `driver_attach_async`; a driver.
+    pub const DRIVER_ATTACH_ASYNC: u8 = SUBJECT + 2;
+    /// `__driver_attach_async_helper`; a device, and as a ghost the driver it is for.
+    pub const DRIVER_ATTACH_HELPER: u8 = SUBJECT + 3;
+    /// `__device_attach_async_helper`; a device.
+    pub const DEVICE_ATTACH_HELPER: u8 = SUBJECT + 4;
+    /// `nd_async_device_register`; a device.
+    pub const ND_REGISTER: u8 = SUBJECT + 5;
+}
 
 /// The processor.
 #[derive(Clone, Copy)]
 pub struct Cpu<'a> {
-    machine: cpu::Cpu<'a>,
-    world: &'a World,
+    probing: cpu::Cpu<'a>,
     rules: &'a Rules,
-    watched: Watched,
-}
-
-/// What scenarios look at, so that steps that nobody could see are left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Watched {
-    /// Some task uses a driver's bind and unbind files.
-    pub bind_files: bool,
-    /// Some task reads a device's uevent file.
-    pub uevent: bool,
-    /// Some task loads a module, and the revision looks at `PF_USED_ASYNC`.
-    pub used_async: bool,
-    /// Whether deferral is enabled by a task.
-    pub enable: bool,
-    /// Whether a task blocks probing.
-    pub block: bool,
-    /// Whether a task waits for probing to end.
-    pub barriers: bool,
 }
 
 impl<'a> Deref for Cpu<'a> {
     type Target = cpu::Cpu<'a>;
 
     fn deref(&self) -> &Self::Target {
-        &self.machine
+        &self.probing
     }
 }
 
 impl<'a> Cpu<'a> {
-    /// The machine's processor, for this world under these rules.
+    /// A processor under these rules.
     #[must_use]
-    pub fn new(machine: cpu::Cpu<'a>, world: &'a World, rules: &'a Rules, watched: Watched) -> Self {
-        Cpu { machine, world, rules, watched }
-    }
-
-    /// What the scenario declares.
-    #[must_use]
-    pub fn world(&self) -> &'a World {
-        self.world
+    pub fn new(probing: cpu::Cpu<'a>, rules: &'a Rules) -> Self {
+        Cpu { probing, rules }
     }
 
     /// The rules of the revision, with the scenario's overrides.
@@ -131,28 +58,10 @@ impl<'a> Cpu<'a> {
         self.rules
     }
 
-    /// What somebody in this scenario looks at.
-    #[must_use]
-    pub fn watched(&self) -> Watched {
-        self.watched
-    }
-
-    /// What the bus' match function says; it never changes.
-    #[must_use]
-    pub fn match_of(&self, dev: Device, drv: Driver) -> Match {
-        self.world.drivers[drv.index()].matches[dev.index()]
-    }
-
-    /// The parent of a device.
-    #[must_use]
-    pub fn parent(&self, dev: Device) -> Option<Device> {
-        self.world.devices[dev.index()].parent
-    }
-
     /// `driver_allows_async_probing`: constant for a driver.
     #[must_use]
     pub fn driver_allows_async_probing(&self, drv: Driver) -> bool {
-        let decl = &self.world.drivers[drv.index()];
+        let decl = &self.world().drivers[drv.index()];
         let known = matches!(
             self.rules.attach_strategy,
             AttachStrategy::AsyncPerDriver | AttachStrategy::AsyncPerDevice
@@ -161,36 +70,18 @@ impl<'a> Cpu<'a> {
             && match decl.probe_type {
                 ProbeType::PreferAsynchronous => true,
                 ProbeType::ForceSynchronous => false,
-                ProbeType::Default => self.world.modules[decl.module.index()].async_probe,
+                ProbeType::Default => self.world().modules[decl.module.index()].async_probe,
             }
-    }
-
-    /// Dereferences a driver pointer.
-    #[track_caller]
-    pub fn deref_driver(&self, drv: Driver) -> Step<()> {
-        self.touch(drv.object())
-    }
-
-    /// `device_lock`.
-    #[track_caller]
-    pub fn device_lock(&self, dev: Device) -> Step<()> {
-        self.lock(dev.mutex())
-    }
-
-    /// `device_unlock`.
-    #[track_caller]
-    pub fn device_unlock(&self, dev: Device) -> Step<()> {
-        self.unlock(dev.mutex())
     }
 
     /// The parent whose lock is taken with the device's own (8c97a46af04b, v4.18).
     #[must_use]
     pub fn locked_parent(&self, dev: Device) -> Option<Device> {
-        let decl = &self.world.devices[dev.index()];
+        let decl = &self.world().devices[dev.index()];
         let takes = match self.rules.parent_lock {
             ParentLock::Always => true,
             ParentLock::Never => false,
-            ParentLock::ByFlag => self.world.buses[usize::from(decl.bus.0)].need_parent_lock,
+            ParentLock::ByFlag => self.world().buses[usize::from(decl.bus.0)].need_parent_lock,
         };
         decl.parent.filter(|_| takes)
     }
@@ -212,155 +103,9 @@ impl<'a> Cpu<'a> {
         Ok(())
     }
 
-    /// `get_device`.
-    #[track_caller]
-    pub fn get_device(&self, dev: Device) -> Step<()> {
-        self.observe(Action::Get(self.cell(dev.refs())))
-    }
-
-    /// `put_device`. The last put frees the device, then drops its parent if it still holds it.
-    pub fn put_device(&self, dev: Device) -> Step<()> {
-        self.putting(dev, vec![])
-    }
-
-    /// `put_device`, in the same step as what goes before it.
-    pub fn putting(&self, dev: Device, mut before: Vec<Action>) -> Step<()> {
-        let Some(parent) = self.parent(dev) else {
-            before.push(Action::Put(self.cell(dev.refs())));
-            return self.step(before).map(|_| ());
-        };
-        self.call("put_device", &atoms![dev], || {
-            // Whether it holds its parent is read before the step that may free it.
-            let holds = self.load(dev.holds_parent())?;
-            before.push(Action::Put(self.cell(dev.refs())));
-            let last: bool = self.observe(before)?;
-            if last && holds {
-                self.put_device(parent)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// `dev->p` is followed: it is NULL once a failed `device_add` has freed it.
-    pub fn private(&self, dev: Device) -> Action {
-        Action::Follow(self.cell(dev.p()))
-    }
-
-    /// `drv->p` is followed: the driver must be there, the pointer not NULL.
-    pub fn driver_private(&self, drv: Driver) -> [Action; 3] {
-        [
-            Action::Touch(drv.object()),
-            Action::Follow(self.cell(drv.p())),
-            Action::Touch(Private(drv.0).object()),
-        ]
-    }
-
-    /// Drops what the walk of a bus' devices still owes: the reference of a node that died under it.
-    pub fn put_walked(&self, left: KlistIter, iter: KlistIter) -> Step<()> {
-        match left.node() {
-            Some(node) if iter.died() => self.put_device(Device(node)),
-            _ => Ok(()),
-        }
-    }
-
-    /// A klist's member, with a reference on it, if it is there.
-    #[track_caller]
-    pub fn find_device(&self, dev: Device) -> Step<bool> {
-        let bus = self.world.devices[dev.index()].bus;
-        self.observe(Action::KlistFind(self.cell(bus.klist_devices()), dev.object(), DEVICE_REFS))
-    }
-
-    /// `async_schedule`: queues the entry, or runs its function here (no memory, over `MAX_WORK`).
-    ///
-    /// `inline` runs the function. KERNEL.md 2.0, async.
-    pub fn async_schedule(
-        &self,
-        domain: u8,
-        function: u8,
-        args: &[Obs],
-        inline: impl FnOnce() -> Step<()>,
-    ) -> Step<()> {
-        let outcomes = &self.world.environment.async_schedule;
-        match outcomes[self.choose(outcomes.len())?] {
-            AsyncOutcome::Queued => {
-                let entry = Entry { function, args: args.to_vec() };
-                let mut actions = Vec::new();
-                if self.watched.used_async {
-                    actions.push(Action::SetOwn(self.cell(Core.used_async()), true));
-                }
-                // A barrier must know which entries there are.
-                let mark = self.watched.barriers.then(|| self.cell(Core.entries()));
-                let lists = self.cell(Core.async_lists());
-                actions.push(Action::AsyncSchedule { lists, domain, entry, mark });
-                self.step(actions).map(|_| ())
-            }
-            AsyncOutcome::Inline => inline(),
-        }
-    }
-
-    /// `async_synchronize_full`: until no entry of any domain is on the lists.
-    #[track_caller]
-    pub fn async_synchronize_full(&self) -> Step<()> {
-        self.step(Action::AsyncAwait(self.cell(Core.async_lists()), None)).map(|_| ())
-    }
-
-    /// `current_is_async`: whether the current worker runs an async entry.
-    #[must_use]
-    pub fn current_is_async(&self) -> bool {
-        matches!(
-            self.current().function,
-            entry::DRIVER_ATTACH_ASYNC
-                | entry::DRIVER_ATTACH_HELPER
-                | entry::DEVICE_ATTACH_HELPER
-                | entry::ND_REGISTER
-        )
-    }
-
-    /// The end of an async entry: it leaves the lists.
-    pub fn async_end(&self, domain: u8) -> Step<()> {
-        self.step(Action::AsyncEnd(self.cell(Core.async_lists()), domain)).map(|_| ())
-    }
-
-    /// An op that tells the checks of an event.
-    pub fn telling(&self, op: impl Into<Op>, kind: u8, args: &[Obs]) -> Op {
-        let mut all = [Obs::None; 3];
-        all[..args.len()].copy_from_slice(args);
-        op.into().telling(kind, all)
-    }
-
-    /// Tells the checks of an event, as a step of its own.
-    #[track_caller]
-    pub fn tell(&self, about: Object, kind: u8, args: &[Obs]) -> Step<()> {
-        self.step(self.telling(Action::Touch(about), kind, args)).map(|_| ())
-    }
-
-    /// A kernel warning: the task goes on.
-    #[track_caller]
-    pub fn warn(&self, about: Object) -> Step<()> {
-        self.tell(about, event::WARN, &atoms![about])
-    }
-
     /// The driver's `attach_work`.
     #[must_use]
     pub fn attach_work(&self, drv: Driver) -> AttachWork {
         AttachWork(drv.0)
-    }
-
-    /// Whether `load_module` waits only if its task has scheduled async work.
-    #[must_use]
-    pub fn waits_if_async_used(&self) -> bool {
-        self.rules.init_waits == InitWaits::IfAsyncUsed
-    }
-
-    /// The `deferred_probe_mutex`, for steps that are wholly under it.
-    #[must_use]
-    pub fn deferred_probe_mutex(&self) -> CellId {
-        self.cell(Core.deferred_probe_mutex())
-    }
-
-    /// An object as an atom.
-    #[must_use]
-    pub fn atom(&self, value: impl Datum) -> Obs {
-        value.to_obs()
     }
 }

@@ -8,12 +8,13 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
-use super::probe::{__driver_probe_device, By, Probed, driver_bound, driver_probe_device};
+use super::probe::{__driver_probe_device, Probed, driver_bound, driver_probe_device};
 use super::rules::{AsyncStash, AttachStrategy};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{KlistIter, Step};
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Object, Observe};
+use raddle_probing::body::By;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{Core, DRIVER, DRVDATA};
 use raddle_probing::properties::event;

@@ -3,8 +3,7 @@
 //! Left out: runtime power management, pins and DMA, device links, devres, attribute groups, notifiers
 //! and uevents; with them the failures of the core itself.
 
-use super::body::{call_probe, probe_returned};
-use super::cpu::{Cpu, Errno, entry};
+use super::cpu::{Cpu, Errno};
 use super::dd::{all_probes_deferred, is_dead};
 use super::deferred::{
     driver_deferred_probe_add, driver_deferred_probe_del, driver_deferred_probe_trigger, drop_sample,
@@ -14,7 +13,8 @@ use super::rules::DeferredRetry;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
-use raddle_checker::machine::value::{Datum, Obs, Observe};
+use raddle_checker::machine::value::{Obs, Observe};
+use raddle_probing::body::{By, call_probe, probe_returned};
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::Core;
 use raddle_probing::properties::event;
@@ -28,15 +28,6 @@ pub enum Probed {
     Failed(Errno),
     /// The core refused, and the probe was not called.
     Refused(Errno),
-}
-
-/// On whose behalf a device is probed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// The core's own.
-    Core,
-    /// A write to the sysfs file `bind` from v5.14 on, which barriers do not wait for.
-    Bind,
 }
 
 impl Observe for Probed {
@@ -204,15 +195,4 @@ pub fn count_bind(cpu: &Cpu<'_>, up: bool) -> Step<()> {
         cpu.step(Action::Net(cpu.cell(Core.trigger_count()), up))?;
     }
     Ok(())
-}
-
-/// The driver that an async entry was scheduled for, if it is this device's: a ghost of the entry.
-#[must_use]
-pub fn scheduled_for(cpu: &Cpu<'_>, dev: Device) -> Obs {
-    match cpu.current() {
-        current if current.function == entry::DRIVER_ATTACH_HELPER && current.args[0] == dev.to_obs() => {
-            current.args[1]
-        }
-        _ => Obs::None,
-    }
 }

@@ -5,11 +5,11 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::attach_work::flush_attach_work;
-use super::body::call_remove;
 use super::cpu::Cpu;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
+use raddle_probing::body::call_remove;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{DEVICE_REFS, Private};
 use raddle_probing::properties::event;

@@ -1,9 +1,18 @@
 //! What every subject of raddle shares: the scenario language, the world that a scenario declares, its
 //! memory, the events that modelled code tells, and the hazards of probing.
 
+mod alike;
 pub mod barrier;
+pub mod body;
+pub mod call;
+pub mod calls;
+pub mod cpu;
 pub mod ids;
+pub mod module;
 pub mod objects;
+pub mod program;
 pub mod properties;
 pub mod scenario;
+pub mod subject;
+mod words;
 pub mod world;

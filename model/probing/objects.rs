@@ -3,7 +3,6 @@
 use super::ids::{Bus, Device, Driver, Module, Resource, Work};
 use super::world::World;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout};
-use raddle_checker::machine::program::SlotDecl;
 use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
 use raddle_checker::observe_datum;
@@ -317,9 +316,10 @@ pub const OWED: u8 = 1;
 pub const OWED_WITH: u8 = 2;
 
 /// Lays out the memory of a world, and the bytes with which it begins.
-pub fn lay_out(world: &World, slots: &[SlotDecl]) -> (Layout, Vec<u8>) {
+///
+/// `count`: the number of places for tasks.
+pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
     let mut layout = Layout::new();
-    let count = u8::try_from(slots.len()).expect("internal: too many slots");
     let mut set: Vec<(CellId, u8)> = Vec::new();
     lay_out_core(world, &mut layout, count, &mut set);
     for i in 0..world.drivers.len() as u8 {

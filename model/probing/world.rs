@@ -4,7 +4,8 @@
 //! Follows SCENARIOS.md 1 (the tables of a file) and 2 (the calls). Every name has been resolved to
 //! an id, every default filled in. Nothing here knows text, lines or columns.
 
-use super::ids::{Bus, Device, Driver, Module, Resource, TaskId, Work};
+use super::call::Call;
+use super::ids::{Bus, Device, Driver, Module, TaskId};
 
 /// Everything a scenario declares, in the file's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,85 +205,4 @@ pub struct Environment {
     pub workers: u8,
     /// Only checked by the documented slow command.
     pub slow: bool,
-}
-
-/// One call. In a body `None` stands for the device at hand; in tasks and work items it never occurs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
-    /// `load_module(m)`
-    LoadModule(Module),
-    /// `delete_module(m)`
-    DeleteModule(Module),
-    /// `driver_register(v)`
-    DriverRegister(Driver),
-    /// `driver_unregister(v)`
-    DriverUnregister(Driver),
-    /// `device_add(d)`
-    DeviceAdd(Option<Device>),
-    /// `device_del(d)`
-    DeviceDel(Option<Device>),
-    /// `device_register(d)`
-    DeviceRegister(Option<Device>),
-    /// `device_unregister(d)`
-    DeviceUnregister(Option<Device>),
-    /// `get_device(d)`
-    GetDevice(Option<Device>),
-    /// `put_device(d)`
-    PutDevice(Option<Device>),
-    /// `bind(v, d)`
-    Bind(Driver, Option<Device>),
-    /// `unbind(v, d)`
-    Unbind(Driver, Option<Device>),
-    /// `drivers_probe(d)`
-    DriversProbe(Option<Device>),
-    /// `bus_rescan_devices(bus)`
-    BusRescanDevices(Bus),
-    /// `device_reprobe(d)`
-    DeviceReprobe(Option<Device>),
-    /// `device_shutdown()`
-    DeviceShutdown,
-    /// `device_block_probing()`
-    DeviceBlockProbing,
-    /// `device_unblock_probing()`
-    DeviceUnblockProbing,
-    /// `wait_for_device_probe()`
-    WaitForDeviceProbe,
-    /// `async_synchronize_full()`
-    AsyncSynchronizeFull,
-    /// `deferred_probe_initcall()`
-    DeferredProbeInitcall,
-    /// `deferred_probe_timeout()`
-    DeferredProbeTimeout,
-    /// `driver_deferred_probe_trigger()`
-    DriverDeferredProbeTrigger,
-    /// `request_module(m)`
-    RequestModule(Module),
-    /// `nd_device_register(d)`
-    NdDeviceRegister(Option<Device>),
-    /// `nd_device_unregister(d)`
-    NdDeviceUnregister(Option<Device>),
-    /// `nd_synchronize()`
-    NdSynchronize,
-    /// `read_uevent(d)`
-    ReadUevent(Option<Device>),
-    /// `queue_work(w)`
-    QueueWork(Work),
-    /// `flush_work(w)`
-    FlushWork(Work),
-    /// `cancel_work_sync(w)`
-    CancelWorkSync(Work),
-    /// `provide(r)`
-    Provide(Resource),
-    /// `withdraw(r)`
-    Withdraw(Resource),
-    /// `require(r)`, in probe only
-    Require(Resource),
-    /// `dev_get_drvdata(d)`
-    DevGetDrvdata(Option<Device>),
-    /// `dev_set_drvdata(d)`
-    DevSetDrvdata(Option<Device>),
-    /// `dev_set_drvdata(d, NULL)`
-    DevSetDrvdataNull(Option<Device>),
-    /// `use(d)`
-    Use(Option<Device>),
 }

@@ -14,7 +14,7 @@ use raddle_checker::search::answer;
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use raddle_checker::story::{self, Ending, Story, Turn};
-use raddle_driver_core::program::DriverCore;
+use raddle_driver_core::hand_model::{DriverCore, HandModel};
 use raddle_driver_core::revision::{REVISIONS, Revision};
 use raddle_driver_core::rules::{RULES, Rules};
 use raddle_engines::Shown;
@@ -248,7 +248,7 @@ impl Scenario {
         for (name, word) in overrides {
             assert!(rules.set(name, word), "internal: {name} has no value {word}");
         }
-        Ok(DriverCore::new(self.file.world.clone(), rules))
+        Ok(DriverCore::new(self.file.world.clone(), HandModel::new(rules)))
     }
 
     /// The revisions that are checked: those of the options, else those of the file.

@@ -12,7 +12,7 @@ use raddle_checker::machine::set_up::set_up;
 use raddle_checker::search::explore::{Explored, Moved, call_words, explore};
 use raddle_checker::search::system::{Choice, State};
 use raddle_checker::story::{Ending, Story, Turn, replay, step_words};
-use raddle_driver_core::program::DriverCore;
+use raddle_driver_core::hand_model::DriverCore;
 
 /// A node or an edge of a graph to draw: its label, and whether it is one of the counterexample's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -80,7 +80,7 @@ pub fn preventers(
     let options = Options { limits, ..Options::default() };
     let mut found: Vec<(usize, Preventer)> = Vec::new();
     for rule in RULES {
-        let from = (rule.get)(as_is.rules());
+        let from = (rule.get)(as_is.subject().rules());
         for to in rule.words.iter().filter(|word| **word != from) {
             let program = scenario.program_with(&report.revision, &[(rule.name, to)])?;
             // A set-up that ends otherwise under this rule says nothing about the hazard.

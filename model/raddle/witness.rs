@@ -11,7 +11,7 @@ use crate::check::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::render::thousands;
 use raddle_checker::story::Turn;
-use raddle_driver_core::program::DriverCore;
+use raddle_driver_core::hand_model::DriverCore;
 use raddle_driver_core::rules::RULES;
 use raddle_engines::agree::{Covered, Witness, differences};
 use raddle_engines::survey::survey;
@@ -94,7 +94,7 @@ fn ask(
         revision: revision.to_owned(),
         rules: RULES
             .iter()
-            .map(|rule| (rule.name.to_owned(), (rule.get)(program.rules()).to_owned()))
+            .map(|rule| (rule.name.to_owned(), (rule.get)(program.subject().rules()).to_owned()))
             .collect(),
         task,
         options: options.clone(),

@@ -1,18 +1,18 @@
-//! The calls of tasks, work items and callbacks: which there are, and their arguments resolved.
+//! The calls of tasks, work items and callbacks, their arguments resolved.
 //!
-//! Follows SCENARIOS.md 2. Only the probe and remove callbacks have a device at hand, so only
+//! Only the probe and remove callbacks have a device at hand, so only
 //! there a device may be left out.
 
 use indexmap::IndexMap;
 
 use super::faults::Faults;
-use super::names::{Names, Sort};
+use super::names::{Names, Section};
 use super::read::{Table, Text, strings};
 use super::spans::Span;
 use super::suggest::{alternatives, did_you_mean, quoted};
 use super::syntax::{self, CallText, Token};
-use crate::ids::{Bus, Device, Driver, Module, Resource, Work};
-use crate::world::{Call, ProbeBody, ProbeOutcome};
+use crate::call::{CALLS, Call, CallInfo, RETURN};
+use crate::world::{ProbeBody, ProbeOutcome};
 
 /// Where a call stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,65 +29,6 @@ impl Body {
     }
 }
 
-/// What a call takes, and what it becomes.
-#[derive(Clone, Copy)]
-enum Form {
-    Nothing(Call),
-    Bus(fn(Bus) -> Call),
-    Device(fn(Option<Device>) -> Call),
-    Driver(fn(Driver) -> Call),
-    DriverDevice(fn(Driver, Option<Device>) -> Call),
-    Module(fn(Module) -> Call),
-    Resource(fn(Resource) -> Call),
-    Work(fn(Work) -> Call),
-    /// A device and perhaps `NULL`.
-    SetDrvdata,
-    /// Outcomes.
-    Return,
-}
-
-/// Every call, in the order of SCENARIOS.md 2.
-const FORMS: &[(&str, Form)] = &[
-    ("load_module", Form::Module(Call::LoadModule)),
-    ("delete_module", Form::Module(Call::DeleteModule)),
-    ("driver_register", Form::Driver(Call::DriverRegister)),
-    ("driver_unregister", Form::Driver(Call::DriverUnregister)),
-    ("device_add", Form::Device(Call::DeviceAdd)),
-    ("device_del", Form::Device(Call::DeviceDel)),
-    ("device_register", Form::Device(Call::DeviceRegister)),
-    ("device_unregister", Form::Device(Call::DeviceUnregister)),
-    ("get_device", Form::Device(Call::GetDevice)),
-    ("put_device", Form::Device(Call::PutDevice)),
-    ("bind", Form::DriverDevice(Call::Bind)),
-    ("unbind", Form::DriverDevice(Call::Unbind)),
-    ("drivers_probe", Form::Device(Call::DriversProbe)),
-    ("bus_rescan_devices", Form::Bus(Call::BusRescanDevices)),
-    ("device_reprobe", Form::Device(Call::DeviceReprobe)),
-    ("device_shutdown", Form::Nothing(Call::DeviceShutdown)),
-    ("device_block_probing", Form::Nothing(Call::DeviceBlockProbing)),
-    ("device_unblock_probing", Form::Nothing(Call::DeviceUnblockProbing)),
-    ("wait_for_device_probe", Form::Nothing(Call::WaitForDeviceProbe)),
-    ("async_synchronize_full", Form::Nothing(Call::AsyncSynchronizeFull)),
-    ("deferred_probe_initcall", Form::Nothing(Call::DeferredProbeInitcall)),
-    ("deferred_probe_timeout", Form::Nothing(Call::DeferredProbeTimeout)),
-    ("driver_deferred_probe_trigger", Form::Nothing(Call::DriverDeferredProbeTrigger)),
-    ("request_module", Form::Module(Call::RequestModule)),
-    ("nd_device_register", Form::Device(Call::NdDeviceRegister)),
-    ("nd_device_unregister", Form::Device(Call::NdDeviceUnregister)),
-    ("nd_synchronize", Form::Nothing(Call::NdSynchronize)),
-    ("read_uevent", Form::Device(Call::ReadUevent)),
-    ("queue_work", Form::Work(Call::QueueWork)),
-    ("flush_work", Form::Work(Call::FlushWork)),
-    ("cancel_work_sync", Form::Work(Call::CancelWorkSync)),
-    ("provide", Form::Resource(Call::Provide)),
-    ("withdraw", Form::Resource(Call::Withdraw)),
-    ("require", Form::Resource(Call::Require)),
-    ("dev_get_drvdata", Form::Device(Call::DevGetDrvdata)),
-    ("dev_set_drvdata", Form::SetDrvdata),
-    ("use", Form::Device(Call::Use)),
-    ("return", Form::Return),
-];
-
 /// What a probe callback may return.
 const OUTCOMES: &[(&str, ProbeOutcome)] = &[
     ("0", ProbeOutcome::Ok),
@@ -95,60 +36,6 @@ const OUTCOMES: &[(&str, ProbeOutcome)] = &[
     ("-EPROBE_DEFER", ProbeOutcome::ProbeDefer),
     ("-EIO", ProbeOutcome::Eio),
 ];
-
-impl Form {
-    /// The sorts of its arguments; `NULL` and outcomes are none.
-    fn sorts(self) -> &'static [Sort] {
-        match self {
-            Form::Nothing(_) | Form::Return => &[],
-            Form::Bus(_) => &[Sort::Bus],
-            Form::Device(_) | Form::SetDrvdata => &[Sort::Device],
-            Form::Driver(_) => &[Sort::Driver],
-            Form::DriverDevice(_) => &[Sort::Driver, Sort::Device],
-            Form::Module(_) => &[Sort::Module],
-            Form::Resource(_) => &[Sort::Resource],
-            Form::Work(_) => &[Sort::Work],
-        }
-    }
-
-    /// The ways in which the call is written.
-    fn written(self, name: &str) -> Vec<String> {
-        match self {
-            Form::SetDrvdata => vec![format!("{name}(d)"), format!("{name}(d, NULL)")],
-            Form::Return => {
-                let outcomes: Vec<&str> = OUTCOMES.iter().map(|(outcome, _)| *outcome).collect();
-                vec![format!("{name}({})", outcomes.join(", "))]
-            }
-            _ => {
-                let letters: Vec<&str> = self.sorts().iter().map(|sort| letter(*sort)).collect();
-                vec![format!("{name}({})", letters.join(", "))]
-            }
-        }
-    }
-}
-
-/// The letter that stands for an argument in the documentation of calls.
-fn letter(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Bus => "bus",
-        Sort::Device => "d",
-        Sort::Driver => "v",
-        Sort::Module => "m",
-        Sort::Resource => "r",
-        Sort::Work => "w",
-        Sort::Task => "t",
-    }
-}
-
-/// Every call that a scenario may make, as it is written: `bind(v, d)`.
-///
-/// ```
-/// assert!(raddle_probing::scenario::call_forms().contains(&"bind(v, d)".to_owned()));
-/// ```
-#[must_use]
-pub fn call_forms() -> Vec<String> {
-    FORMS.iter().flat_map(|(name, form)| form.written(name)).collect()
-}
 
 /// The reader of the calls of one file.
 pub(crate) struct Calls<'a> {
@@ -201,95 +88,75 @@ impl Calls<'_> {
         let call = match syntax::parse(text.value) {
             Ok(call) => call,
             Err(error) => {
-                let help = form(error.name).map(|form| expected(error.name, form));
+                let help = is_known(error.name).then(|| expected(error.name));
                 faults.add(text.part(error.range), error.message, help);
                 return None;
             }
         };
         let name = call.name.text;
-        let Some(form) = form(name) else {
-            let known = FORMS.iter().map(|(name, _)| *name);
+        if !is_known(name) {
+            let known = CALLS.iter().map(|info| info.name).chain([RETURN.0]);
             let help = did_you_mean(name, known)
                 .unwrap_or_else(|| "\"raddle list calls\" shows all calls".to_owned());
             let message = format!("call {} is not known", quoted(name));
             faults.add(text.part(call.name.range), message, Some(help));
             return None;
-        };
+        }
         if body != Body::Probe && matches!(name, "return" | "require") {
             let message = format!("\"{name}\" is for probe callbacks only");
             faults.add(text.part(call.name.range), message, None);
             return None;
         }
-        if matches!(form, Form::Return) {
+        if name == RETURN.0 {
             return outcomes(text, &call.arguments, faults).map(Statement::Return);
         }
-        self.call(text, &call, form, body, faults).map(Statement::Call)
+        self.call(text, &call, body, faults).map(Statement::Call)
     }
 
-    fn call(
-        &self,
-        text: &Text,
-        call: &CallText,
-        form: Form,
-        body: Body,
-        faults: &mut Faults,
-    ) -> Option<Call> {
+    fn call(&self, text: &Text, call: &CallText, body: Body, faults: &mut Faults) -> Option<Call> {
         let name = call.name.text;
         let mut arguments = call.arguments.as_slice();
-        let mut null = false;
-        if let (Form::SetDrvdata, Some((last, rest))) = (form, arguments.split_last())
-            && last.text == "NULL"
-        {
-            (arguments, null) = (rest, true);
-        }
-
-        let sorts = form.sorts();
-        let without_device = sorts.last() == Some(&Sort::Device);
-        if without_device && arguments.len() + 1 == sorts.len() {
+        let with_null = |info: &&CallInfo| info.name == name && info.ends_with_null();
+        let info = match (arguments.split_last(), CALLS.iter().find(with_null)) {
+            (Some((last, rest)), Some(info)) if last.text == "NULL" => {
+                arguments = rest;
+                info
+            }
+            _ => CALLS.iter().find(|info| info.name == name && !info.ends_with_null())?,
+        };
+        let sections = info.sections;
+        let without_device = sections.last() == Some(&Section::Device);
+        if without_device && arguments.len() + 1 == sections.len() {
             if !body.has_device_at_hand() {
                 let message = "a device must be named: only probe and remove have one at hand";
-                faults.add(text.inside(), message, Some(expected(name, form)));
+                faults.add(text.inside(), message, Some(expected(name)));
                 return None;
             }
-        } else if arguments.len() != sorts.len() {
+        } else if arguments.len() != sections.len() {
             let message = format!(
                 "{name} takes {}, not {}",
-                match sorts.len() {
+                match sections.len() {
                     0 => "no arguments".to_owned(),
                     1 => "1 argument".to_owned(),
                     number => format!("{number} arguments"),
                 },
                 call.arguments.len()
             );
-            faults.add(text.inside(), message, Some(expected(name, form)));
+            faults.add(text.inside(), message, Some(expected(name)));
             return None;
         }
-
-        let ids: Vec<Option<u8>> = arguments
+        let indices: Vec<Option<u8>> = arguments
             .iter()
-            .zip(sorts)
-            .map(|(argument, sort)| self.argument(text, argument, *sort, faults))
+            .zip(sections)
+            .map(|(argument, section)| self.argument(text, argument, *section, faults))
             .collect();
-        let ids: Vec<u8> = ids.into_iter().collect::<Option<_>>()?;
-        let device = |index: usize| ids.get(index).copied().map(Device);
-        Some(match form {
-            Form::Nothing(call) => call,
-            Form::Bus(call) => call(Bus(ids[0])),
-            Form::Device(call) => call(device(0)),
-            Form::Driver(call) => call(Driver(ids[0])),
-            Form::DriverDevice(call) => call(Driver(ids[0]), device(1)),
-            Form::Module(call) => call(Module(ids[0])),
-            Form::Resource(call) => call(Resource(ids[0])),
-            Form::Work(call) => call(Work(ids[0])),
-            Form::SetDrvdata if null => Call::DevSetDrvdataNull(device(0)),
-            Form::SetDrvdata => Call::DevSetDrvdata(device(0)),
-            Form::Return => unreachable!("internal: a return is no call of the world"),
-        })
+        let indices: Vec<u8> = indices.into_iter().collect::<Option<_>>()?;
+        Some((info.build)(&mut indices.into_iter()))
     }
 
-    fn argument(&self, text: &Text, argument: &Token, sort: Sort, faults: &mut Faults) -> Option<u8> {
+    fn argument(&self, text: &Text, argument: &Token, section: Section, faults: &mut Faults) -> Option<u8> {
         let span = text.part(argument.range.clone());
-        self.names.find(sort, argument.text, span, faults)
+        self.names.find(section, argument.text, span, faults)
     }
 }
 
@@ -297,7 +164,7 @@ impl Calls<'_> {
 fn outcomes(text: &Text, arguments: &[Token], faults: &mut Faults) -> Option<Vec<ProbeOutcome>> {
     if arguments.is_empty() {
         let message = "return takes at least one outcome";
-        faults.add(text.inside(), message, Some(expected("return", Form::Return)));
+        faults.add(text.inside(), message, Some(expected("return")));
         return None;
     }
     let names: Vec<&str> = OUTCOMES.iter().map(|(name, _)| *name).collect();
@@ -321,11 +188,12 @@ fn outcomes(text: &Text, arguments: &[Token], faults: &mut Faults) -> Option<Vec
     Some(outcomes)
 }
 
-fn form(name: &str) -> Option<Form> {
-    let entry = FORMS.iter().find(|(known, _)| *known == name);
-    entry.map(|(_, form)| *form)
+fn is_known(name: &str) -> bool {
+    name == RETURN.0 || CALLS.iter().any(|info| info.name == name)
 }
 
-fn expected(name: &str, form: Form) -> String {
-    format!("expected {}", form.written(name).join(" or "))
+fn expected(name: &str) -> String {
+    let written = CALLS.iter().filter(|info| info.name == name).map(CallInfo::written);
+    let written = written.chain((name == RETURN.0).then(|| RETURN.1.to_owned()));
+    format!("expected {}", written.collect::<Vec<_>>().join(" or "))
 }

@@ -3,7 +3,7 @@
 //! Names are declared before any is looked up, so that tables may come in any order.
 
 use super::faults::Faults;
-use super::names::{Names, Sort, check_name};
+use super::names::{Names, Section, check_name};
 use super::read::{Entry, Table, string};
 use super::spans::Span;
 use super::suggest::shortened;
@@ -40,16 +40,18 @@ pub(crate) struct Declared<'t> {
 impl<'t> Declared<'t> {
     /// Reads the declarations and declares their names; `None` if there are too many.
     pub(crate) fn read(root: Table<'t>, names: &mut Names, faults: &mut Faults) -> Option<Self> {
-        let mut read = |sort, keys| declarations(root, sort, keys, names, faults);
+        let mut read = |section, keys| declarations(root, section, keys, names, faults);
         // Every table is read before any limit ends the reading.
-        let buses = read(Sort::Bus, &["need-parent-lock", "autoprobe"]);
-        let devices = read(Sort::Device, &["bus", "parent", "initially", "add"]);
-        let drivers =
-            read(Sort::Driver, &["bus", "module", "probe-type", "initially", "matches", "probe", "remove"]);
-        let modules = read(Sort::Module, &["async_probe", "softdep-pre"]);
-        let resources = read(Sort::Resource, &["initially"]);
-        let works = read(Sort::Work, &["run"]);
-        let tasks = read(Sort::Task, &["after", "run"]);
+        let buses = read(Section::Bus, &["need-parent-lock", "autoprobe"]);
+        let devices = read(Section::Device, &["bus", "parent", "initially", "add"]);
+        let drivers = read(
+            Section::Driver,
+            &["bus", "module", "probe-type", "initially", "matches", "probe", "remove"],
+        );
+        let modules = read(Section::Module, &["async_probe", "softdep-pre"]);
+        let resources = read(Section::Resource, &["initially"]);
+        let works = read(Section::Work, &["run"]);
+        let tasks = read(Section::Task, &["after", "run"]);
         Some(Declared {
             buses: buses?,
             devices: devices?,
@@ -64,15 +66,15 @@ impl<'t> Declared<'t> {
 
 fn declarations<'t>(
     root: Table<'t>,
-    sort: Sort,
+    section: Section,
     keys: &[&str],
     names: &mut Names,
     faults: &mut Faults,
 ) -> Option<Vec<Declaration<'t>>> {
-    let table = root.table(sort.table(), faults);
-    let limit = sort.limit();
+    let table = root.table(section.table(), faults);
+    let limit = section.limit();
     if let Some(first_over) = table.entries().nth(limit) {
-        let message = format!("more than {limit} {}", sort.plural());
+        let message = format!("more than {limit} {}", section.plural());
         let count = table.entries().count();
         let help = format!("the limit is {limit}, this file has {count}");
         faults.add(first_over.key_span, message, Some(help));
@@ -81,12 +83,12 @@ fn declarations<'t>(
     let mut declarations = Vec::new();
     for Entry { key, key_span, value } in table.entries() {
         check_name(key, key_span.clone(), faults);
-        if sort == Sort::Device && key == "NULL" {
+        if section == Section::Device && key == "NULL" {
             faults.add(key_span.clone(), "no device can be called NULL", None);
         }
-        names.declare(sort, key);
+        names.declare(section, key);
         let table = Table::read(value, faults);
-        let place = format!("[{}.{}]", sort.table(), shortened(key));
+        let place = format!("[{}.{}]", section.table(), shortened(key));
         table.only(keys, &place, faults);
         declarations.push(Declaration { name: key, name_span: key_span, table });
     }
@@ -103,7 +105,7 @@ pub(crate) fn imply_modules(drivers: &[Declaration], names: &mut Names, faults: 
                 .get("module")
                 .and_then(|value| string(value, faults))
                 .filter(|name| check_name(name.value, name.inside(), faults));
-            Module(names.declare(Sort::Module, name.map_or(driver.name, |name| name.value)))
+            Module(names.declare(Section::Module, name.map_or(driver.name, |name| name.value)))
         })
         .collect()
 }

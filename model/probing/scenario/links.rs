@@ -1,20 +1,20 @@
-//! Lists that name things of the same sort, and must not lead back: `parent`, `after`, `softdep-pre`.
+//! Lists that name others of their section, and must not lead back: `parent`, `after`, `softdep-pre`.
 
 use super::cycles::cycles;
 use super::faults::Faults;
-use super::names::{Names, Sort};
+use super::names::{Names, Section};
 use super::read::{Table, distinct_strings};
 use super::spans::Span;
 use super::suggest::{quoted, shortened};
 
-/// For each thing, the things of the same sort that it names, and where.
+/// For each thing, the others of its section that it names, and where.
 pub(crate) type Links = Vec<Vec<(u8, Span)>>;
 
 /// The things that a list names.
 pub(crate) fn links(
     table: Table,
     key: &str,
-    sort: Sort,
+    section: Section,
     names: &Names,
     faults: &mut Faults,
 ) -> Vec<(u8, Span)> {
@@ -23,7 +23,7 @@ pub(crate) fn links(
         .unwrap_or_default()
         .iter()
         .filter_map(|text| {
-            let id = names.find(sort, text.value, text.inside(), faults)?;
+            let id = names.find(section, text.value, text.inside(), faults)?;
             Some((id, text.inside()))
         })
         .collect()
@@ -35,16 +35,16 @@ pub(crate) fn ids<Id>(links: &[(u8, Span)], id: fn(u8) -> Id) -> Vec<Id> {
 }
 
 /// Notes each cycle, at the first link of it in the file.
-pub(crate) fn check_cycles(key: &str, sort: Sort, links: &Links, names: &Names, faults: &mut Faults) {
+pub(crate) fn check_cycles(key: &str, section: Section, links: &Links, names: &Names, faults: &mut Faults) {
     let mut next: Vec<Vec<usize>> =
         links.iter().map(|links| links.iter().map(|(to, _)| usize::from(*to)).collect()).collect();
     // Implied modules have no links.
-    next.resize(names.of(sort).len(), Vec::new());
+    next.resize(names.of(section).len(), Vec::new());
     for cycle in cycles(&next) {
         let (first, second) = (cycle[0], cycle[1 % cycle.len()]);
         let link = links[first].iter().find(|(to, _)| usize::from(*to) == second);
         let span = link.map_or(0..0, |(_, span)| span.clone());
-        let all: Vec<_> = names.of(sort).map(shortened).collect();
+        let all: Vec<_> = names.of(section).map(shortened).collect();
         let path: Vec<&str> = cycle.iter().chain([&first]).map(|&n| &*all[n]).collect();
         let message = format!("cycle in {}: {}", quoted(key), path.join(" -> "));
         faults.add(span, message, None);

@@ -32,15 +32,16 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 
-pub use calls::call_forms;
 pub use error::InputError;
 pub use files::scenario_files;
+pub(crate) use names::Section;
 pub use spans::Place;
 pub use template::template;
 pub use vocabulary::{RuleValue, RuleValues, RuleWords, Vocabulary};
 
+use crate::call::Call;
 use crate::ids::Device;
-use crate::world::{Call, World};
+use crate::world::World;
 use faults::Faults;
 use read::{FILE_KEYS, Table, string};
 use spans::{Source, Span};

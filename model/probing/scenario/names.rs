@@ -1,4 +1,4 @@
-//! The names that a file declares: one table of names for each sort of thing.
+//! The names that a file declares: one set of names for each section.
 
 use indexmap::IndexSet;
 
@@ -6,9 +6,9 @@ use super::faults::Faults;
 use super::spans::Span;
 use super::suggest::{did_you_mean, quoted};
 
-/// What a name stands for.
+/// A section of a file, which declares names: `[bus.NAME]`, `[device.NAME]` and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum Section {
     Bus,
     Device,
     Driver,
@@ -18,28 +18,35 @@ pub(crate) enum Sort {
     Task,
 }
 
-impl Sort {
-    /// Every sort. Drivers come before modules, since each driver implies a module of its name.
-    pub(crate) const ALL: [Sort; 7] =
-        [Sort::Bus, Sort::Device, Sort::Driver, Sort::Module, Sort::Resource, Sort::Work, Sort::Task];
+impl Section {
+    /// Every section. Drivers come before modules, since each driver implies a module of its name.
+    pub(crate) const ALL: [Section; 7] = [
+        Section::Bus,
+        Section::Device,
+        Section::Driver,
+        Section::Module,
+        Section::Resource,
+        Section::Work,
+        Section::Task,
+    ];
 
     /// The table that declares it.
     pub(crate) fn table(self) -> &'static str {
         match self {
-            Sort::Bus => "bus",
-            Sort::Device => "device",
-            Sort::Driver => "driver",
-            Sort::Module => "module",
-            Sort::Resource => "resource",
-            Sort::Work => "work",
-            Sort::Task => "task",
+            Section::Bus => "bus",
+            Section::Device => "device",
+            Section::Driver => "driver",
+            Section::Module => "module",
+            Section::Resource => "resource",
+            Section::Work => "work",
+            Section::Task => "task",
         }
     }
 
     /// What it is called in a message.
     pub(crate) fn noun(self) -> &'static str {
         match self {
-            Sort::Work => "work item",
+            Section::Work => "work item",
             _ => self.table(),
         }
     }
@@ -47,20 +54,20 @@ impl Sort {
     /// What several of them are called in a message.
     pub(crate) fn plural(self) -> &'static str {
         match self {
-            Sort::Bus => "buses",
-            Sort::Device => "devices",
-            Sort::Driver => "drivers",
-            Sort::Module => "modules",
-            Sort::Resource => "resources",
-            Sort::Work => "work items",
-            Sort::Task => "tasks",
+            Section::Bus => "buses",
+            Section::Device => "devices",
+            Section::Driver => "drivers",
+            Section::Module => "modules",
+            Section::Resource => "resources",
+            Section::Work => "work items",
+            Section::Task => "tasks",
         }
     }
 
-    /// How many a file may declare. The ids are bytes, so every sort has a limit.
+    /// How many a file may declare. The ids are bytes, so every section has a limit.
     pub(crate) fn limit(self) -> usize {
         match self {
-            Sort::Task => 32,
+            Section::Task => 32,
             _ => 64,
         }
     }
@@ -69,37 +76,39 @@ impl Sort {
 /// The names that a file declares.
 #[derive(Default)]
 pub(crate) struct Names {
-    tables: [IndexSet<String>; Sort::ALL.len()],
+    tables: [IndexSet<String>; Section::ALL.len()],
 }
 
 impl Names {
     /// Declares a name; its index is the number of names declared before it.
-    pub(crate) fn declare(&mut self, sort: Sort, name: &str) -> u8 {
-        let (index, _) = self.tables[sort as usize].insert_full(name.to_owned());
+    pub(crate) fn declare(&mut self, section: Section, name: &str) -> u8 {
+        let (index, _) = self.tables[section as usize].insert_full(name.to_owned());
         u8::try_from(index).unwrap_or_else(|_| unreachable!("internal: limits come before ids"))
     }
 
-    /// The names of one sort, by index.
-    pub(crate) fn of(&self, sort: Sort) -> impl ExactSizeIterator<Item = &str> {
-        self.tables[sort as usize].iter().map(String::as_str)
+    /// The names of one section, by index.
+    pub(crate) fn of(&self, section: Section) -> impl ExactSizeIterator<Item = &str> {
+        self.tables[section as usize].iter().map(String::as_str)
     }
 
     /// The name with this index.
-    pub(crate) fn name(&self, sort: Sort, index: u8) -> &str {
-        &self.tables[sort as usize][usize::from(index)]
+    pub(crate) fn name(&self, section: Section, index: u8) -> &str {
+        &self.tables[section as usize][usize::from(index)]
     }
 
     /// The index of a declared name; notes a name that is not declared.
-    pub(crate) fn find(&self, sort: Sort, name: &str, span: Span, faults: &mut Faults) -> Option<u8> {
-        if let Some(index) = self.tables[sort as usize].get_index_of(name) {
+    pub(crate) fn find(&self, section: Section, name: &str, span: Span, faults: &mut Faults) -> Option<u8> {
+        if let Some(index) = self.tables[section as usize].get_index_of(name) {
             return u8::try_from(index).ok();
         }
-        let elsewhere = Sort::ALL.into_iter().find(|other| self.tables[*other as usize].contains(name));
+        let elsewhere = Section::ALL.into_iter().find(|other| self.tables[*other as usize].contains(name));
         let message = match elsewhere {
-            Some(other) => format!("{} is a {}, a {} is expected", quoted(name), other.noun(), sort.noun()),
-            None => format!("{} {} is not declared", sort.noun(), quoted(name)),
+            Some(other) => {
+                format!("{} is a {}, a {} is expected", quoted(name), other.noun(), section.noun())
+            }
+            None => format!("{} {} is not declared", section.noun(), quoted(name)),
         };
-        faults.add(span, message, did_you_mean(name, self.of(sort)));
+        faults.add(span, message, did_you_mean(name, self.of(section)));
         None
     }
 }

@@ -9,14 +9,15 @@ use super::calls::{Body, Calls};
 use super::declare::{Declaration, Declared, imply_modules};
 use super::faults::Faults;
 use super::links::{Links, check_cycles, ids, links};
-use super::names::{Names, Sort};
+use super::names::{Names, Section};
 use super::read::{Table, Text, boolean, number, string, word, words};
 use super::spans::Span;
 use super::suggest::{did_you_mean, quoted};
+use crate::call::Call;
 use crate::ids::{Bus, Device, Driver, Module, TaskId};
 use crate::world::{
-    AddOutcome, AsyncOutcome, BusDecl, Call, DeviceDecl, DriverDecl, Environment, Initially, Match,
-    ModuleDecl, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
+    AddOutcome, AsyncOutcome, BusDecl, DeviceDecl, DriverDecl, Environment, Initially, Match, ModuleDecl,
+    ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
 };
 
 const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
@@ -50,7 +51,7 @@ pub(crate) struct Resolved {
 /// Resolves everything that a file declares; `None` if it declares more than the limits allow.
 pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     let mut names = Names::default();
-    names.declare(Sort::Bus, "platform");
+    names.declare(Section::Bus, "platform");
     let declared = Declared::read(root, &mut names, faults)?;
     let implied = imply_modules(&declared.drivers, &mut names, faults);
 
@@ -79,7 +80,7 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
 
 fn buses(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<BusDecl> {
     names
-        .of(Sort::Bus)
+        .of(Section::Bus)
         .map(|name| {
             let bus = declared.iter().find(|bus| bus.name == name);
             let mut flag = |key, default| bus.and_then(|bus| flag(bus.table, key, faults)).unwrap_or(default);
@@ -98,7 +99,7 @@ fn devices(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<
         .map(|device| DeviceDecl {
             name: device.name.to_owned(),
             bus: bus(device.table, names, faults),
-            parent: named(device.table, "parent", Sort::Device, names, faults).map(Device),
+            parent: named(device.table, "parent", Section::Device, names, faults).map(Device),
             initially: initially(device.table, names, faults),
             add: choices(device.table, "add", ADD, faults).unwrap_or(vec![AddOutcome::Ok]),
         })
@@ -108,7 +109,7 @@ fn devices(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<
         parent.map(|parent| (parent.0, device.span_of("parent")))
     });
     let parents: Links = parents.map(|parent| parent.into_iter().collect()).collect();
-    check_cycles("parent", Sort::Device, &parents, names, faults);
+    check_cycles("parent", Section::Device, &parents, names, faults);
     devices
 }
 
@@ -118,7 +119,7 @@ fn initially(device: Table, names: &Names, faults: &mut Faults) -> Initially {
     };
     if let Some(driver) = text.value.strip_prefix("bound:") {
         let span = text.part("bound:".len()..text.value.len());
-        let driver = names.find(Sort::Driver, driver, span, faults);
+        let driver = names.find(Section::Driver, driver, span, faults);
         return driver.map_or(Initially::Absent, |driver| Initially::Bound(Driver(driver)));
     }
     let known = INITIALLY.iter().find(|(word, _)| *word == text.value);
@@ -167,7 +168,7 @@ fn matches(
     let mut matches: Vec<Match> =
         devices.iter().map(|device| if device.bus == bus { Match::Yes } else { Match::No }).collect();
     for entry in driver.table.table("matches", faults).entries() {
-        let device = names.find(Sort::Device, entry.key, entry.key_span.clone(), faults);
+        let device = names.find(Section::Device, entry.key, entry.key_span.clone(), faults);
         let value = string(entry.value, faults).and_then(|text| word(&text, MATCHES, faults));
         let Some(device) = device.map(Device) else {
             continue;
@@ -177,9 +178,9 @@ fn matches(
             let message = format!(
                 "device {} is on bus {}, driver {} on bus {}",
                 quoted(entry.key),
-                quoted(names.name(Sort::Bus, devices_bus.0)),
+                quoted(names.name(Section::Bus, devices_bus.0)),
                 quoted(driver.name),
-                quoted(names.name(Sort::Bus, bus.0)),
+                quoted(names.name(Section::Bus, bus.0)),
             );
             faults.add(entry.key_span, message, None);
         } else if let Some(value) = value {
@@ -192,11 +193,11 @@ fn matches(
 fn modules(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<ModuleDecl> {
     let softdeps: Links = declared
         .iter()
-        .map(|module| links(module.table, "softdep-pre", Sort::Module, names, faults))
+        .map(|module| links(module.table, "softdep-pre", Section::Module, names, faults))
         .collect();
-    check_cycles("softdep-pre", Sort::Module, &softdeps, names, faults);
+    check_cycles("softdep-pre", Section::Module, &softdeps, names, faults);
     names
-        .of(Sort::Module)
+        .of(Section::Module)
         .enumerate()
         .map(|(index, name)| ModuleDecl {
             name: name.to_owned(),
@@ -231,8 +232,8 @@ fn works(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Ve
 
 fn tasks(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<TaskDecl> {
     let after: Links =
-        declared.iter().map(|task| links(task.table, "after", Sort::Task, calls.names, faults)).collect();
-    check_cycles("after", Sort::Task, &after, calls.names, faults);
+        declared.iter().map(|task| links(task.table, "after", Section::Task, calls.names, faults)).collect();
+    check_cycles("after", Section::Task, &after, calls.names, faults);
     declared
         .iter()
         .zip(&after)
@@ -297,11 +298,11 @@ fn check_initially(declared: &[Declaration], world: &World, faults: &mut Faults)
 }
 
 fn bus(table: Table, names: &Names, faults: &mut Faults) -> Bus {
-    Bus(named(table, "bus", Sort::Bus, names, faults).unwrap_or(0))
+    Bus(named(table, "bus", Section::Bus, names, faults).unwrap_or(0))
 }
 
 /// The id of the thing that a key names.
-fn named(table: Table, key: &str, sort: Sort, names: &Names, faults: &mut Faults) -> Option<u8> {
+fn named(table: Table, key: &str, sort: Section, names: &Names, faults: &mut Faults) -> Option<u8> {
     let text = text(table, key, faults)?;
     names.find(sort, text.value, text.inside(), faults)
 }

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::call::KernelCall;
 use crate::ids::{Bus, Driver, Module, Resource, TaskId, Work};
 use crate::world::*;
 
@@ -202,13 +203,16 @@ fn the_world_is_resolved() {
                 probe: ProbeBody {
                     run: vec![
                         Call::Require(Resource(0)),
-                        Call::DevGetDrvdata(None),
-                        Call::DevSetDrvdataNull(None),
-                        Call::Bind(region, None),
+                        Call::Kernel(KernelCall::DevGetDrvdata(None)),
+                        Call::Kernel(KernelCall::DevSetDrvdataNull(None)),
+                        Call::Kernel(KernelCall::Bind(region, None)),
                     ],
                     outcomes: vec![ProbeOutcome::Ok, ProbeOutcome::Enodev],
                 },
-                remove: vec![Call::Use(Some(pmem0)), Call::DevSetDrvdata(None)],
+                remove: vec![
+                    Call::Kernel(KernelCall::Use(Some(pmem0))),
+                    Call::Kernel(KernelCall::DevSetDrvdata(None)),
+                ],
             },
         ],
         modules: vec![
@@ -219,18 +223,25 @@ fn the_world_is_resolved() {
         resources: vec![ResourceDecl { name: "dsp".into(), initially_present: true }],
         works: vec![WorkDecl {
             name: "fw_boot".into(),
-            run: vec![Call::Provide(Resource(0)), Call::DriverDeferredProbeTrigger],
+            run: vec![Call::Provide(Resource(0)), Call::Kernel(KernelCall::DriverDeferredProbeTrigger())],
         }],
         tasks: vec![
             TaskDecl {
                 name: "rmmod".into(),
                 after: vec![TaskId(1)],
-                run: vec![Call::DeleteModule(Module(2)), Call::DevSetDrvdataNull(Some(pmem0))],
+                run: vec![
+                    Call::DeleteModule(Module(2)),
+                    Call::Kernel(KernelCall::DevSetDrvdataNull(Some(pmem0))),
+                ],
             },
             TaskDecl {
                 name: "insmod".into(),
                 after: vec![],
-                run: vec![Call::LoadModule(Module(2)), Call::QueueWork(Work(0)), Call::BusRescanDevices(nd)],
+                run: vec![
+                    Call::LoadModule(Module(2)),
+                    Call::QueueWork(Work(0)),
+                    Call::Kernel(KernelCall::BusRescanDevices(nd)),
+                ],
             },
         ],
         environment: Environment {

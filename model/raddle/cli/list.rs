@@ -6,8 +6,9 @@ use std::io::Write;
 use raddle::embedded::embedded;
 use raddle_driver_core::revision::REVISIONS;
 use raddle_driver_core::rules::{RULES, Rules};
+use raddle_probing::call::{CALLS, RETURN};
 use raddle_probing::properties::HAZARDS;
-use raddle_probing::scenario::{call_forms, template};
+use raddle_probing::scenario::template;
 
 use super::out::{Out, complain};
 use super::{INPUT_ERROR, What};
@@ -19,7 +20,12 @@ pub fn list(what: What, out: &mut Out) -> u8 {
             REVISIONS.iter().for_each(|r| out.line(format_args!("{:<10} {}", r.name, r.source)))
         }
         What::Hazards => HAZARDS.iter().for_each(|(id, about)| out.line(format_args!("{id:<21} {about}"))),
-        What::Calls => call_forms().iter().for_each(|form| out.line(form)),
+        What::Calls => {
+            let calls = CALLS.iter().map(|call| (call.written(), call.meaning));
+            for (written, meaning) in calls.chain([(RETURN.1.to_owned(), RETURN.2)]) {
+                out.line(format_args!("{written:<31} {meaning}"));
+            }
+        }
         What::Scenarios => {
             for (path, text) in embedded() {
                 let title = raddle::check::Scenario::parse(&path, text).map(|s| s.file().title.clone());

@@ -1,20 +1,29 @@
 //! Probe, remove and work functions of drivers, as a scenario declares them.
 
+use super::call::Call;
 use super::calls::{At, run_call};
 use super::cpu::{Cpu, Errno};
-use super::probe::{By, scheduled_for};
+use super::ids::{Device, Driver, Work};
+use super::properties::{DEFERRED, DEFERRED_FOR, FAILED, event};
+use super::world::ProbeOutcome;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Datum, Obs};
-use raddle_probing::ids::{Device, Driver, Work};
-use raddle_probing::properties::{DEFERRED, DEFERRED_FOR, FAILED, event};
-use raddle_probing::world::{Call, ProbeOutcome};
+
+/// On whose behalf a device is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The core's own.
+    Core,
+    /// A write to the sysfs file `bind` from v5.14 on, which barriers do not wait for.
+    Bind,
+}
 
 /// Calls the driver's probe. An error says why, as [`probe_returned`] and the checks read it.
 pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Result<(), u8>> {
     cpu.call("probe", &atoms![drv, dev], || {
-        let entered = [dev.to_obs(), drv.to_obs(), scheduled_for(cpu, dev)];
+        let entered = [dev.to_obs(), drv.to_obs(), cpu.scheduled_for(dev)];
         let kind = if by == By::Bind { event::BIND_PROBE_ENTERED } else { event::PROBE_ENTERED };
         cpu.step(cpu.telling(Action::Touch(drv.object()), kind, &entered))?;
         let body = &cpu.world().drivers[drv.index()].probe;

@@ -6,14 +6,22 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, entry};
-use super::driver::{driver_register, driver_unregister};
+use super::ids::{Driver, Module};
+use super::objects::{Core, TICKETS};
+use super::properties::event;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{Held, Step};
 use raddle_checker::machine::op::{Action, Entry, Op};
 use raddle_checker::machine::value::{Datum, Obs};
-use raddle_probing::ids::{Driver, Module};
-use raddle_probing::objects::{Core, TICKETS};
-use raddle_probing::properties::event;
+
+/// When `load_module` waits for async work after a module's init.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InitWaits {
+    /// Only if the loading task has scheduled some itself (`PF_USED_ASYNC`: 774a1221e862, v3.8, to v5.16).
+    pub if_async_used: bool,
+    /// Never for a module that asked for `async_probe` (f2411da74698, v4.2).
+    pub unless_async_probe: bool,
+}
 
 /// Not loaded.
 pub const UNLOADED: u8 = 0;
@@ -82,9 +90,9 @@ fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
         cpu.step(fresh)?;
     }
     for (i, drv) in drivers.iter().enumerate() {
-        if driver_register(cpu, *drv)?.is_err() {
+        if cpu.subject().driver_register(cpu, *drv)?.is_err() {
             for earlier in drivers[..i].iter().rev() {
-                driver_unregister(cpu, *earlier)?;
+                cpu.subject().driver_unregister(cpu, *earlier)?;
             }
             // No wait for async work at all (KERNEL.md 2.0, Load: error).
             return free_module(cpu, module);
@@ -117,10 +125,11 @@ fn load_returns(cpu: &Cpu<'_>, module: Module, last: Op) -> Step<()> {
 
 /// Whether the loader waits for async work after init.
 fn init_waits(cpu: &Cpu<'_>, module: Module) -> Step<bool> {
-    if cpu.rules().async_probe_skips_wait && cpu.world().modules[module.index()].async_probe {
+    let waits = cpu.subject().init_waits();
+    if waits.unless_async_probe && cpu.world().modules[module.index()].async_probe {
         return Ok(false);
     }
-    if !cpu.waits_if_async_used() {
+    if !waits.if_async_used {
         return Ok(true);
     }
     if !cpu.watched().used_async {
@@ -146,7 +155,7 @@ pub fn delete_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
             return Ok(());
         }
         for drv in drivers_of(cpu, module).iter().rev() {
-            driver_unregister(cpu, *drv)?;
+            cpu.subject().driver_unregister(cpu, *drv)?;
         }
         cpu.async_synchronize_full()?;
         free_module(cpu, module)

@@ -1,19 +1,17 @@
-//! The driver core as a program for the machine.
+//! A scenario on a subject, as a program for the machine.
 
 use std::ops::ControlFlow::Continue;
 
-use super::attach_work::driver_attach_workfn;
 use super::body::work_func;
-use super::bus::driver_attach_async;
+use super::call::{Call, KernelCall};
 use super::calls::run_task;
-use super::core::device_add;
-use super::cpu::{Cpu, DEFAULT_DOMAIN, ND_DOMAIN, Watched, entry};
-use super::dd::{__device_attach_async_helper, __driver_attach_async_helper};
-use super::deferred::deferred_probe_work_func;
-use super::driver::driver_register;
+use super::cpu::{Cpu, Watched, entry};
+use super::ids::{Device, Driver, Module, TaskId, Work};
 use super::module::{LIVE, modprobe};
-use super::nvdimm::nd_async_device_register;
-use super::rules::{AttachStrategy, Rules};
+use super::objects::{Core, DRVDATA, lay_out};
+use super::properties::{Checks, event};
+use super::subject::{Item, Subject};
+use super::world::{Initially, World};
 use raddle_checker::atoms;
 use raddle_checker::automaton::history::{History, rerun};
 use raddle_checker::machine::cpu as machine;
@@ -24,41 +22,38 @@ use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
 use raddle_checker::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
 use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::value::{Datum, Object, Obs};
-use raddle_probing::ids::{Device, Driver, Module, TaskId, Work};
-use raddle_probing::objects::{AttachWork, Core, DRVDATA, lay_out};
-use raddle_probing::properties::{Checks, event};
-use raddle_probing::world::{Call, Initially, World};
 
-/// A scenario's world on one revision of the driver core.
+/// A scenario's world, and the code under test.
 #[derive(Clone)]
-pub struct DriverCore {
+pub struct Probing<S> {
     world: World,
-    rules: Rules,
+    subject: S,
     watched: Watched,
     layout: Layout,
     memory: Vec<u8>,
+    items: Vec<Item>,
     slots: Vec<SlotDecl>,
 }
 
-impl DriverCore {
-    /// The driver core under these rules, with what the scenario declares.
+impl<S: Subject> Probing<S> {
+    /// The subject, with what the scenario declares.
     #[must_use]
-    pub fn new(world: World, rules: Rules) -> Self {
-        // Items name cells, and cells are laid out by the number of slots: first without, then with.
-        let drafts = slots(&world, &rules, None);
-        let (mut layout, mut memory) = lay_out(&world, &drafts);
-        // 04d3e5461c1f, 18daa52418e7: WRITE_ONCE in device_set_driver, READ_ONCE in dev_uevent.
-        for i in (0..world.devices.len() as u8).filter(|_| rules.uevent_reads_once) {
-            layout.mark(layout.find(Device(i).driver()));
-        }
-        let slots = slots(&world, &rules, Some(&layout));
+    pub fn new(world: World, subject: S) -> Self {
+        let items = items(&world, &subject);
+        // Work items have a byte a slot.
+        let count = world.tasks.len().max(1) + items.len() + usize::from(world.environment.workers);
+        let (mut layout, mut memory) =
+            lay_out(&world, u8::try_from(count).expect("internal: too many slots"));
+        subject.lay_out(&world, &mut layout);
+        memory.resize(layout.bytes(), 0);
         for driver in &world.drivers {
             if driver.initially_registered {
                 memory[layout.info(layout.find(driver.module.state())).offset] = LIVE;
             }
         }
-        let watched = watched(&world, &rules);
-        DriverCore { world, rules, watched, layout, memory, slots }
+        let slots = slots(&world, &items, &layout);
+        let watched = watched(&world, subject.init_waits().if_async_used);
+        Probing { world, subject, watched, layout, memory, items, slots }
     }
 
     /// What the scenario declares.
@@ -67,10 +62,10 @@ impl DriverCore {
         &self.world
     }
 
-    /// The rules in force.
+    /// The code under test.
     #[must_use]
-    pub fn rules(&self) -> &Rules {
-        &self.rules
+    pub fn subject(&self) -> &S {
+        &self.subject
     }
 
     /// A device that the scenario declares bound and that is not, in this memory after the set-up.
@@ -92,14 +87,14 @@ impl DriverCore {
     }
 }
 
-/// A worker that takes an item off the queue whenever it is pending, for ever. `attaches`: the driver
-/// that the item attaches, for the checks.
-fn item(cpu: &Cpu<'_>, work: CellId, attaches: Option<Driver>, func: impl Fn() -> Step<()>) -> Step<()> {
+/// A worker that takes an item off the queue whenever it is pending, for ever.
+fn worker(cpu: &Cpu<'_>, item: &Item, func: impl Fn() -> Step<()>) -> Step<()> {
+    let work = cpu.cell(item.work);
     cpu.repeat((), |()| {
         cpu.step(Action::WorkStart(work))?;
         func()?;
         let end = Action::WorkEnd(work);
-        match attaches {
+        match item.attaches {
             Some(drv) => cpu.step(cpu.telling(end, event::ATTACH_DONE, &atoms![drv]))?,
             None => cpu.step(end)?,
         };
@@ -107,13 +102,27 @@ fn item(cpu: &Cpu<'_>, work: CellId, attaches: Option<Driver>, func: impl Fn() -
     })
 }
 
-/// The places for tasks. Without a layout the items name cell 0: only their number counts then.
-fn slots(world: &World, rules: &Rules, layout: Option<&Layout>) -> Vec<SlotDecl> {
-    let cell = |find: &dyn Fn(&Layout) -> CellId| layout.map_or(CellId(0), find);
-    let item = |name: String, function: u8, args: Vec<Obs>, work: CellId| SlotDecl {
-        name,
-        kind: SlotKind::Item { entry: Entry { function, args }, work },
+/// The work items: the deferred-probe work, the subject's own, those of the scenario.
+fn items(world: &World, subject: &impl Subject) -> Vec<Item> {
+    let deferred = Item {
+        name: "kworker (deferred)".to_owned(),
+        entry: Entry { function: entry::DEFERRED, args: Vec::new() },
+        work: Core.deferred_probe_work(),
+        attaches: None,
     };
+    let mut items = vec![deferred];
+    items.extend(subject.items(world));
+    items.extend(world.works.iter().zip(0..).map(|(decl, i)| Item {
+        name: format!("kworker ({})", decl.name),
+        entry: Entry { function: entry::WORK, args: atoms![Work(i)].to_vec() },
+        work: Work(i).work(),
+        attaches: None,
+    }));
+    items
+}
+
+/// The places for tasks.
+fn slots(world: &World, items: &[Item], layout: &Layout) -> Vec<SlotDecl> {
     let mut slots = Vec::new();
     for (i, task) in world.tasks.iter().enumerate() {
         let entry = Entry { function: entry::TASK, args: vec![Obs::Int(i as u8)] };
@@ -125,21 +134,10 @@ fn slots(world: &World, rules: &Rules, layout: Option<&Layout>) -> Vec<SlotDecl>
         let entry = Entry { function: entry::NOTHING, args: Vec::new() };
         slots.push(SlotDecl { name: "set-up".to_owned(), kind: SlotKind::Task { entry, after: Vec::new() } });
     }
-    let work = cell(&|layout| layout.find(Core.deferred_probe_work()));
-    slots.push(item("kworker (deferred)".to_owned(), entry::DEFERRED, vec![], work));
-    if rules.attach_strategy == AttachStrategy::Workqueue {
-        for (i, driver) in world.drivers.iter().enumerate() {
-            let drv = Driver(i as u8);
-            let work = cell(&|layout| layout.find(AttachWork(drv.0).work()));
-            let name = format!("kworker (attach {})", driver.name);
-            slots.push(item(name, entry::ATTACH_WORKFN, atoms![drv].to_vec(), work));
-        }
-    }
-    for (i, decl) in world.works.iter().enumerate() {
-        let id = Work(i as u8);
-        let work = cell(&|layout| layout.find(id.work()));
-        slots.push(item(format!("kworker ({})", decl.name), entry::WORK, atoms![id].to_vec(), work));
-    }
+    slots.extend(items.iter().map(|item| SlotDecl {
+        name: item.name.clone(),
+        kind: SlotKind::Item { entry: item.entry.clone(), work: layout.find(item.work) },
+    }));
     for _ in 0..world.environment.workers {
         slots.push(SlotDecl { name: "kworker".to_owned(), kind: SlotKind::Worker });
     }
@@ -154,70 +152,53 @@ pub fn all_calls(world: &World) -> impl Iterator<Item = &Call> {
     tasks.chain(works).chain(bodies)
 }
 
-fn watched(world: &World, rules: &Rules) -> Watched {
+fn watched(world: &World, init_waits_if_async_used: bool) -> Watched {
     let any = |test: fn(&Call) -> bool| all_calls(world).any(test);
+    let kernel = |test: fn(KernelCall) -> bool| {
+        all_calls(world).any(|call| if let Call::Kernel(call) = call { test(*call) } else { false })
+    };
     let loads = any(|call| matches!(call, Call::LoadModule(_) | Call::RequestModule(_)));
-    let waits = rules.init_waits == super::rules::InitWaits::IfAsyncUsed;
-    let blocks = any(|call| matches!(call, Call::DeviceBlockProbing | Call::DeviceShutdown));
-    let initcall = any(|call| matches!(call, Call::DeferredProbeInitcall));
+    let blocks =
+        kernel(|call| matches!(call, KernelCall::DeviceBlockProbing() | KernelCall::DeviceShutdown()));
+    let initcall = kernel(|call| matches!(call, KernelCall::DeferredProbeInitcall()));
+    let waits = kernel(|call| matches!(call, KernelCall::WaitForDeviceProbe()));
     Watched {
-        bind_files: any(|call| matches!(call, Call::Bind(..) | Call::Unbind(..))),
-        uevent: any(|call| matches!(call, Call::ReadUevent(_))),
-        used_async: loads && waits,
+        bind_files: kernel(|call| matches!(call, KernelCall::Bind(..) | KernelCall::Unbind(..))),
+        uevent: kernel(|call| matches!(call, KernelCall::ReadUevent(_))),
+        used_async: loads && init_waits_if_async_used,
         enable: !world.environment.booted || initcall,
         block: blocks,
-        barriers: blocks || loads || any(|call| matches!(call, Call::WaitForDeviceProbe)),
+        barriers: blocks || loads || waits,
     }
 }
 
-impl Native for DriverCore {
+impl<S: Subject> Native for Probing<S> {
     fn run(&self, cpu: &machine::Cpu<'_>, entry: &Entry) -> Step<()> {
-        let cpu = &Cpu::new(*cpu, &self.world, &self.rules, self.watched);
+        let subject = &self.subject;
+        let cpu = &Cpu::new(*cpu, &self.world, self.watched, subject);
         let args = &entry.args;
-        match entry.function {
+        let function = || match entry.function {
             entry::TASK => run_task(cpu, TaskId(u8::from_obs(args[0]))),
-            entry::SET_UP_DRIVER => driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
-            entry::SET_UP_DEVICE => device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
-            entry::DEFERRED => {
-                item(cpu, cpu.cell(Core.deferred_probe_work()), None, || deferred_probe_work_func(cpu))
-            }
-            entry::WORK => {
-                let work = Work::from_obs(args[0]);
-                item(cpu, cpu.cell(work.work()), None, || work_func(cpu, work))
-            }
-            entry::ATTACH_WORKFN => {
-                let drv = Driver::from_obs(args[0]);
-                item(cpu, cpu.cell(AttachWork(drv.0).work()), Some(drv), || driver_attach_workfn(cpu, drv))
-            }
-            entry::ATTACH_KTHREAD => {
-                let drv = Driver::from_obs(args[0]);
-                driver_attach_workfn(cpu, drv)?;
-                cpu.step(Action::SpawnEnd(cpu.cell(drv.kthread()))).map(|_| ())
-            }
-            entry::DRIVER_ATTACH_ASYNC => {
-                driver_attach_async(cpu, Driver::from_obs(args[0]))?;
-                cpu.async_end(DEFAULT_DOMAIN)
-            }
-            entry::DRIVER_ATTACH_HELPER => {
-                __driver_attach_async_helper(cpu, Device::from_obs(args[0]))?;
-                cpu.async_end(DEFAULT_DOMAIN)
-            }
-            entry::DEVICE_ATTACH_HELPER => {
-                __device_attach_async_helper(cpu, Device::from_obs(args[0]))?;
-                cpu.async_end(DEFAULT_DOMAIN)
-            }
-            entry::ND_REGISTER => {
-                nd_async_device_register(cpu, Device::from_obs(args[0]))?;
-                cpu.async_end(ND_DOMAIN)
-            }
+            entry::SET_UP_DRIVER => subject.driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
+            entry::SET_UP_DEVICE => subject.device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
+            entry::DEFERRED => subject.deferred_probe_work(cpu),
+            entry::WORK => work_func(cpu, Work::from_obs(args[0])),
             entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
             entry::NOTHING => Ok(()),
-            other => unreachable!("internal: no function has number {other}"),
+            _ => subject.run(cpu, entry),
+        };
+        if let Some(item) = self.items.iter().find(|item| item.entry == *entry) {
+            return worker(cpu, item, function);
+        }
+        function()?;
+        match subject.domain(entry.function) {
+            Some(domain) => cpu.async_end(domain),
+            None => Ok(()),
         }
     }
 }
 
-impl Program for DriverCore {
+impl<S: Subject> Program for Probing<S> {
     type Control = History;
 
     fn layout(&self) -> &Layout {
@@ -283,11 +264,7 @@ impl Program for DriverCore {
 
     fn stack(&self, control: &History) -> Vec<program::Call> {
         let mut stack = control.stack();
-        // "Consolidate locking and unlocking of parent and device" (v5.1, and in Duyck's series) made functions of
-        // what stood in their callers; that series also attaches devices one by one.
-        if self.rules.attach_strategy != AttachStrategy::AsyncPerDevice {
-            stack.retain(|call| !matches!(call.name, "device_driver_attach" | "device_driver_detach"));
-        }
+        stack.retain(|call| self.subject.shows(call.name));
         stack
     }
 
@@ -296,13 +273,7 @@ impl Program for DriverCore {
     }
 
     fn domain(&self, entry: &Entry) -> Option<u8> {
-        match entry.function {
-            entry::DRIVER_ATTACH_ASYNC | entry::DRIVER_ATTACH_HELPER | entry::DEVICE_ATTACH_HELPER => {
-                Some(DEFAULT_DOMAIN)
-            }
-            entry::ND_REGISTER => Some(ND_DOMAIN),
-            _ => None,
-        }
+        self.subject.domain(entry.function)
     }
 
     fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
@@ -318,11 +289,13 @@ impl Program for DriverCore {
     }
 
     fn renamings(&self) -> Vec<Renaming> {
-        super::alike::renamings(&self.world, &self.rules, self.watched, self.slots.len())
+        let devices_stay = self.watched.barriers;
+        let drivers_stay = devices_stay && self.items.iter().any(|item| item.attaches.is_some());
+        super::alike::renamings(&self.world, devices_stay, drivers_stay, self.slots.len())
     }
 
     fn renamed_field(&self, object: Object, field: Field, renaming: &Renaming) -> Field {
-        raddle_probing::objects::renamed_field(object, field, renaming)
+        super::objects::renamed_field(object, field, renaming)
     }
 
     fn object_name(&self, object: Object) -> String {
@@ -356,10 +329,10 @@ impl Program for DriverCore {
     fn role(&self, entry: &Entry) -> String {
         match entry.function {
             entry::MODPROBE => format!("modprobe {}", self.object_name(Object::from_obs(entry.args[0]))),
-            entry::ATTACH_KTHREAD => {
-                format!("kthread ({})", self.object_name(Object::from_obs(entry.args[0])))
+            _ => {
+                let role = self.subject.role(entry, &|object| self.object_name(object));
+                role.unwrap_or_else(|| "kworker (async)".to_owned())
             }
-            _ => "kworker (async)".to_owned(),
         }
     }
 }

@@ -2,20 +2,23 @@
 
 use super::body::probe_returned;
 use super::cpu::Errno;
-use super::program::DriverCore;
+use super::ids::{Device, Driver, Module};
+use super::objects::{MODULE, Private};
+use super::program::Probing;
+use super::properties::{DEFERRED, event};
+use super::subject::Subject;
+use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::{Action, Event};
 use raddle_checker::machine::program::{Call, Program};
 use raddle_checker::machine::value::{Datum, Object, Obs};
-use raddle_probing::ids::{Device, Driver, Module};
-use raddle_probing::objects::{MODULE, Private};
-use raddle_probing::properties::DEFERRED;
-use raddle_probing::properties::event;
-use raddle_probing::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 
 /// The outcome of a choice that a function makes.
-pub(super) fn outcome(core: &DriverCore, call: &Call, outcome: usize) -> String {
+pub(super) fn outcome(core: &Probing<impl Subject>, call: &Call, outcome: usize) -> String {
     let world = core.world();
+    if let Some(text) = core.subject().outcome(call, outcome) {
+        return text.to_owned();
+    }
     match call.name {
         "probe" => {
             let returns = match world.drivers[Driver::from_obs(call.args[0]).index()].probe.outcomes[outcome]
@@ -33,12 +36,6 @@ pub(super) fn outcome(core: &DriverCore, call: &Call, outcome: usize) -> String 
             AddOutcome::FailsAfterKlist => "this device_add fails after bus_add_device",
         }
         .to_owned(),
-        "bus_driver_async_probe" => {
-            ["attach_work is allocated", "attach_work cannot be allocated"][outcome].to_owned()
-        }
-        "driver_attach_workfn" => {
-            ["driver_attach returned 0", "driver_attach returned an error"][outcome].to_owned()
-        }
         _ => match world.environment.async_schedule.get(outcome) {
             Some(AsyncOutcome::Queued) => "async_schedule queues".to_owned(),
             Some(AsyncOutcome::Inline) => {
@@ -50,7 +47,7 @@ pub(super) fn outcome(core: &DriverCore, call: &Call, outcome: usize) -> String 
 }
 
 /// A call that can end in one way only, and not well.
-pub(super) fn call(core: &DriverCore, call: &Call) -> Option<String> {
+pub(super) fn call(core: &Probing<impl Subject>, call: &Call) -> Option<String> {
     if call.name != "device_add" {
         return None;
     }
@@ -62,7 +59,7 @@ pub(super) fn call(core: &DriverCore, call: &Call) -> Option<String> {
 }
 
 /// The value of a number or a flag that stands for something else.
-pub(super) fn number(core: &DriverCore, cell: CellId, number: u8) -> Option<String> {
+pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> Option<String> {
     let (layout, world) = (core.layout(), core.world());
     let object = layout.info(cell).object;
     let module = (0..world.modules.len() as u8).map(Module).find(|it| it.object() == object);
@@ -81,7 +78,7 @@ pub(super) fn number(core: &DriverCore, cell: CellId, number: u8) -> Option<Stri
 }
 
 /// What actions mean that say too little by themselves.
-pub(super) fn actions(core: &DriverCore, stack: &[Call], actions: &[Action]) -> Option<String> {
+pub(super) fn actions(core: &Probing<impl Subject>, stack: &[Call], actions: &[Action]) -> Option<String> {
     let layout = core.layout();
     if let [.., Call { name: "use", args }] = stack
         && let [Action::Load(cell) | Action::Store(cell, _)] = actions
@@ -111,7 +108,7 @@ pub(super) fn actions(core: &DriverCore, stack: &[Call], actions: &[Action]) -> 
 }
 
 /// An event that says more than its step.
-pub(super) fn event(core: &DriverCore, event: &Event) -> Option<String> {
+pub(super) fn event(core: &Probing<impl Subject>, event: &Event) -> Option<String> {
     let name = |obs: Obs| core.object_name(Object::from_obs(obs));
     Some(match event.kind {
         event::PROBE_ENTERED => {

@@ -2,19 +2,16 @@
 //! that the world, names aside, is declared as before.
 //!
 //! Whether memory after the set-up and all that the model does are as before too is for those who use
-//! the renamings to find out. The checks of [`properties`](raddle_probing::properties) treat all objects alike,
+//! the renamings to find out. The checks of [`properties`](crate::properties) treat all objects alike,
 //! with two exceptions that are left out here. Resources stand as numbers in what is owed, so they stay
 //! what they are. A wait for probing that returns too early is reported for the first device or
 //! attach_work that it missed, so where there are such waits those stay what they are.
 
-use std::mem::discriminant;
-
-use super::cpu::Watched;
-use super::rules::{AttachStrategy, Rules};
+use super::call::Call;
+use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, PRIVATE, RESOURCE, WORK};
+use super::world::{Initially, World};
 use raddle_checker::machine::rename::{MOST, Renaming};
 use raddle_checker::machine::value::{Object, Sort};
-use raddle_probing::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, PRIVATE, RESOURCE, WORK};
-use raddle_probing::world::{Call, Initially, World};
 
 /// Tasks are no objects, but are searched for like them.
 const TASK: Sort = Sort(u8::MAX);
@@ -23,9 +20,14 @@ const TASK: Sort = Sort(u8::MAX);
 const TRIES: usize = 200_000;
 
 /// The ways in which a world's objects and tasks can take each other's places; none if there are too many.
-pub(super) fn renamings(world: &World, rules: &Rules, watched: Watched, slots: usize) -> Vec<Renaming> {
-    let devices_stay = watched.barriers;
-    let drivers_stay = watched.barriers && rules.attach_strategy == AttachStrategy::Workqueue;
+///
+/// `devices_stay` and `drivers_stay`: whether a wait for probing may be reported for a device, for a driver.
+pub(super) fn renamings(
+    world: &World,
+    devices_stay: bool,
+    drivers_stay: bool,
+    slots: usize,
+) -> Vec<Renaming> {
     let count = |sort: Sort| match sort {
         BUS => world.buses.len(),
         DEVICE => world.devices.len(),
@@ -168,12 +170,14 @@ impl Search<'_> {
 
     fn calls(&self, one: &[Call], other: &[Call]) -> bool {
         let alike = |(one, other): (&Call, &Call)| {
-            let pairs = objects(*one).into_iter().zip(objects(*other));
+            let pairs = one.objects().into_iter().zip(other.objects());
             let mut pairs = pairs.map(|pair| match pair {
-                (Some((sort, from)), Some((same, to))) => sort == same && self.becomes(sort, from, to),
+                (Some(from), Some(to)) => {
+                    from.sort == to.sort && self.becomes(from.sort, from.index, to.index)
+                }
                 (from, to) => from == to,
             });
-            discriminant(one) == discriminant(other) && pairs.all(|alike| alike)
+            one.same_name(*other) && pairs.all(|alike| alike)
         };
         one.len() == other.len() && one.iter().zip(other).all(alike)
     }
@@ -197,48 +201,5 @@ impl Search<'_> {
         }
         renaming.slots = slots;
         renaming
-    }
-}
-
-/// The objects that a call names; none stands for the device at hand.
-fn objects(call: Call) -> [Option<(Sort, u8)>; 2] {
-    let device = |dev: Option<raddle_probing::ids::Device>| dev.map(|dev| (DEVICE, dev.0));
-    match call {
-        Call::LoadModule(module) | Call::DeleteModule(module) | Call::RequestModule(module) => {
-            [Some((MODULE, module.0)), None]
-        }
-        Call::DriverRegister(drv) | Call::DriverUnregister(drv) => [Some((DRIVER, drv.0)), None],
-        Call::Bind(drv, dev) | Call::Unbind(drv, dev) => [Some((DRIVER, drv.0)), device(dev)],
-        Call::BusRescanDevices(bus) => [Some((BUS, bus.0)), None],
-        Call::QueueWork(work) | Call::FlushWork(work) | Call::CancelWorkSync(work) => {
-            [Some((WORK, work.0)), None]
-        }
-        Call::Provide(resource) | Call::Withdraw(resource) | Call::Require(resource) => {
-            [Some((RESOURCE, resource.0)), None]
-        }
-        Call::DeviceAdd(dev)
-        | Call::DeviceDel(dev)
-        | Call::DeviceRegister(dev)
-        | Call::DeviceUnregister(dev)
-        | Call::GetDevice(dev)
-        | Call::PutDevice(dev)
-        | Call::DriversProbe(dev)
-        | Call::DeviceReprobe(dev)
-        | Call::NdDeviceRegister(dev)
-        | Call::NdDeviceUnregister(dev)
-        | Call::ReadUevent(dev)
-        | Call::DevGetDrvdata(dev)
-        | Call::DevSetDrvdata(dev)
-        | Call::DevSetDrvdataNull(dev)
-        | Call::Use(dev) => [device(dev), None],
-        Call::DeviceShutdown
-        | Call::DeviceBlockProbing
-        | Call::DeviceUnblockProbing
-        | Call::WaitForDeviceProbe
-        | Call::AsyncSynchronizeFull
-        | Call::DeferredProbeInitcall
-        | Call::DeferredProbeTimeout
-        | Call::DriverDeferredProbeTrigger
-        | Call::NdSynchronize => [None, None],
     }
 }

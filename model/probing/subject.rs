@@ -1,0 +1,84 @@
+//! The code under test, as raddle sees it: what stands behind the calls of a scenario.
+//!
+//! A subject is the driver core in some form, such as a model written by hand or the kernel's own C,
+//! interpreted. Its functions run on [`Cpu`], tell the checks of [events](crate::properties::event), and call
+//! the drivers of the scenario by [`body`](crate::body).
+
+use super::call::KernelCall;
+use super::cpu::{Cpu, Errno};
+use super::ids::{Device, Driver};
+use super::module::InitWaits;
+use super::objects::WorkItem;
+use super::world::World;
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::layout::{Cell, Layout};
+use raddle_checker::machine::op::Entry;
+use raddle_checker::machine::program::Call;
+use raddle_checker::machine::value::Object;
+
+/// A work item with a worker of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// What the worker is called.
+    pub name: String,
+    /// What it runs each time that it takes the item off the queue.
+    pub entry: Entry,
+    /// The item.
+    pub work: Cell<WorkItem>,
+    /// The driver that the item attaches, if that is what it is for.
+    pub attaches: Option<Driver>,
+}
+
+/// The code under test.
+pub trait Subject: Sync {
+    /// When `load_module` waits for async work after a module's init.
+    fn init_waits(&self) -> InitWaits;
+
+    /// `driver_register`.
+    ///
+    /// # Errors
+    ///
+    /// [`Pause`](raddle_checker::machine::cpu::Pause) if the engine ends the task; so for all functions here.
+    fn driver_register(&self, cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>>;
+
+    /// `driver_unregister`.
+    fn driver_unregister(&self, cpu: &Cpu<'_>, drv: Driver) -> Step<()>;
+
+    /// `device_add`.
+    fn device_add(&self, cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>>;
+
+    /// `deferred_probe_work_func`.
+    fn deferred_probe_work(&self, cpu: &Cpu<'_>) -> Step<()>;
+
+    /// Makes a call of a scenario. `of`: the driver whose code makes it, if it is one's.
+    fn call(&self, cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()>;
+
+    /// Runs an entry of the subject's own: that of a spawned task, or of one of its items.
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()>;
+
+    /// The async domain of the entries that run this function, if they are async entries.
+    fn domain(&self, function: u8) -> Option<u8>;
+
+    /// The work items of the subject's own.
+    fn items(&self, _world: &World) -> Vec<Item> {
+        Vec::new()
+    }
+
+    /// Adds cells of the subject's own, and marks those that it reads and writes as a whole.
+    fn lay_out(&self, _world: &World, _layout: &mut Layout) {}
+
+    /// Whether stacks show a function: a subject may share it with others where theirs is inlined.
+    fn shows(&self, _function: &str) -> bool {
+        true
+    }
+
+    /// What the outcome of a choice of the subject's own means.
+    fn outcome(&self, _call: &Call, _outcome: usize) -> Option<&'static str> {
+        None
+    }
+
+    /// What a spawned task is called, if not `kworker (async)`. `name`: the name of an object.
+    fn role(&self, _entry: &Entry, _name: &dyn Fn(Object) -> String) -> Option<String> {
+        None
+    }
+}
