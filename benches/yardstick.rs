@@ -212,7 +212,8 @@ impl Yardstick {
 
     fn probe(&self, cpu: &Cpu<'_>, d: u8) -> Step<()> {
         telling(cpu, drvdata(d), PROBE)?; // H6
-        let choose = Op::from(Action::Choose(2)).telling(OUTCOME, [Obs::Int(d), Obs::Unit, Obs::Unit]);
+        let choose = Op::from(Action::Choose(2))
+            .telling(Event { kind: OUTCOME, args: [Obs::Int(d), Obs::Unit, Obs::Unit] });
         match cpu.observe::<u8>(choose)? {
             // H7
             0 => cpu.store(bound(d), true),   // H8
@@ -268,7 +269,8 @@ fn is(cpu: &Cpu<'_>, cell: Cell<Option<Object>>, value: Option<Object>) -> Step<
 /// Reads a cell for the checks only: the task remembers nothing of it.
 fn telling<T>(cpu: &Cpu<'_>, cell: Cell<T>, kind: u8) -> Step<()> {
     cpu.call("telling", &[Obs::Int(kind)], || {
-        cpu.step(Op::from(Action::Load(cpu.cell(cell))).telling(kind, [Obs::Unit; 3])).map(|_| ())
+        cpu.step(Op::from(Action::Load(cpu.cell(cell))).telling(Event { kind, args: [Obs::Unit; 3] }))
+            .map(|_| ())
     })
 }
 

@@ -17,9 +17,9 @@ use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::Obs;
+use raddle_probing::events::Event;
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::Private;
-use raddle_probing::properties::event;
 
 /// The bus of a driver.
 fn bus_of(cpu: &Cpu<'_>, drv: Driver) -> Bus {
@@ -51,7 +51,7 @@ pub fn bus_add_driver(cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>> {
             actions.push(cpu.storing(drv.registered(), true));
         }
         actions.push(add);
-        cpu.step(cpu.telling(actions, event::DRIVER_PUBLISHED, &atoms![drv]))?;
+        cpu.step(cpu.telling(actions, Event::DriverPublished(drv)))?;
         // 5.
         if autoprobe && cpu.rules().publish_before_attach {
             let attached = attach_new_driver(cpu, drv)?;
@@ -100,7 +100,7 @@ fn unwind_add_driver(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
         let bus = bus_of(cpu, drv);
         if cpu.rules().unwind_unpublishes {
             let del = Action::KlistDel(cpu.cell(bus.klist_drivers()), drv.object());
-            cpu.step(cpu.telling(del, event::DRIVER_UNPUBLISHED, &atoms![drv]))?;
+            cpu.step(cpu.telling(del, Event::DriverUnpublished(drv)))?;
         }
         remove_driver_private(cpu, drv)?;
         cpu.step(Action::Dec(cpu.cell(bus.refs())))?;
@@ -121,7 +121,7 @@ pub fn bus_remove_driver(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
         let klist = cpu.cell(bus.klist_drivers());
         let mut actions = vec![Action::Follow(cpu.cell(drv.p()))];
         actions.push(Action::KlistDel(klist, drv.object()));
-        cpu.step(cpu.telling(actions, event::DRIVER_UNPUBLISHED, &atoms![drv]))?;
+        cpu.step(cpu.telling(actions, Event::DriverUnpublished(drv)))?;
         cpu.step(Action::KlistAwait(klist, drv.object()))?;
         if cpu.rules().unregister_cancels_attach_work {
             cancel_attach_work(cpu, drv)?;
@@ -142,7 +142,7 @@ pub fn bus_add_device(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
             Action::Get(cpu.cell(dev.refs())),
             Action::KlistAdd(cpu.cell(bus.klist_devices()), dev.object()),
         ];
-        cpu.step(cpu.telling(actions, event::DEVICE_PUBLISHED, &atoms![dev]))?;
+        cpu.step(cpu.telling(actions, Event::DevicePublished(dev)))?;
         Ok(())
     })
 }
@@ -152,8 +152,7 @@ pub fn bus_remove_device(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step<()>
     cpu.call("bus_remove_device", &atoms![dev], || {
         let bus = cpu.world().devices[dev.index()].bus;
         let del = Action::KlistDel(cpu.cell(bus.klist_devices()), dev.object());
-        let died =
-            cpu.step(cpu.telling(vec![cpu.private(dev), del], event::DEVICE_UNPUBLISHED, &atoms![dev]))?;
+        let died = cpu.step(cpu.telling(vec![cpu.private(dev), del], Event::DeviceUnpublished(dev)))?;
         if died == Obs::Bool(true) {
             cpu.put_device(dev)?;
         }

@@ -15,9 +15,9 @@ use raddle_checker::machine::cpu::{KlistIter, Step};
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Object, Observe};
 use raddle_probing::body::By;
+use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{Core, DRIVER, DRVDATA};
-use raddle_probing::properties::event;
 use raddle_probing::world::Match;
 
 /// `driver_match_device`: calls the bus' match function, without a lock.
@@ -216,7 +216,7 @@ pub fn is_dead(cpu: &Cpu<'_>, dev: Device) -> Step<bool> {
 /// Takes drvdata for a driver, as Duyck's helpers do: what anybody else stored there is a hazard.
 fn drvdata_as_driver(cpu: &Cpu<'_>, dev: Device, stashed: Object) -> Step<Driver> {
     if stashed.sort == DRVDATA {
-        cpu.tell(dev.object(), event::DRVDATA_AS_DRIVER, &atoms![dev])?;
+        cpu.tell(dev.object(), Event::DrvdataAsDriver(dev))?;
     }
     debug_assert!(stashed.sort == DRIVER || stashed.sort == DRVDATA);
     Ok(Driver(stashed.index))
@@ -255,7 +255,7 @@ pub fn dev_get_drvdata(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     if hides && cpu.load(dev.async_probe())? {
         return Ok(());
     }
-    cpu.step(cpu.telling(Action::Load(cpu.cell(dev.drvdata())), event::DRVDATA_READ, &atoms![dev]))?;
+    cpu.step(cpu.telling(Action::Load(cpu.cell(dev.drvdata())), Event::DrvdataRead(dev)))?;
     Ok(())
 }
 

@@ -13,9 +13,9 @@ use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::{Action, Op};
 use raddle_checker::machine::value::Datum;
+use raddle_probing::events::Event;
 use raddle_probing::ids::Device;
 use raddle_probing::objects::Core;
-use raddle_probing::properties::event;
 
 /// `driver_deferred_probe_add`: appends to the pending list. No reference is taken.
 pub fn driver_deferred_probe_add(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
@@ -29,7 +29,7 @@ pub fn driver_deferred_probe_add(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
             member: dev.object(),
         };
         let op = Op::from(vec![cpu.private(dev), add]).under(cpu.deferred_probe_mutex());
-        cpu.step(cpu.telling(op, event::DEFERRED_ADD, &atoms![dev]))?;
+        cpu.step(cpu.telling(op, Event::DeferredAdd(dev)))?;
         Ok(())
     })
 }
@@ -39,11 +39,7 @@ pub fn driver_deferred_probe_del(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> 
     cpu.call("driver_deferred_probe_del", &atoms![dev], || {
         let (pending, active) = (cpu.cell(Core.pending_list()), cpu.cell(Core.active_list()));
         let op = Op::from(vec![cpu.private(dev), Action::ListDel(pending, active, dev.object())]);
-        cpu.step(cpu.telling(
-            op.under(cpu.deferred_probe_mutex()),
-            event::DEFERRED_DEL,
-            &atoms![dev, deleting],
-        ))?;
+        cpu.step(cpu.telling(op.under(cpu.deferred_probe_mutex()), Event::DeferredDel(dev, deleting)))?;
         Ok(())
     })
 }
@@ -89,7 +85,7 @@ pub fn deferred_probe_work_func(cpu: &Cpu<'_>) -> Step<()> {
         cpu.lock(Core.deferred_probe_mutex())?;
         cpu.repeat((), |()| {
             let pop = Action::ListPop(cpu.cell(Core.active_list()));
-            let first: Option<Device> = cpu.observe(cpu.telling(pop, event::DEFERRED_TAKEN, &[]))?;
+            let first: Option<Device> = cpu.observe(cpu.telling(pop, Event::DeferredTaken))?;
             let Some(dev) = first else {
                 return Ok(Break(()));
             };
@@ -97,7 +93,7 @@ pub fn deferred_probe_work_func(cpu: &Cpu<'_>) -> Step<()> {
             cpu.unlock(Core.deferred_probe_mutex())?;
             bus_probe_device(cpu, dev)?;
             let lock = Action::Lock(cpu.deferred_probe_mutex());
-            cpu.step(cpu.telling(lock, event::DEFERRED_DONE, &atoms![dev]))?;
+            cpu.step(cpu.telling(lock, Event::DeferredDone(dev)))?;
             cpu.put_device(dev)?;
             Ok(Continue(()))
         })?;
@@ -170,7 +166,7 @@ pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("wait_for_device_probe", &[], || {
         // The checks note what is under way now.
         let count = cpu.cell(Core.probe_count());
-        cpu.step(cpu.telling(Action::Load(count), event::BARRIER_BEGINS, &[]))?;
+        cpu.step(cpu.telling(Action::Load(count), Event::BarrierBegins(false)))?;
         if cpu.rules().barrier_waits_for_timeout {
             cpu.step(Action::AwaitNot(cpu.cell(Core.timeout()), true.to_obs()))?;
         }
@@ -179,7 +175,7 @@ pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
         }
         cpu.step(Action::AwaitZero(count))?;
         let synchronize = Action::AsyncAwait(cpu.cell(Core.async_lists()), None);
-        cpu.step(cpu.telling(synchronize, event::BARRIER_ENDS, &[]))?;
+        cpu.step(cpu.telling(synchronize, Event::BarrierEnds))?;
         Ok(())
     })
 }
@@ -193,7 +189,7 @@ pub fn device_block_probing(cpu: &Cpu<'_>) -> Step<()> {
         cpu.store(Core.defer_all_probes(), true)?;
         wait_for_device_probe(cpu)?;
         let done = cpu.storing(Core.probing_blocked(), true);
-        cpu.step(cpu.telling(done, event::PROBING_BLOCKED, &[]))?;
+        cpu.step(cpu.telling(done, Event::ProbingBlocked))?;
         Ok(())
     })
 }

@@ -15,9 +15,9 @@ use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Obs, Observe};
 use raddle_probing::body::{By, call_probe, probe_returned};
+use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::Core;
-use raddle_probing::properties::event;
 
 /// What came of an attempt to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,11 +148,11 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
                 Probed::Bound
             }
             // 10.
-            Err(outcome) => {
+            Err(error) => {
                 let failed = cpu.storing(dev.driver(), None);
-                cpu.step(cpu.telling(failed, event::PROBE_FAILED, &atoms![dev, drv, outcome]))?;
+                cpu.step(cpu.telling(failed, Event::ProbeFailed(dev, drv, error)))?;
                 super::dd::dev_set_drvdata(cpu, dev, None)?;
-                let errno = probe_returned(outcome);
+                let errno = probe_returned(error);
                 if counts && errno == Errno::ProbeDefer {
                     driver_deferred_probe_add(cpu, dev)?;
                     retrigger_if_moved(cpu, dev)?;
@@ -181,7 +181,7 @@ pub fn driver_bound(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         actions.extend(cpu.driver_private(drv));
         actions.push(cpu.storing(dev.knode_driver(), Some(drv)));
         actions.push(Action::KlistAdd(cpu.cell(private.klist_devices()), dev.object()));
-        cpu.step(cpu.telling(actions, event::BOUND, &atoms![dev, drv]))?;
+        cpu.step(cpu.telling(actions, Event::Bound(dev, drv)))?;
         // 4. 5.
         driver_deferred_probe_del(cpu, dev, false)?;
         count_bind(cpu, true)?;

@@ -10,9 +10,9 @@ use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_probing::body::call_remove;
+use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{DEVICE_REFS, Private};
-use raddle_probing::properties::event;
 
 /// `__device_release_driver`, with the device lock held. `named`: the driver that the caller names.
 fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
@@ -34,7 +34,7 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
         call_remove(cpu, drv, dev, named)?;
         // 6.
         let released = cpu.storing(dev.driver(), None);
-        cpu.step(cpu.telling(released, event::RELEASED, &atoms![dev, drv]))?;
+        cpu.step(cpu.telling(released, Event::Released(dev, drv)))?;
         super::dd::dev_set_drvdata(cpu, dev, None)?;
         super::probe::count_bind(cpu, false)?;
         // 7. klist_remove, which never sleeps: no iterator ever stands on this klist.
@@ -57,7 +57,7 @@ pub fn device_release_driver(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step
         cpu.device_lock(dev)?;
         __device_release_driver(cpu, dev, None)?;
         let unlock = Action::Unlock(cpu.cell(dev.mutex()));
-        cpu.step(cpu.telling(unlock, event::RELEASE_PASSED, &atoms![dev, deleting]))?;
+        cpu.step(cpu.telling(unlock, Event::ReleasePassed(dev, deleting)))?;
         Ok(())
     })
 }

@@ -36,13 +36,13 @@ pub fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
 
 /// A wait for probing begins in the task of this slot.
 pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) {
-    let taken = view.bytes(Core.barrier()).to_vec();
+    let taken = view.read(Core.barrier()).to_vec();
     let Some(number) = (1..=7).find(|number| !taken.contains(number)) else {
         unreachable!("internal: more than seven waits for probing at once");
     };
     let bit = 1 << number;
     let mut covers = false;
-    let active = view.bytes(Core.active_list()).to_vec();
+    let active = view.read(Core.active_list()).to_vec();
     let active = &active[1..=usize::from(active[0])];
     let current = view.byte(Core.deferred_current());
     for dev in checks.devices() {
@@ -90,7 +90,7 @@ pub fn end(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<(), 
             return missed(format!("and {name}, which was on the active list, is still to be probed"), about);
         }
     }
-    if view.bytes(Core.entries()).iter().any(|entry| entry & bit != 0) {
+    if view.read(Core.entries()).iter().any(|entry| entry & bit != 0) {
         return missed("and an async entry from before it is unfinished".to_owned(), About::Program);
     }
     for drv in checks.drivers() {

@@ -3,13 +3,12 @@
 use super::call::Call;
 use super::calls::{At, run_call};
 use super::cpu::{Cpu, Errno};
+use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Work};
-use super::properties::{DEFERRED, DEFERRED_FOR, FAILED, event};
 use super::world::ProbeOutcome;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
-use raddle_checker::machine::value::{Datum, Obs};
 
 /// On whose behalf a device is probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,18 +19,21 @@ pub enum By {
     Bind,
 }
 
-/// Calls the driver's probe. An error says why, as [`probe_returned`] and the checks read it.
-pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Result<(), u8>> {
+/// Calls the driver's probe. The error says why it failed.
+pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Result<(), ProbeError>> {
     cpu.call("probe", &atoms![drv, dev], || {
-        let entered = [dev.to_obs(), drv.to_obs(), cpu.scheduled_for(dev)];
-        let kind = if by == By::Bind { event::BIND_PROBE_ENTERED } else { event::PROBE_ENTERED };
-        cpu.step(cpu.telling(Action::Touch(drv.object()), kind, &entered))?;
+        let scheduled = cpu.scheduled_for(dev);
+        let entered = match by {
+            By::Core => Event::ProbeEntered(dev, drv, scheduled),
+            By::Bind => Event::BindProbeEntered(dev, drv, scheduled),
+        };
+        cpu.step(cpu.telling(Action::Touch(drv.object()), entered))?;
         let body = &cpu.world().drivers[drv.index()].probe;
         let at = At { dev: Some(dev), drv: Some(drv) };
         for call in &body.run {
             if let Call::Require(resource) = call {
                 if !cpu.load(resource.present())? {
-                    return Ok(Err(DEFERRED_FOR + resource.0));
+                    return Ok(Err(ProbeError::Missed(*resource)));
                 }
             } else {
                 run_call(cpu, *call, at)?;
@@ -39,24 +41,23 @@ pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Resul
         }
         Ok(match body.outcomes[cpu.choose(body.outcomes.len())?] {
             ProbeOutcome::Ok => Ok(()),
-            ProbeOutcome::ProbeDefer => Err(DEFERRED),
-            ProbeOutcome::Enodev | ProbeOutcome::Eio => Err(FAILED),
+            ProbeOutcome::ProbeDefer => Err(ProbeError::Deferred),
+            ProbeOutcome::Enodev | ProbeOutcome::Eio => Err(ProbeError::Failed),
         })
     })
 }
 
 /// The error that a failed probe returned.
 #[must_use]
-pub fn probe_returned(outcome: u8) -> Errno {
-    if outcome == FAILED { Errno::Failed } else { Errno::ProbeDefer }
+pub fn probe_returned(error: ProbeError) -> Errno {
+    if error == ProbeError::Failed { Errno::Failed } else { Errno::ProbeDefer }
 }
 
 /// Calls the driver's remove. `named`: the driver that whoever asked for this has named.
 pub fn call_remove(cpu: &Cpu<'_>, drv: Driver, dev: Device, named: Option<Driver>) -> Step<()> {
     cpu.call("remove", &atoms![drv, dev], || {
-        let named = named.map_or(Obs::None, Datum::to_obs);
-        let entered = [dev.to_obs(), drv.to_obs(), named];
-        cpu.step(cpu.telling(Action::Touch(drv.object()), event::REMOVE_ENTERED, &entered))?;
+        let entered = Event::RemoveEntered(dev, drv, named);
+        cpu.step(cpu.telling(Action::Touch(drv.object()), entered))?;
         for call in &cpu.world().drivers[drv.index()].remove {
             run_call(cpu, *call, At { dev: Some(dev), drv: Some(drv) })?;
         }

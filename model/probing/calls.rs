@@ -2,10 +2,9 @@
 
 use super::call::Call;
 use super::cpu::Cpu;
+use super::events::Event;
 use super::ids::{Device, Driver, TaskId};
 use super::module::{delete_module, load_module, request_module};
-use super::properties::event;
-use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 
@@ -40,7 +39,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
         }
         Call::PutDevice(dev) => {
             // Ghost: whose reference it is.
-            cpu.tell(dev.object(), event::CALL_PUTS, &atoms![dev])?;
+            cpu.tell(dev.object(), Event::CallPuts(dev))?;
             cpu.put_device(dev)
         }
         Call::QueueWork(work) => cpu.queue_work(work.work()).map(|_| ()),

@@ -3,9 +3,9 @@
 
 use std::ops::Deref;
 
+use super::events::Event;
 use super::ids::{Device, Driver};
 use super::objects::{Core, DEVICE_REFS, DRIVER, Private};
-use super::properties::event;
 use super::subject::Subject;
 use super::world::{AsyncOutcome, Match, World};
 use raddle_checker::atoms;
@@ -259,12 +259,12 @@ impl<'a> Cpu<'a> {
     /// The driver that the current async entry was scheduled for, if it is one for this device: a ghost. The
     /// arguments of such an entry are the device and the driver.
     #[must_use]
-    pub fn scheduled_for(&self, dev: Device) -> Obs {
+    pub fn scheduled_for(&self, dev: Device) -> Option<Driver> {
         match self.current().args[..] {
             [of, Obs::Id(drv)] if self.current_is_async() && of == dev.to_obs() && drv.sort == DRIVER => {
-                drv.to_obs()
+                Some(Driver(drv.index))
             }
-            _ => Obs::None,
+            _ => None,
         }
     }
 
@@ -274,22 +274,20 @@ impl<'a> Cpu<'a> {
     }
 
     /// An op that tells the checks of an event.
-    pub fn telling(&self, op: impl Into<Op>, kind: u8, args: &[Obs]) -> Op {
-        let mut all = [Obs::None; 3];
-        all[..args.len()].copy_from_slice(args);
-        op.into().telling(kind, all)
+    pub fn telling(&self, op: impl Into<Op>, event: Event) -> Op {
+        op.into().telling(event)
     }
 
     /// Tells the checks of an event, as a step of its own.
     #[track_caller]
-    pub fn tell(&self, about: Object, kind: u8, args: &[Obs]) -> Step<()> {
-        self.step(self.telling(Action::Touch(about), kind, args)).map(|_| ())
+    pub fn tell(&self, about: Object, event: Event) -> Step<()> {
+        self.step(self.telling(Action::Touch(about), event)).map(|_| ())
     }
 
     /// A kernel warning: the task goes on.
     #[track_caller]
     pub fn warn(&self, about: Object) -> Step<()> {
-        self.tell(about, event::WARN, &atoms![about])
+        self.tell(about, Event::Warn(about))
     }
 
     /// The `deferred_probe_mutex`, for steps that are wholly under it.

@@ -6,9 +6,9 @@
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, entry};
+use super::events::Event;
 use super::ids::{Driver, Module};
 use super::objects::{Core, TICKETS};
-use super::properties::event;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{Held, Step};
 use raddle_checker::machine::op::{Action, Entry, Op};
@@ -63,7 +63,7 @@ pub fn load_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
             let swap = Action::Swap(state, UNLOADED.to_obs(), COMING.to_obs());
             // The checks note what is under way when loading begins.
             let before = match is_barrier(cpu, module) {
-                true => cpu.step(cpu.telling(swap, event::BARRIER_BEGINS, &atoms![true]))?,
+                true => cpu.step(cpu.telling(swap, Event::BarrierBegins(true)))?,
                 false => cpu.step(swap)?,
             };
             if before == COMING.to_obs() {
@@ -118,7 +118,7 @@ fn is_barrier(cpu: &Cpu<'_>, module: Module) -> bool {
 
 /// The last step of a load that succeeds.
 fn load_returns(cpu: &Cpu<'_>, module: Module, last: Op) -> Step<()> {
-    let last = if is_barrier(cpu, module) { cpu.telling(last, event::BARRIER_ENDS, &[]) } else { last };
+    let last = if is_barrier(cpu, module) { cpu.telling(last, Event::BarrierEnds) } else { last };
     cpu.step(last)?;
     Ok(())
 }

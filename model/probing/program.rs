@@ -6,10 +6,11 @@ use super::body::work_func;
 use super::call::{Call, KernelCall};
 use super::calls::run_task;
 use super::cpu::{Cpu, Watched, entry};
+use super::events;
 use super::ids::{Device, Driver, Module, TaskId, Work};
 use super::module::{LIVE, modprobe};
 use super::objects::{Core, DRVDATA, lay_out};
-use super::properties::{Checks, event};
+use super::properties::Checks;
 use super::subject::{Item, Subject};
 use super::world::{Initially, World};
 use raddle_checker::atoms;
@@ -95,7 +96,7 @@ fn worker(cpu: &Cpu<'_>, item: &Item, func: impl Fn() -> Step<()>) -> Step<()> {
         func()?;
         let end = Action::WorkEnd(work);
         match item.attaches {
-            Some(drv) => cpu.step(cpu.telling(end, event::ATTACH_DONE, &atoms![drv]))?,
+            Some(drv) => cpu.step(cpu.telling(end, events::Event::AttachDone(drv)))?,
             None => cpu.step(end)?,
         };
         Ok(Continue(()))
@@ -277,11 +278,11 @@ impl<S: Subject> Program for Probing<S> {
     }
 
     fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
-        self.checks().cells(event)
+        self.checks().cells(event.into())
     }
 
     fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
-        self.checks().check(event, slot, observed, memory)
+        self.checks().check(event.into(), slot, observed, memory)
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
@@ -318,7 +319,7 @@ impl<S: Subject> Program for Probing<S> {
 
     fn note(&self, stack: &[program::Call], op: &Op, observed: Option<Obs>) -> Option<String> {
         match (op.event, &op.actions[..], observed) {
-            (Some(event), ..) => super::words::event(self, &event),
+            (Some(event), ..) => super::words::event(&self.checks(), (&event).into()),
             (None, [Action::Choose(_)], Some(Obs::Int(outcome))) => {
                 Some(super::words::outcome(self, stack.last()?, usize::from(outcome)))
             }

@@ -4,14 +4,15 @@
 //! `objects` for the list. A bus without autoprobe owes no probe when a device or driver is published.
 
 use super::barrier;
+use super::events::{Event, ProbeError};
 use super::ids::{Bus, Device, Driver, Resource};
 use super::objects::{Core, DRIVER, MODULE, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::{About, Hazard, id};
 use raddle_checker::machine::klist;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout};
-use raddle_checker::machine::op::{Access, Event};
-use raddle_checker::machine::value::{Datum, Object, Obs};
+use raddle_checker::machine::op::Access;
+use raddle_checker::machine::value::{Object, Obs};
 
 /// The hazards of probing, besides those that any program can have.
 pub mod hazard_id {
@@ -27,19 +28,6 @@ pub mod hazard_id {
     pub const DOUBLE_OPERATION: &str = "double-operation";
     /// A wait for probing returns too early.
     pub const MISSED_BARRIER: &str = "missed-barrier";
-}
-
-/// A probe failed with an error that is no deferral.
-pub const FAILED: u8 = 0;
-/// A probe returned `-EPROBE_DEFER` of its own accord.
-pub const DEFERRED: u8 = 1;
-/// A probe returned `-EPROBE_DEFER` because the resource with this number more was not there.
-pub const DEFERRED_FOR: u8 = 2;
-
-/// The resource that a failed probe missed.
-#[must_use]
-pub fn missed(outcome: u8) -> Option<Resource> {
-    (outcome >= DEFERRED_FOR).then(|| Resource(outcome - DEFERRED_FOR))
 }
 
 /// All hazard ids, with what they mean.
@@ -78,56 +66,6 @@ pub const HAZARDS: &[(&str, &str)] = &[
     ("zombie-bind", "a device is bound or deferred after device_del has passed the step that prevents it"),
 ];
 
-/// What modelled code tells the checks of.
-pub mod event {
-    /// A kernel warning about an object.
-    pub const WARN: u8 = 0;
-    /// A driver is on its bus' klist.
-    pub const DRIVER_PUBLISHED: u8 = 1;
-    /// A driver is taken off its bus' klist.
-    pub const DRIVER_UNPUBLISHED: u8 = 2;
-    /// A device is on its bus' klist.
-    pub const DEVICE_PUBLISHED: u8 = 3;
-    /// A device is taken off its bus' klist.
-    pub const DEVICE_UNPUBLISHED: u8 = 4;
-    /// A probe is entered: device, driver, the driver its async entry was scheduled for.
-    pub const PROBE_ENTERED: u8 = 5;
-    /// A probe has failed: device, driver, why.
-    pub const PROBE_FAILED: u8 = 6;
-    /// A device is bound: device, driver.
-    pub const BOUND: u8 = 7;
-    /// A remove is entered: device, driver, the driver that was named.
-    pub const REMOVE_ENTERED: u8 = 8;
-    /// A device is unbound: device, driver.
-    pub const RELEASED: u8 = 9;
-    /// `device_release_driver` is over: device, whether `device_del` called it.
-    pub const RELEASE_PASSED: u8 = 10;
-    /// A device is put on the pending list, or was on a list already.
-    pub const DEFERRED_ADD: u8 = 11;
-    /// A device is taken off the deferred lists: device, whether `device_del` does it.
-    pub const DEFERRED_DEL: u8 = 12;
-    /// `dev_get_drvdata` by anybody but the core.
-    pub const DRVDATA_READ: u8 = 13;
-    /// The core takes drvdata for a driver.
-    pub const DRVDATA_AS_DRIVER: u8 = 14;
-    /// `device_block_probing` returns.
-    pub const PROBING_BLOCKED: u8 = 15;
-    /// A call of the scenario is about to drop a reference.
-    pub const CALL_PUTS: u8 = 16;
-    /// As [`PROBE_ENTERED`], through the sysfs file `bind` from v5.14 on.
-    pub const BIND_PROBE_ENTERED: u8 = 17;
-    /// A wait for probing begins; with an argument, only if the step holds what it asked for.
-    pub const BARRIER_BEGINS: u8 = 18;
-    /// A wait for probing returns.
-    pub const BARRIER_ENDS: u8 = 19;
-    /// The deferred-probe work has dealt with a device.
-    pub const DEFERRED_DONE: u8 = 20;
-    /// A driver's attach_work has returned.
-    pub const ATTACH_DONE: u8 = 21;
-    /// The deferred-probe work takes a device off the active list.
-    pub const DEFERRED_TAKEN: u8 = 22;
-}
-
 /// A world's checks.
 pub struct Checks<'a> {
     /// What the scenario declares.
@@ -140,32 +78,50 @@ pub struct Checks<'a> {
 pub struct View<'a> {
     layout: &'a Layout,
     memory: &'a mut [u8],
+    /// The cells that may be touched, if it matters; looked at in debug builds only.
+    allowed: Option<Vec<(CellId, Access)>>,
 }
 
 impl View<'_> {
+    fn place<T>(&self, cell: Cell<T>, access: Access) -> std::ops::Range<usize> {
+        let id = self.layout.find(cell);
+        let may = |allowed: &Vec<(CellId, Access)>| {
+            allowed.iter().any(|(other, most)| *other == id && access <= *most)
+        };
+        debug_assert!(
+            self.allowed.as_ref().is_none_or(may),
+            "internal: a check touches {}, which its event's cells leave out: {access:?}",
+            self.layout.info(id).name
+        );
+        self.layout.info(id).range()
+    }
+
     /// The first byte of a cell.
     #[must_use]
     pub fn byte<T>(&self, cell: Cell<T>) -> u8 {
-        self.memory[self.layout.info(self.layout.find(cell)).offset]
+        self.read(cell)[0]
     }
 
-    /// The bytes of a cell.
+    /// The bytes of a cell, to be read.
+    #[must_use]
+    pub fn read<T>(&self, cell: Cell<T>) -> &[u8] {
+        &self.memory[self.place(cell, Access::Read)]
+    }
+
+    /// The bytes of a cell, to be written.
     pub fn bytes<T>(&mut self, cell: Cell<T>) -> &mut [u8] {
-        &mut self.memory[self.layout.info(self.layout.find(cell)).range()]
+        let place = self.place(cell, Access::Write);
+        &mut self.memory[place]
     }
 
     /// Writes the first byte of a cell.
     pub fn set<T>(&mut self, cell: Cell<T>, byte: u8) {
-        self.memory[self.layout.info(self.layout.find(cell)).offset] = byte;
+        self.bytes(cell)[0] = byte;
     }
-}
 
-fn device(obs: Obs) -> Device {
-    Device::from_obs(obs)
-}
-
-fn driver(obs: Obs) -> Driver {
-    Driver::from_obs(obs)
+    fn on_klist<T>(&self, klist: Cell<T>, index: u8) -> bool {
+        klist::contains(self.read(klist), index)
+    }
 }
 
 fn about(dev: Device, drv: Driver) -> About {
@@ -203,89 +159,88 @@ impl Checks<'_> {
         self.world.drivers[drv.index()].matches[dev.index()] == Match::Yes
     }
 
-    fn on_klist<T>(&self, memory: &[u8], klist: Cell<T>, index: u8) -> bool {
-        let range = self.layout.info(self.layout.find(klist)).range();
-        klist::contains(&memory[range], index)
-    }
-
     /// The name of an object.
     #[must_use]
     pub fn name(&self, object: Object) -> &str {
         &self.layout.object(object).name
     }
 
-    /// The cells that an event's checks touch.
-    pub fn cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+    /// The cells that an event's checks touch; [`check`](Checks::check) touches no others.
+    pub fn cells(&self, event: Event) -> Vec<(CellId, Access)> {
         use Access::{Read, Write};
         let mut cells = Vec::new();
         let mut add = |cell: CellId, access| cells.push((cell, access));
         let find = |cell: Cell<bool>| self.layout.find(cell);
         let owes = |dev: Device, drv: Driver| self.layout.find(owed(dev, drv));
-        match event.kind {
-            event::DRIVER_PUBLISHED => {
-                let drv = driver(event.args[0]);
+        match event {
+            Event::DriverPublished(drv) => {
                 for dev in self.devices_of(drv) {
                     add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
                     add(self.layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Write);
                 }
             }
-            event::DRIVER_UNPUBLISHED => {
-                let drv = driver(event.args[0]);
+            Event::DriverUnpublished(drv) => {
                 self.devices_of(drv).for_each(|dev| add(owes(dev, drv), Write));
             }
-            event::DEVICE_PUBLISHED | event::DEVICE_UNPUBLISHED | event::RELEASED | event::BOUND => {
-                let dev = device(event.args[0]);
+            Event::DevicePublished(dev)
+            | Event::DeviceUnpublished(dev)
+            | Event::Released(dev, _)
+            | Event::Bound(dev, _) => {
                 add(self.layout.find(self.bus_of(dev).klist_drivers()), Read);
                 add(self.layout.find(dev.knode_driver()), Read);
                 add(self.layout.find(dev.driver()), Read);
                 self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
-                add(find(dev.release_passed()), if event.kind == event::BOUND { Read } else { Write });
+                let bound = matches!(event, Event::Bound(..));
+                add(find(dev.release_passed()), if bound { Read } else { Write });
                 add(find(dev.deferred_passed()), Write);
                 add(find(dev.probing()), Write);
                 add(self.layout.find(dev.covered_probe()), Write);
                 add(self.layout.find(dev.probed_by()), Write);
             }
-            event::PROBE_ENTERED | event::BIND_PROBE_ENTERED | event::PROBE_FAILED => {
-                let dev = device(event.args[0]);
-                add(owes(dev, driver(event.args[1])), Write);
+            Event::ProbeEntered(dev, drv, _)
+            | Event::BindProbeEntered(dev, drv, _)
+            | Event::ProbeFailed(dev, drv, _) => {
+                add(owes(dev, drv), Write);
                 add(find(dev.probing()), Write);
                 add(self.layout.find(dev.covered_probe()), Write);
                 add(self.layout.find(dev.probed_by()), Write);
                 add(find(Core.probing_blocked()), Read);
             }
-            event::REMOVE_ENTERED => add(self.layout.find(device(event.args[0]).probed_by()), Write),
-            event::RELEASE_PASSED => add(find(device(event.args[0]).release_passed()), Write),
-            event::DEFERRED_ADD => add(find(device(event.args[0]).deferred_passed()), Read),
-            event::DEFERRED_DEL => {
-                add(find(device(event.args[0]).deferred_passed()), Write);
-                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+            Event::RemoveEntered(dev, ..) => add(self.layout.find(dev.probed_by()), Write),
+            Event::ReleasePassed(dev, _) => add(find(dev.release_passed()), Write),
+            Event::DeferredAdd(dev) => add(find(dev.deferred_passed()), Read),
+            Event::DeferredDel(dev, _) => {
+                add(find(dev.deferred_passed()), Write);
+                add(self.layout.find(dev.covered_active()), Write);
             }
-            event::DEFERRED_TAKEN => add(self.layout.find(Core.deferred_current()), Write),
-            event::DEFERRED_DONE => {
+            Event::DeferredTaken => add(self.layout.find(Core.deferred_current()), Write),
+            Event::DeferredDone(dev) => {
                 add(self.layout.find(Core.deferred_current()), Write);
-                add(self.layout.find(device(event.args[0]).covered_active()), Write);
+                add(self.layout.find(dev.covered_active()), Write);
             }
-            event::ATTACH_DONE => add(self.layout.find(driver(event.args[0]).covered_attach()), Write),
-            event::BARRIER_BEGINS | event::BARRIER_ENDS => barrier::cells(self, &mut add),
-            event::PROBING_BLOCKED => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
-            event::CALL_PUTS => {
-                let dev = device(event.args[0]);
+            Event::AttachDone(drv) => add(self.layout.find(drv.covered_attach()), Write),
+            Event::BarrierBegins(_) | Event::BarrierEnds => barrier::cells(self, &mut add),
+            Event::ProbingBlocked => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
+            Event::CallPuts(dev) => {
                 add(find(dev.created()), Write);
                 add(self.layout.find(dev.extra_refs()), Write);
             }
-            _ => {}
+            Event::Warn(_) | Event::DrvdataRead(_) | Event::DrvdataAsDriver(_) => {}
         }
         cells
     }
 
     /// Checks an event and keeps the ghosts.
-    pub fn check(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
-        let mut view = View { layout: self.layout, memory };
-        let args = event.args;
-        match event.kind {
-            event::WARN => {
-                let Obs::Id(object) = args[0] else { unreachable!("internal: a warning about nothing") };
+    ///
+    /// # Errors
+    ///
+    /// The hazard that it is.
+    pub fn check(&self, event: Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        let allowed = if cfg!(debug_assertions) { self.cells(event) } else { Vec::new() };
+        let mut view = View { layout: self.layout, memory, allowed: Some(allowed) };
+        match event {
+            Event::Warn(object) => {
                 let name = self.name(object);
                 let text = match object.sort {
                     MODULE => format!("request_module({name}) waits inside an async function"),
@@ -293,70 +248,73 @@ impl Checks<'_> {
                 };
                 return Err(Hazard::new(id::WARNING, About::Object(object), text));
             }
-            event::DRIVER_PUBLISHED => {
-                let drv = driver(args[0]);
+            Event::DriverPublished(drv) => {
                 let bus = self.world.drivers[drv.index()].bus;
                 for dev in self.devices_of(drv) {
-                    if self.on_klist(view.memory, bus.klist_devices(), dev.0) {
+                    if view.on_klist(bus.klist_devices(), dev.0) {
                         self.publish(&mut view, dev, drv);
                     }
                 }
             }
-            event::DRIVER_UNPUBLISHED => {
-                let drv = driver(args[0]);
+            Event::DriverUnpublished(drv) => {
                 self.devices_of(drv).for_each(|dev| view.set(owed(dev, drv), NOT_OWED));
             }
-            event::DEVICE_PUBLISHED => {
-                let dev = device(args[0]);
+            Event::DevicePublished(dev) => {
                 view.set(dev.release_passed(), 0);
                 view.set(dev.deferred_passed(), 0);
                 for drv in self.drivers_of(dev) {
-                    if self.on_klist(view.memory, self.bus_of(dev).klist_drivers(), drv.0) {
+                    if view.on_klist(self.bus_of(dev).klist_drivers(), drv.0) {
                         self.publish(&mut view, dev, drv);
                     }
                 }
             }
-            event::DEVICE_UNPUBLISHED | event::RELEASED => self.settle(&mut view, device(args[0])),
-            event::PROBE_ENTERED => return self.probe_entered(&mut view, args, true),
-            event::BIND_PROBE_ENTERED => return self.probe_entered(&mut view, args, false),
-            event::PROBE_FAILED => {
-                let (dev, drv) = (device(args[0]), driver(args[1]));
+            Event::DeviceUnpublished(dev) | Event::Released(dev, _) => self.settle(&mut view, dev),
+            Event::ProbeEntered(dev, drv, scheduled) => {
+                return self.probe_entered(&mut view, dev, drv, scheduled, true);
+            }
+            Event::BindProbeEntered(dev, drv, scheduled) => {
+                return self.probe_entered(&mut view, dev, drv, scheduled, false);
+            }
+            Event::ProbeFailed(dev, drv, error) => {
                 view.set(dev.probing(), 0);
                 view.set(dev.covered_probe(), 0);
                 view.set(dev.probed_by(), 0);
-                let Obs::Int(outcome) = args[2] else { unreachable!("internal: a probe fails for a reason") };
-                if let Some(resource) = missed(outcome) {
+                if let ProbeError::Missed(resource) = error {
                     view.set(owed(dev, drv), OWED_WITH + resource.0);
                 }
             }
-            event::BOUND => return self.bound(&mut view, device(args[0])),
-            event::REMOVE_ENTERED => return self.remove_entered(&mut view, args),
-            event::RELEASE_PASSED if args[1] == Obs::Bool(true) => {
-                view.set(device(args[0]).release_passed(), 1)
+            Event::Bound(dev, _) => return self.bound(&mut view, dev),
+            Event::RemoveEntered(dev, drv, named) => {
+                return self.remove_entered(&mut view, dev, drv, named);
             }
-            event::DEFERRED_DEL => {
-                let dev = device(args[0]);
+            Event::ReleasePassed(dev, deleting) => {
+                if deleting {
+                    view.set(dev.release_passed(), 1);
+                }
+            }
+            Event::DeferredDel(dev, deleting) => {
                 view.set(dev.covered_active(), 0);
-                if args[1] == Obs::Bool(true) {
+                if deleting {
                     view.set(dev.deferred_passed(), 1);
                 }
             }
-            event::DEFERRED_TAKEN => {
+            Event::DeferredTaken => {
                 let cell = self.layout.find(Core.deferred_current());
                 let taken = self.layout.encode(cell, observed);
                 view.set(Core.deferred_current(), taken);
             }
-            event::DEFERRED_DONE => {
+            Event::DeferredDone(dev) => {
                 view.set(Core.deferred_current(), 0);
-                view.set(device(args[0]).covered_active(), 0);
+                view.set(dev.covered_active(), 0);
             }
-            event::ATTACH_DONE => view.set(driver(args[0]).covered_attach(), 0),
-            event::BARRIER_BEGINS if args[0] == Obs::None || matches!(observed, Obs::Holds(_)) => {
-                barrier::begin(self, &mut view, slot);
+            Event::AttachDone(drv) => view.set(drv.covered_attach(), 0),
+            Event::BarrierBegins(if_held) => {
+                if !if_held || matches!(observed, Obs::Holds(_)) {
+                    barrier::begin(self, &mut view, slot);
+                }
             }
-            event::BARRIER_ENDS => return barrier::end(self, &mut view, slot),
-            event::DEFERRED_ADD => {
-                let dev = device(args[0]);
+            Event::BarrierEnds => return barrier::end(self, &mut view, slot),
+            Event::DeferredAdd(dev) => {
                 if view.byte(dev.deferred_passed()) != 0 {
                     let text = format!(
                         "{} is put on the deferred list after device_del has taken it off for good",
@@ -365,10 +323,24 @@ impl Checks<'_> {
                     return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text));
                 }
             }
-            event::DRVDATA_READ | event::DRVDATA_AS_DRIVER => {
-                return self.drvdata(event.kind, device(args[0]), observed);
+            Event::DrvdataRead(dev) => {
+                if let Obs::Id(object) = observed
+                    && object.sort == DRIVER
+                {
+                    let text = format!(
+                        "dev_get_drvdata({}) returns the driver {} that the core stashed there",
+                        self.name(dev.object()),
+                        self.name(object)
+                    );
+                    return Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text));
+                }
             }
-            event::PROBING_BLOCKED => {
+            Event::DrvdataAsDriver(dev) => {
+                let d = self.name(dev.object());
+                let text = format!("the drvdata that others stored in {d} is taken for a driver");
+                return Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text));
+            }
+            Event::ProbingBlocked => {
                 if let Some(dev) = self.devices().find(|dev| view.byte(dev.probing()) != 0) {
                     let text = format!(
                         "device_block_probing returns while the probe of {} still runs",
@@ -377,14 +349,10 @@ impl Checks<'_> {
                     return Err(Hazard::new(hazard_id::MISSED_BARRIER, About::Object(dev.object()), text));
                 }
             }
-            event::CALL_PUTS => {
-                let dev = device(args[0]);
-                match view.byte(dev.extra_refs()) {
-                    0 => view.set(dev.created(), 0),
-                    n => view.set(dev.extra_refs(), n - 1),
-                }
-            }
-            _ => {}
+            Event::CallPuts(dev) => match view.byte(dev.extra_refs()) {
+                0 => view.set(dev.created(), 0),
+                n => view.set(dev.extra_refs(), n - 1),
+            },
         }
         Ok(())
     }
@@ -402,8 +370,14 @@ impl Checks<'_> {
         self.drivers_of(dev).for_each(|drv| view.set(owed(dev, drv), NOT_OWED));
     }
 
-    fn probe_entered(&self, view: &mut View<'_>, args: [Obs; 3], barred: bool) -> Result<(), Hazard> {
-        let (dev, drv) = (device(args[0]), driver(args[1]));
+    fn probe_entered(
+        &self,
+        view: &mut View<'_>,
+        dev: Device,
+        drv: Driver,
+        scheduled: Option<Driver>,
+        barred: bool,
+    ) -> Result<(), Hazard> {
         let (d, v) = (self.name(dev.object()), self.name(drv.object()));
         if !self.matches(dev, drv) {
             let returned = match self.world.drivers[drv.index()].matches[dev.index()] {
@@ -414,12 +388,12 @@ impl Checks<'_> {
             let text = format!("the probe of {v} is called for {d}, {returned}");
             return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
         }
-        if let Obs::Id(scheduled) = args[2]
-            && scheduled != drv.object()
+        if let Some(scheduled) = scheduled
+            && scheduled != drv
         {
             let text = format!(
                 "the probe of {v} is called for {d} by an async entry that was scheduled for {}",
-                self.name(scheduled)
+                self.name(scheduled.object())
             );
             return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
         }
@@ -452,13 +426,19 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn remove_entered(&self, view: &mut View<'_>, args: [Obs; 3]) -> Result<(), Hazard> {
-        let (dev, drv) = (device(args[0]), driver(args[1]));
+    fn remove_entered(
+        &self,
+        view: &mut View<'_>,
+        dev: Device,
+        drv: Driver,
+        named: Option<Driver>,
+    ) -> Result<(), Hazard> {
         let (d, v) = (self.name(dev.object()), self.name(drv.object()));
-        if let Obs::Id(named) = args[2]
-            && named != drv.object()
+        if let Some(named) = named
+            && named != drv
         {
-            let text = format!("the remove of {v} is called for {d}, but {} was named", self.name(named));
+            let named = self.name(named.object());
+            let text = format!("the remove of {v} is called for {d}, but {named} was named");
             return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
         }
         if view.byte(dev.probed_by()) == 0 {
@@ -469,27 +449,10 @@ impl Checks<'_> {
         Ok(())
     }
 
-    fn drvdata(&self, kind: u8, dev: Device, observed: Obs) -> Result<(), Hazard> {
-        let d = self.name(dev.object());
-        let text = match (kind, observed) {
-            (event::DRVDATA_READ, Obs::Id(object)) if object.sort == DRIVER => {
-                format!(
-                    "dev_get_drvdata({d}) returns the driver {} that the core stashed there",
-                    self.name(object)
-                )
-            }
-            (event::DRVDATA_AS_DRIVER, _) => {
-                format!("the drvdata that others stored in {d} is taken for a driver")
-            }
-            _ => return Ok(()),
-        };
-        Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text))
-    }
-
     /// Checks a state in which nothing can happen any more.
     pub fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
         let mut memory = memory.to_vec();
-        let view = View { layout: self.layout, memory: &mut memory };
+        let view = &View { layout: self.layout, memory: &mut memory, allowed: None };
         let mut hazards = Vec::new();
         for lock in self.layout.locks() {
             if view.memory[self.layout.info(*lock).offset] != 0 {
@@ -499,14 +462,14 @@ impl Checks<'_> {
             }
         }
         for dev in self.devices() {
-            hazards.extend(self.lost_probes(&view, dev));
-            hazards.extend(self.device_leak(&view, dev));
+            hazards.extend(self.lost_probes(view, dev));
+            hazards.extend(self.device_leak(view, dev));
         }
         for drv in self.drivers() {
-            hazards.extend(self.driver_leak(&view, drv));
+            hazards.extend(self.driver_leak(view, drv));
         }
         for bus in (0..self.world.buses.len() as u8).map(Bus) {
-            hazards.extend(self.bus_leak(&view, bus));
+            hazards.extend(self.bus_leak(view, bus));
         }
         if view.byte(Core.probe_count()) != 0 {
             hazards.push(self.leak(Core.probe_count(), "nobody probes any more"));
@@ -515,7 +478,7 @@ impl Checks<'_> {
     }
 
     fn lost_probes(&self, view: &View<'_>, dev: Device) -> Vec<Hazard> {
-        let there = self.on_klist(view.memory, self.bus_of(dev).klist_devices(), dev.0);
+        let there = view.on_klist(self.bus_of(dev).klist_devices(), dev.0);
         let registered = there && view.byte(dev.registered()) != 0;
         if !registered || view.byte(dev.driver()) != 0 || view.byte(Core.defer_all_probes()) != 0 {
             return Vec::new();
@@ -525,7 +488,7 @@ impl Checks<'_> {
             OWED => true,
             with => view.byte(Resource(with - OWED_WITH).present()) != 0,
         };
-        let listed = |drv: &Driver| self.on_klist(view.memory, self.bus_of(dev).klist_drivers(), drv.0);
+        let listed = |drv: &Driver| view.on_klist(self.bus_of(dev).klist_drivers(), drv.0);
         let lost = self.drivers_of(dev).filter(|drv| listed(drv) && self.matches(dev, *drv) && is_owed(drv));
         lost.map(|drv| {
             let (d, v) = (self.name(dev.object()), self.name(drv.object()));
@@ -565,7 +528,7 @@ impl Checks<'_> {
                 && view.byte(child.holds_parent()) != 0
         };
         let children = self.devices().filter(is_child).count();
-        let listed = self.on_klist(view.memory, self.bus_of(dev).klist_devices(), dev.0);
+        let listed = view.on_klist(self.bus_of(dev).klist_devices(), dev.0);
         let holders = usize::from(view.byte(dev.created()))
             + usize::from(view.byte(dev.extra_refs()))
             + usize::from(view.byte(dev.on_parent()))
@@ -583,16 +546,16 @@ impl Checks<'_> {
     fn driver_leak(&self, view: &View<'_>, drv: Driver) -> Option<Hazard> {
         let private = Private(drv.0);
         let bus = self.world.drivers[drv.index()].bus;
-        let listed = self.on_klist(view.memory, bus.klist_drivers(), drv.0);
+        let listed = view.on_klist(bus.klist_drivers(), drv.0);
         let leaks = self.alive(view, private.object()) && view.byte(private.refs()) > u8::from(listed);
         leaks.then(|| self.leak(private.refs(), "the driver is not registered"))
     }
 
     fn bus_leak(&self, view: &View<'_>, bus: Bus) -> Option<Hazard> {
         let devices = self.devices().filter(|dev| self.bus_of(*dev) == bus);
-        let devices = devices.filter(|dev| self.on_klist(view.memory, bus.klist_devices(), dev.0)).count();
+        let devices = devices.filter(|dev| view.on_klist(bus.klist_devices(), dev.0)).count();
         let drivers = self.drivers().filter(|drv| self.world.drivers[drv.index()].bus == bus);
-        let drivers = drivers.filter(|drv| self.on_klist(view.memory, bus.klist_drivers(), drv.0)).count();
+        let drivers = drivers.filter(|drv| view.on_klist(bus.klist_drivers(), drv.0)).count();
         let leaks = usize::from(view.byte(bus.refs())) > 1 + devices + drivers;
         leaks.then(|| self.leak(bus.refs(), "no device or driver on it accounts for that"))
     }

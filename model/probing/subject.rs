@@ -1,7 +1,7 @@
 //! The code under test, as raddle sees it: what stands behind the calls of a scenario.
 //!
 //! A subject is the driver core in some form, such as a model written by hand or the kernel's own C,
-//! interpreted. Its functions run on [`Cpu`], tell the checks of [events](crate::properties::event), and call
+//! interpreted. Its functions run on [`Cpu`], tell the checks of [events](crate::events), and call
 //! the drivers of the scenario by [`body`](crate::body).
 
 use super::call::KernelCall;

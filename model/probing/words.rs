@@ -1,17 +1,16 @@
 //! What steps mean to somebody who knows the driver core: outcomes of choices, events.
 
-use super::body::probe_returned;
-use super::cpu::Errno;
+use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Module};
 use super::objects::{MODULE, Private};
 use super::program::Probing;
-use super::properties::{DEFERRED, event};
+use super::properties::Checks;
 use super::subject::Subject;
 use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 use raddle_checker::machine::layout::CellId;
-use raddle_checker::machine::op::{Action, Event};
+use raddle_checker::machine::op::Action;
 use raddle_checker::machine::program::{Call, Program};
-use raddle_checker::machine::value::{Datum, Object, Obs};
+use raddle_checker::machine::value::{Datum, Obs};
 
 /// The outcome of a choice that a function makes.
 pub(super) fn outcome(core: &Probing<impl Subject>, call: &Call, outcome: usize) -> String {
@@ -107,46 +106,54 @@ pub(super) fn actions(core: &Probing<impl Subject>, stack: &[Call], actions: &[A
     })
 }
 
-/// An event that says more than its step.
-pub(super) fn event(core: &Probing<impl Subject>, event: &Event) -> Option<String> {
-    let name = |obs: Obs| core.object_name(Object::from_obs(obs));
-    Some(match event.kind {
-        event::PROBE_ENTERED => {
-            let (dev, drv) = (Device::from_obs(event.args[0]), Driver::from_obs(event.args[1]));
-            let matched = match core.world().drivers[drv.index()].matches[dev.index()] {
+/// An event in words; `None` where the step says enough.
+pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
+    Some(match event {
+        Event::ProbeEntered(dev, drv, scheduled) => {
+            let matched = match checks.world.drivers[drv.index()].matches[dev.index()] {
                 Match::Yes => "",
                 Match::No => ", although match returned 0",
                 Match::Defer => ", although match returned -EPROBE_DEFER",
                 Match::Error => ", although match returned an error",
             };
-            let scheduled = match event.args[2] {
-                Obs::Id(other) if other != drv.object() => {
-                    format!(", in the entry scheduled for {}", core.object_name(other))
+            let scheduled = match scheduled {
+                Some(other) if other != drv => {
+                    format!(", in the entry scheduled for {}", checks.name(other.object()))
                 }
                 _ => String::new(),
             };
-            let (d, v) = (name(event.args[0]), name(event.args[1]));
+            let (d, v) = (checks.name(dev.object()), checks.name(drv.object()));
             format!("call the probe of {v} for {d}{matched}{scheduled}")
         }
-        event::REMOVE_ENTERED => {
-            format!("call the remove of {} for {}", name(event.args[1]), name(event.args[0]))
+        Event::RemoveEntered(dev, drv, _) => {
+            format!("call the remove of {} for {}", checks.name(drv.object()), checks.name(dev.object()))
         }
-        event::PROBE_FAILED => {
-            let outcome = u8::from_obs(event.args[2]);
-            match probe_returned(outcome) {
-                Errno::ProbeDefer if outcome == DEFERRED => "the probe returned -EPROBE_DEFER",
-                Errno::ProbeDefer => "the probe missed a resource: -EPROBE_DEFER",
-                _ => "the probe failed",
-            }
-            .to_owned()
+        Event::ProbeFailed(_, _, error) => match error {
+            ProbeError::Failed => "the probe failed",
+            ProbeError::Deferred => "the probe returned -EPROBE_DEFER",
+            ProbeError::Missed(_) => "the probe missed a resource: -EPROBE_DEFER",
         }
-        event::WARN if Object::from_obs(event.args[0]).sort == MODULE => {
-            "WARN_ON(wait && current_is_async())".to_owned()
-        }
-        event::WARN => "WARN_ON(ret < 0)".to_owned(),
-        event::DRVDATA_AS_DRIVER => "drvdata is taken for a driver".to_owned(),
-        event::BARRIER_ENDS => "returns".to_owned(),
-        event::CALL_PUTS => "the caller gives up its reference".to_owned(),
-        _ => return None,
+        .to_owned(),
+        Event::Warn(object) if object.sort == MODULE => "WARN_ON(wait && current_is_async())".to_owned(),
+        Event::Warn(_) => "WARN_ON(ret < 0)".to_owned(),
+        Event::DrvdataAsDriver(_) => "drvdata is taken for a driver".to_owned(),
+        Event::BarrierEnds => "returns".to_owned(),
+        Event::CallPuts(_) => "the caller gives up its reference".to_owned(),
+        Event::DriverPublished(_)
+        | Event::DriverUnpublished(_)
+        | Event::DevicePublished(_)
+        | Event::DeviceUnpublished(_)
+        | Event::Bound(..)
+        | Event::Released(..)
+        | Event::ReleasePassed(..)
+        | Event::DeferredAdd(_)
+        | Event::DeferredDel(..)
+        | Event::DeferredTaken
+        | Event::DeferredDone(_)
+        | Event::DrvdataRead(_)
+        | Event::ProbingBlocked
+        | Event::BindProbeEntered(..)
+        | Event::BarrierBegins(_)
+        | Event::AttachDone(_) => return None,
     })
 }

@@ -187,8 +187,8 @@ impl From<Vec<Action>> for Op {
 impl Op {
     /// The same step, with the checks told of an event.
     #[must_use]
-    pub fn telling(mut self, kind: u8, args: [Obs; 3]) -> Self {
-        self.event = Some(Event { kind, args });
+    pub fn telling(mut self, event: impl Into<Event>) -> Self {
+        self.event = Some(event.into());
         self
     }
 

@@ -262,7 +262,9 @@ impl Subject for Machine {
                 Some(Store(n, value)) => cpu.store(cell(*n), *value)?,
                 Some(Check(n, value)) => {
                     let load = Op::from(Action::Load(cpu.cell(cell(*n))));
-                    cpu.step(load.telling(0, [Obs::Int(*value), Obs::Unit, Obs::Unit]))?;
+                    cpu.step(
+                        load.telling(Event { kind: 0, args: [Obs::Int(*value), Obs::Unit, Obs::Unit] }),
+                    )?;
                 }
                 Some(SkipIf(n)) => to += u8::from(cpu.load(cell(*n))? != 0),
                 Some(MaySkip) => to += u8::from(cpu.choose(2)? == 1),
