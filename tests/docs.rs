@@ -1,8 +1,10 @@
-//! Samples of output in the README and the book are what raddle prints, to the letter.
+//! The README and the book say what is: samples of output are what raddle prints, to the letter, and
+//! whatever is cited exists.
 //!
 //! A sample is a comment `<!-- $ raddle ARGS -->` and the block of text after it. With
 //! `RADDLE_BLESS=1` the blocks are written anew; read the difference before you commit it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,22 +13,39 @@ const BEGIN: &str = "<!-- $ raddle";
 const OPEN: &str = "```text\n";
 const CLOSE: &str = "```\n";
 
-fn pages(root: &Path) -> Vec<PathBuf> {
-    let mut pages = vec![root.join("README.md")];
-    for entry in fs::read_dir(root.join("docs")).expect("there is a book") {
-        let path = entry.expect("it can be read").path();
-        if path.extension().is_some_and(|ending| ending == "md") {
-            pages.push(path);
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The files below a directory of the repository whose names end so, sorted.
+fn files(below: &str, endings: &[&str]) -> Vec<PathBuf> {
+    let has = |path: &Path, ending: &&str| path.extension().is_some_and(|of| of == *ending);
+    let mut found = Vec::new();
+    let mut left = vec![root().join(below)];
+    while let Some(directory) = left.pop() {
+        for entry in fs::read_dir(directory).expect("it can be read") {
+            let path = entry.expect("it can be read").path();
+            if path.is_dir() {
+                left.push(path);
+            } else if endings.iter().any(|ending| has(&path, ending)) {
+                found.push(path);
+            }
         }
     }
-    pages.sort();
+    found.sort();
+    found
+}
+
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![root().join("README.md")];
+    pages.extend(files("docs", &["md"]));
     pages
 }
 
 /// What a command prints on standard output.
-fn printed(root: &Path, args: &str) -> String {
+fn printed(args: &str) -> String {
     let words: Vec<&str> = args.split_whitespace().collect();
-    let output = Command::new(env!("CARGO_BIN_EXE_raddle")).args(words).current_dir(root).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_raddle")).args(words).current_dir(root()).output();
     let output = output.expect("raddle starts");
     let text = String::from_utf8(output.stdout).expect("output is UTF-8");
     let kept: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -34,7 +53,7 @@ fn printed(root: &Path, args: &str) -> String {
 }
 
 /// The page with every sample as it is printed now.
-fn refreshed(root: &Path, page: &str) -> String {
+fn refreshed(page: &str) -> String {
     let mut fresh = String::new();
     let mut rest = page;
     while let Some(at) = rest.find(BEGIN) {
@@ -43,7 +62,7 @@ fn refreshed(root: &Path, page: &str) -> String {
         let open = args_to + rest[args_to..].find(OPEN).expect("a sample has a block of text") + OPEN.len();
         let close = open + rest[open..].find(CLOSE).expect("a sample's block ends");
         fresh.push_str(&rest[..open]);
-        fresh.push_str(&printed(root, &rest[args_from..args_to]));
+        fresh.push_str(&printed(&rest[args_from..args_to]));
         rest = &rest[close..];
     }
     fresh.push_str(rest);
@@ -52,12 +71,11 @@ fn refreshed(root: &Path, page: &str) -> String {
 
 #[test]
 fn samples_are_what_raddle_prints() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut samples = 0;
-    for path in pages(root) {
+    for path in pages() {
         let page = fs::read_to_string(&path).expect("it can be read");
         samples += page.matches(BEGIN).count();
-        let fresh = refreshed(root, &page);
+        let fresh = refreshed(&page);
         if std::env::var_os("RADDLE_BLESS").is_some() {
             fs::write(&path, fresh).expect("it can be written");
         } else {
@@ -69,4 +87,73 @@ fn samples_are_what_raddle_prints() {
         }
     }
     assert!(samples > 0, "the samples are found");
+}
+
+/// The anchor that GitHub gives a heading.
+fn slug(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[test]
+fn headings_have_the_anchors_that_github_gives_them() {
+    assert_eq!(slug(" __driver_attach"), "__driver_attach");
+    assert_eq!(slug(" `bus_add_driver`: error path"), "bus_add_driver-error-path");
+    assert_eq!(slug(" B. The synchronous core"), "b-the-synchronous-core");
+}
+
+/// The anchors of a page, each of which must be its only one of that name.
+fn anchors(page: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(page).expect("it can be read");
+    let mut anchors = BTreeSet::new();
+    let mut in_block = false;
+    for line in text.lines() {
+        in_block ^= line.trim_start().starts_with("```");
+        if !in_block && line.starts_with('#') {
+            let anchor = slug(line.trim_start_matches('#'));
+            assert!(anchors.insert(anchor), "{}: two headings are called {line}", page.display());
+        }
+    }
+    anchors
+}
+
+/// The paths in a text: its longest words of these characters that have a slash or a dot in them.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_alphanumeric() && !"_-./#".contains(c));
+    words.map(|word| word.trim_end_matches('.')).filter(|word| word.contains(['/', '.']))
+}
+
+/// Every mention of a page of the book, with its anchor, and in the book every mention of a source, a
+/// scenario or a test.
+#[test]
+fn what_is_cited_exists() {
+    let mut texts = pages();
+    texts.push(root().join("CHANGELOG.md"));
+    for directory in ["model", "scenarios", "tests", "benches"] {
+        texts.extend(files(directory, &["md", "rs", "toml"]));
+    }
+    let mut resolved = 0;
+    let mut missing = Vec::new();
+    for path in &texts {
+        let text = fs::read_to_string(path).expect("it can be read");
+        let text = text.replace("](#", &format!("]({}#", path.file_name().unwrap().to_str().unwrap()));
+        for cited in paths(&text) {
+            let (file, anchor) = cited.split_once('#').map_or((cited, None), |(file, of)| (file, Some(of)));
+            let is_page = Path::new(file).extension().is_some_and(|ending| ending == "md");
+            let is_source =
+                ["model/", "scenarios/", "tests/", "benches/"].iter().any(|of| file.starts_with(of));
+            if !is_page && !(is_source && path.extension().is_some_and(|of| of == "md")) {
+                continue;
+            }
+            let beside = path.parent().expect("a file is in a directory").join(file);
+            let target = if beside.exists() { beside } else { root().join(file) };
+            if target.exists() && anchor.is_none_or(|of| anchors(&target).contains(of)) {
+                resolved += 1;
+            } else {
+                missing.push(format!("{}: {cited}", path.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "cited, and not there:\n{}", missing.join("\n"));
+    assert!(resolved > 100, "citations are found");
 }

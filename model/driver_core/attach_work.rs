@@ -1,4 +1,4 @@
-//! Luis Rodriguez' `driver_attach_workfn` (v2 6/7, 2014; KERNEL.md 2.1 LV2 and Part 2 A), and
+//! Luis Rodriguez' `driver_attach_workfn` (v2 6/7, 2014; docs/kernel/races.md, A1 to A11), and
 //! `driver_private`'s end, which that series changed.
 //!
 //! Left out: module links. `owner` is always set: every driver of a scenario has a module. The
@@ -124,7 +124,7 @@ pub fn flush_attach_work(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     Ok(())
 }
 
-/// The repair that the series lacks (KERNEL.md A1): no work is left once the driver is unpublished.
+/// The repair that the series lacks (docs/kernel/races.md#a1): no work is left once the driver is unpublished.
 pub fn cancel_attach_work(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     if cpu.load(Private(drv.0).attach_work())?.is_some() {
         cpu.cancel_work_sync(cpu.attach_work(drv).work())?;

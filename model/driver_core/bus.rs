@@ -1,5 +1,5 @@
-//! Buses: registering and removing drivers and devices, after drivers/base/bus.c (KERNEL.md 2.1, 2.3,
-//! 2.6, 2.7).
+//! Buses: registering and removing drivers and devices, after drivers/base/bus.c (docs/kernel/register.md,
+//! docs/kernel/attach.md, docs/kernel/device.md).
 //!
 //! Left out: bus interfaces, uevent files, module links, and the failures of sysfs files. The bus
 //! lookup by name in `driver_register` reads whether the name is taken.

@@ -1,4 +1,4 @@
-//! Devices come and go, after drivers/base/core.c (KERNEL.md 2.6).
+//! Devices come and go, after drivers/base/core.c (docs/kernel/device.md).
 //!
 //! Left out: sysfs but for the flag that says whether the device is registered, power management,
 //! device nodes, classes, notifiers, uevents, firmware nodes and links.
@@ -115,7 +115,7 @@ pub fn device_unregister(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     })
 }
 
-/// Reads a device's `uevent` file (KERNEL.md F1 to F4): `dev_uevent` names the driver.
+/// Reads a device's `uevent` file (docs/kernel/uevent.md): `dev_uevent` names the driver.
 ///
 /// Simplified: the file can be opened as long as the device is registered, also after `device_del` has
 /// drained its readers.

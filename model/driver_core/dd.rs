@@ -1,4 +1,5 @@
-//! Binding drivers to devices, after drivers/base/dd.c (KERNEL.md 2.2, 2.3, 2.6).
+//! Binding drivers to devices, after drivers/base/dd.c (docs/kernel/attach.md,
+//! docs/kernel/device.md).
 //!
 //! Left out: `device_bind_driver`'s sysfs failures, and the debug message at the end of Duyck's
 //! helper, which names a device that it has just put. Simplified: writing drvdata and its bit are two

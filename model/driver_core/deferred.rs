@@ -1,4 +1,4 @@
-//! Deferred probing, after drivers/base/dd.c (KERNEL.md 2.5).
+//! Deferred probing, after drivers/base/dd.c (docs/kernel/deferred.md).
 //!
 //! A critical section of `deferred_probe_mutex` that does one thing is one step under that mutex.
 //! Left out: the order of power management lists (moving a device to their end before its probe),

@@ -1,4 +1,4 @@
-//! Drivers come and go, after drivers/base/driver.c (KERNEL.md 2.1, 2.7).
+//! Drivers come and go, after drivers/base/driver.c (docs/kernel/register.md).
 //!
 //! Left out: attribute groups and their failures.
 

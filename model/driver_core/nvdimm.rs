@@ -1,5 +1,5 @@
 //! Dan Williams' asynchronous device registration, after drivers/nvdimm/bus.c (4d88a97aa9e8, v4.2;
-//! KERNEL.md E, SCENARIOS.md 2).
+//! docs/kernel/nvdimm.md).
 //!
 //! Left out: the bus lock and the ioctl side.
 

@@ -1,4 +1,4 @@
-//! Probing one device by one driver, after drivers/base/dd.c (KERNEL.md 2.4).
+//! Probing one device by one driver, after drivers/base/dd.c (docs/kernel/probe.md).
 //!
 //! Left out: runtime power management, pins and DMA, device links, devres, attribute groups, notifiers
 //! and uevents; with them the failures of the core itself.

@@ -1,4 +1,4 @@
-//! Unbinding drivers from devices, after drivers/base/dd.c (KERNEL.md 2.7).
+//! Unbinding drivers from devices, after drivers/base/dd.c (docs/kernel/release.md).
 //!
 //! Left out: runtime power management, device links and their consumers, devres, notifiers, uevents.
 
@@ -74,7 +74,7 @@ pub fn device_driver_detach(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -
 /// `driver_detach`: unbinds all devices of a driver that is off its bus' klist.
 pub fn driver_detach(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     cpu.call("driver_detach", &atoms![drv], || {
-        // 1. 37e98d9bedb5 (v5.0).
+        // 1. c37d721c68ad (v5.0).
         if cpu.rules().detach_waits_for_async && cpu.driver_allows_async_probing(drv) {
             cpu.async_synchronize_full()?;
         }

@@ -200,13 +200,13 @@ rules! {
     device_side_async "device-side-async": bool = |r| r.since(4, 2),
         "A new device is probed by asynchronous drivers in an async entry", "765230b5f084, v4.2";
     detach_waits_for_async "detach-waits-for-async": bool = |r| r.since(5, 0) || r.duyck(),
-        "driver_detach waits for all async work before it looks for bound devices", "Duyck's series; 37e98d9bedb5, v5.0";
+        "driver_detach waits for all async work before it looks for bound devices", "Duyck's series; c37d721c68ad, v5.0";
     release_waits_for_async "release-waits-for-async": bool = |r| r.since(4, 2) && !r.since(5, 0) && !r.duyck(),
         "__device_release_driver waits for all async work, with the device lock held", "765230b5f084, v4.2";
     release_flushes_attach_work "release-flushes-attach-work": bool = |r| r.series == Series::Luis,
         "__device_release_driver flushes the driver's attach_work, with the device lock held", "Luis v2";
     unregister_cancels_attach_work "unregister-cancels-attach-work": bool = |_| false,
-        "bus_remove_driver cancels attach_work before driver_detach (a repair that the series did not have)", "KERNEL.md A1";
+        "bus_remove_driver cancels attach_work before driver_detach (a repair that the series did not have)", "docs/kernel/races.md#a1";
     force_async_probe "force-mod-async-probe": bool = |_| false,
         "bus.__DEBUG__module_force_mod_async_probe: every module's drivers are attached asynchronously", "Luis v2";
     attach_work_fails "attach-may-fail": bool = |_| false,
@@ -214,13 +214,13 @@ rules! {
     dead_flag "dead-flag": bool = |r| r.since(5, 1),
         "device_del sets dead under the device lock; the async helpers and device_driver_attach look at it", "3451a495ef24, v5.1";
     dead_in_device_attach "device-attach-checks-dead": bool = |r| r.since(5, 9),
-        "__device_attach looks at dead", "KERNEL.md 2.6, v5.9";
+        "__device_attach looks at dead", "654888327e9f, v5.9";
     helper_rechecks_driver "device-helper-rechecks": bool = |r| r.since(5, 1),
         "__device_attach_async_helper looks whether the device is dead or bound before it walks the drivers", "3451a495ef24, v5.1";
     walk_stops_when_bound "walk-stops-when-bound": bool = |r| r.since(4, 2) && !r.since(5, 1),
         "__device_attach_driver stops with -EBUSY when the device is bound", "765230b5f084, v4.2";
     split_driver_probe_device "split-driver-probe-device": bool = |r| r.since(5, 14),
-        "driver_probe_device counts and defers, __driver_probe_device tests dead, registered and bound; sysfs bind calls the latter", "KERNEL.md 2.4, v5.14";
+        "driver_probe_device counts and defers, __driver_probe_device tests dead, registered and bound; sysfs bind calls the latter", "204db60c8357, v5.14";
     bind_rechecks_driver "bind-rechecks": bool = |r| r.since(5, 1),
         "sysfs bind looks again whether the device is bound once it holds the lock", "ef0ff68351be, v5.1";
     match_results "match-results": bool = |r| r.since(4, 6),
@@ -228,33 +228,33 @@ rules! {
     match_defer_returns "match-defer-returns": bool = |r| r.since(6, 0),
         "After a match that defers the driver is not probed", "25e9fbf0fd38, v6.0";
     match_error_goes_on "match-error-goes-on": bool = |r| r.since(6, 2),
-        "A match error does not end driver_attach's walk", "KERNEL.md 2.2, v6.2";
+        "A match error does not end driver_attach's walk", "27c0d217340e, v6.2";
     can_match "can-match": bool = |r| r.since(5, 13),
-        "Only a device that some driver can match is put on the deferred list", "KERNEL.md 2.5, v5.13";
+        "Only a device that some driver can match is put on the deferred list", "f2db85b64f0a, v5.13";
     publish_before_attach "publish-before-attach": bool = |_| true,
         "bus_add_driver puts the driver on the bus' klist before it walks the devices", "190888ac01d0, v3.9";
     unwind_unpublishes "unwind-unpublishes": bool = |r| r.since(5, 19),
-        "bus_add_driver's error path takes the driver off the bus' klist", "KERNEL.md 2.1, v5.19";
+        "bus_add_driver's error path takes the driver off the bus' klist", "310862e57400, v5.19";
     unwind_frees_once "unwind-frees-once": bool = |r| r.since(4, 14),
         "remove_driver_private, the error path of bus_add_driver and of Luis' work function, leaves the freeing to driver_private's kobject", "0f9b011d3321, v4.14";
     add_failure_clears_driver "add-failure-clears-driver": bool = |r| r.since(6, 3),
-        "A failing device_add sets dev->driver to NULL, without the device lock", "KERNEL.md 2.6, v6.3";
+        "A failing device_add sets dev->driver to NULL, without the device lock", "f6837f34a349, v6.3";
     ready_flag "ready-flag": bool = |r| r.since(7, 1),
-        "A device is not probed before device_add has set ready", "KERNEL.md 2.6, v7.1-rc";
+        "A device is not probed before device_add has set ready", "a2225b6e834a, v7.1-rc";
     parent_lock "parent-lock": ParentLock = |r| if r.since(4, 18) { ParentLock::ByFlag } else { ParentLock::Always },
         "When the parent's device lock is taken together with the device's own", "8c97a46af04b, v4.18";
     deferred_retry "deferred-retry": DeferredRetry = |r| if r.since(3, 15) { DeferredRetry::TriggerCount } else { DeferredRetry::Never },
         "How a deferral finds out that a trigger fired while its probe ran", "58b116bce136, v3.15; Shevchenko 2020; Anderson 2025";
     defer_all_probes "defer-all-probes": bool = |r| r.since(4, 5),
-        "device_block_probing defers every probe", "KERNEL.md 2.4, v4.5";
+        "device_block_probing defers every probe", "013c074f8642, v4.5";
     barrier_flushes_deferred "barrier-flushes-deferred": bool = |r| r.since(4, 5),
-        "wait_for_device_probe flushes the deferred-probe work first", "KERNEL.md 2.0, v4.5";
+        "wait_for_device_probe flushes the deferred-probe work first", "docs/kernel/primitives.md#wait_for_device_probe, v4.5";
     barrier_waits_for_timeout "barrier-waits-for-timeout": bool = |_| false,
         "wait_for_device_probe waits until the deferred-probe timeout is over (5.7 to 5.18)", "35a672363ab3, v5.7; reverted by 5ee76c256e92";
     shutdown_waits "shutdown-waits": bool = |r| r.since(4, 19),
-        "device_shutdown waits for probing and blocks it", "KERNEL.md 2.7, v4.19";
+        "device_shutdown waits for probing and blocks it", "3297c8fc65af, v4.19";
     deferred_timeout "deferred-timeout": bool = |r| r.since(4, 19),
-        "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more", "KERNEL.md 2.5, v4.19";
+        "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more", "25b4e70dcce9, v4.19";
     init_waits "init-waits": InitWaits = |r| if r.since(5, 17) { InitWaits::Always } else { InitWaits::IfAsyncUsed },
         "When load_module waits for async work after init", "774a1221e862, v3.8; 67d6212afda2, v5.17";
     async_probe_skips_wait "async-probe-skips-wait": bool = |r| r.since(4, 2),

@@ -1,4 +1,4 @@
-//! What a wait for probing covers (SCENARIOS.md 3, `missed-barrier` (ii)): the probe callbacks that
+//! What a wait for probing covers (docs/hazards.md#missed-barrier): the probe callbacks that
 //! were running, the async entries, the work items that attach, and the devices on the active list,
 //! all as they were when it was called.
 //!

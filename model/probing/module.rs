@@ -1,4 +1,4 @@
-//! Loading and unloading modules, after kernel/module/main.c and kernel/kmod.c (KERNEL.md 2.0).
+//! Loading and unloading modules, after kernel/module/main.c and kernel/kmod.c (docs/kernel/module.md).
 //!
 //! Left out: RCU grace periods, `stop_machine`, and module references: the driver core takes none.
 //! Simplified: a module that is loaded again lies at the same address.
@@ -94,7 +94,7 @@ fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
             for earlier in drivers[..i].iter().rev() {
                 cpu.subject().driver_unregister(cpu, *earlier)?;
             }
-            // No wait for async work at all (KERNEL.md 2.0, Load: error).
+            // No wait for async work at all (docs/kernel/module.md#load_module, 4).
             return free_module(cpu, module);
         }
     }

@@ -293,7 +293,7 @@ impl Module {
     }
 }
 
-/// Ghost: whether a probe of this device by this driver is owed (SCENARIOS.md 3, `lost-probe`):
+/// Ghost: whether a probe of this device by this driver is owed (docs/hazards.md#lost-probe):
 /// [`NOT_OWED`], [`OWED`], or [`OWED_WITH`] plus a resource that must be present first.
 #[must_use]
 pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {

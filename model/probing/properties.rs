@@ -1,4 +1,4 @@
-//! The properties of probing (SCENARIOS.md 3), checked at events and at quiescence.
+//! The properties of probing (docs/hazards.md), checked at events and at quiescence.
 //!
 //! The checks keep *ghosts*: values that model code never reads. They are part of the state; see
 //! `objects` for the list. A bus without autoprobe owes no probe when a device or driver is published.

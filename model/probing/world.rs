@@ -1,7 +1,7 @@
 //! What a scenario declares, resolved: plain data that the scenario parser fills in and the
 //! program over the driver core is built from.
 //!
-//! Follows SCENARIOS.md 1 (the tables of a file) and 2 (the calls). Every name has been resolved to
+//! Follows docs/scenarios.md, the tables of a file and the calls. Every name has been resolved to
 //! an id, every default filled in. Nothing here knows text, lines or columns.
 
 use super::call::Call;
@@ -199,7 +199,7 @@ pub struct Environment {
     pub async_schedule: Vec<AsyncOutcome>,
     /// Whether `deferred_probe_initcall` has run.
     pub booted: bool,
-    /// Whether the callers keep the driver core's contract (SCENARIOS.md 2, *Contract kept*).
+    /// Whether the callers keep the driver core's contract (docs/scenarios.md#the-contract).
     pub contract_kept: bool,
     /// Async entries that may be scheduled and unfinished at once.
     pub workers: u8,

@@ -375,7 +375,7 @@ impl Scenario {
         report.guarantee = self.guarantee(report, outcome);
     }
 
-    /// What the verdict covers (SCENARIOS.md 4): every restriction in force is named.
+    /// What the verdict covers (docs/verified.md): every restriction in force is named.
     fn guarantee(&self, report: &Report, outcome: &Outcome) -> String {
         let world = &self.file.world;
         let verdict = match report.verdict {

@@ -157,7 +157,7 @@ mod tests {
         assert_eq!((wait.from, wait.to), ("false", "true"));
         assert_eq!(wait.prevents, ["stale-driver-pointer"]);
         assert_eq!((wait.origin, wait.revision), (Origin::Later, Some("v5.1")));
-        assert_eq!(wait.source, "37e98d9bedb5, v5.0");
+        assert_eq!(wait.source, "c37d721c68ad, v5.0");
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(of("async-stash", "drvdata-and-bit", "v5.1"), posted);
         let earlier = (Origin::Earlier, Some("v5.9"), "b232b02bf3c2, v5.19");
         assert_eq!(of("device-attach-schedules-unlocked", "false", "v6.0"), earlier);
-        let nowhere = (Origin::Nowhere, None, "KERNEL.md A1");
+        let nowhere = (Origin::Nowhere, None, "docs/kernel/races.md#a1");
         assert_eq!(of("unregister-cancels-attach-work", "true", "luis-v2"), nowhere);
     }
 }

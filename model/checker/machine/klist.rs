@@ -1,4 +1,4 @@
-//! klist, after lib/klist.c (KERNEL.md 2.0): nodes with a dead flag and a count, and iterators that
+//! klist, after lib/klist.c (docs/kernel/primitives.md#klist): nodes with a dead flag and a count, and iterators that
 //! pin the node they stand on.
 //!
 //! One cell is a whole klist, since every operation holds its spinlock: its length, then for each

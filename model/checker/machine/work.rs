@@ -1,4 +1,4 @@
-//! Work items, after kernel/workqueue.c (KERNEL.md 2.0): PENDING is cleared before the function
+//! Work items, after kernel/workqueue.c (docs/kernel/primitives.md#workqueue): PENDING is cleared before the function
 //! runs, an item never runs twice at once, and `flush_work` waits for one run only.
 //!
 //! One cell is a whole item: its state, then for each slot which run it waits for. Left out: the

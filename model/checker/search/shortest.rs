@@ -1,4 +1,4 @@
-//! The one run that is shown for a hazard (SCENARIOS.md 3): of all runs with the fewest steps, one
+//! The one run that is shown for a hazard (docs/hazards.md): of all runs with the fewest steps, one
 //! with the fewest context switches; of those the least sequence of (task, outcome).
 //!
 //! All shortest runs are paths in the graph of steps that lead one deeper. Backwards from the hazard

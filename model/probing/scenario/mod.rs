@@ -1,6 +1,6 @@
 //! Scenario files: from TOML text to a validated, resolved scenario.
 //!
-//! Follows SCENARIOS.md 1 and 2. What comes out is plain data, the [`World`] that a program over the
+//! Follows docs/scenarios.md. What comes out is plain data, the [`World`] that a program over the
 //! driver core is built from; that program is not built here, and nothing here runs anything.
 //! Every mistake of a file is reported with its place, twenty at a time.
 //!

@@ -25,7 +25,7 @@ use super::saving;
 use super::stats::Stats;
 use super::{CheckArgs, EngineArg, Format, INPUT_ERROR, StatsFormat};
 
-/// What the rows so far say of the exit code (SCENARIOS.md 4).
+/// What the rows so far say of the exit code (docs/scenarios.md#exit-codes).
 #[derive(Default)]
 struct Exit {
     input_error: bool,

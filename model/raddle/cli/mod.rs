@@ -1,4 +1,4 @@
-//! The commands of DESIGN.md 5.
+//! The commands.
 
 mod ablate;
 mod agree;
@@ -384,7 +384,7 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
 }
 
-/// Something the user gave is wrong (SCENARIOS.md 4).
+/// Something the user gave is wrong (docs/scenarios.md#exit-codes, 2).
 const INPUT_ERROR: u8 = 2;
 
 /// Prints the manual page: raddle's, then that of each command.
