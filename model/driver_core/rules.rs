@@ -260,7 +260,7 @@ rules! {
     async_probe_skips_wait "async-probe-skips-wait": bool = |r| r.since(4, 2),
         "A module loaded with async_probe is not waited for", "f2411da74698, v4.2";
     nd_register_gets_parent "nd-register-gets-parent": bool = |r| r.since(4, 20),
-        "nd_device_register takes a reference on the parent until the registration is done", "b6eae0f61db2, v4.20 (from memory)";
+        "nd_device_register takes a reference on the parent until the registration is done", "b6eae0f61db2, v4.20";
     uevent_reads_once "uevent-reads-once": bool = |r| r.since(7, 1),
         "Reading uevent loads dev->driver once, under the drivers klist's spinlock", "18daa52418e7, v6.15";
 }
