@@ -157,3 +157,25 @@ fn what_is_cited_exists() {
     assert!(missing.is_empty(), "cited, and not there:\n{}", missing.join("\n"));
     assert!(resolved > 100, "citations are found");
 }
+
+/// The crates that a crate depends on, among ours.
+fn dependencies(manifest: &Path) -> BTreeSet<String> {
+    let text = fs::read_to_string(manifest).expect("it can be read");
+    let of_all = text.split("\n[").find_map(|section| section.strip_prefix("dependencies]"));
+    let names = of_all.unwrap_or_default().lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| name.starts_with("raddle-")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_architecture_has_the_arrows_of_the_crates() {
+    let page = fs::read_to_string(root().join("docs/architecture.md")).expect("it can be read");
+    let mut rows = 0;
+    for row in page.lines().filter(|line| line.starts_with("| `raddle-")) {
+        let named: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        let [_, place, others @ ..] = named.as_slice() else { panic!("{row}: name, place, dependencies") };
+        let drawn = others.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(dependencies(&root().join(place).join("Cargo.toml")), drawn, "{place}");
+        rows += 1;
+    }
+    assert_eq!(rows, dependencies(&root().join("Cargo.toml")).len(), "raddle depends on all of them");
+}
