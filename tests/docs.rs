@@ -132,6 +132,9 @@ fn what_is_cited_exists() {
     for directory in ["model", "scenarios", "tests", "benches"] {
         texts.extend(files(directory, &["md", "rs", "toml"]));
     }
+    let is_page = |name: &Path| name.extension().is_some_and(|ending| ending == "md");
+    let is_source =
+        |name: &str| ["model/", "scenarios/", "tests/", "benches/"].iter().any(|of| name.starts_with(of));
     let mut resolved = 0;
     let mut missing = Vec::new();
     for path in &texts {
@@ -139,10 +142,8 @@ fn what_is_cited_exists() {
         let text = text.replace("](#", &format!("]({}#", path.file_name().unwrap().to_str().unwrap()));
         for cited in paths(&text) {
             let (file, anchor) = cited.split_once('#').map_or((cited, None), |(file, of)| (file, Some(of)));
-            let is_page = Path::new(file).extension().is_some_and(|ending| ending == "md");
-            let is_source =
-                ["model/", "scenarios/", "tests/", "benches/"].iter().any(|of| file.starts_with(of));
-            if !is_page && !(is_source && path.extension().is_some_and(|of| of == "md")) {
+            let checked = is_page(Path::new(file)) || is_page(path) && is_source(file);
+            if !checked {
                 continue;
             }
             let beside = path.parent().expect("a file is in a directory").join(file);
