@@ -159,6 +159,26 @@ fn what_is_cited_exists() {
     assert!(resolved > 100, "citations are found");
 }
 
+/// What a scenario's bodies and calls are named in stacks: no functions of the kernel.
+const NOT_OF_THE_KERNEL: [&str; 4] = ["probe", "remove", "work_func", "use"];
+
+#[test]
+fn every_modelled_function_has_its_steps_in_the_book() {
+    let documented: BTreeSet<String> =
+        files("docs/kernel", &["md"]).iter().flat_map(|page| anchors(page)).collect();
+    let mut modelled = 0;
+    for path in ["model/driver_core", "model/probing"].iter().flat_map(|of| files(of, &["rs"])) {
+        let text = fs::read_to_string(&path).expect("it can be read");
+        for call in text.split("cpu.call(\"").skip(1) {
+            let name = call.split(['"', ':']).next().expect("a call has a name");
+            let known = documented.contains(name) || NOT_OF_THE_KERNEL.contains(&name);
+            assert!(known, "{}: {name} has no heading in docs/kernel", path.display());
+            modelled += 1;
+        }
+    }
+    assert!(modelled > 50, "the functions are found");
+}
+
 /// The crates that a crate depends on, among ours.
 fn dependencies(manifest: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(manifest).expect("it can be read");
