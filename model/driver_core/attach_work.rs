@@ -21,7 +21,7 @@ pub fn drv_enable_async_probe(cpu: &Cpu<'_>, drv: Driver) -> bool {
     let decl = &cpu.world().drivers[drv.index()];
     let requested = cpu.world().modules[decl.module.index()].async_probe;
     // sync_probe
-    decl.probe_type != ProbeType::ForceSynchronous && (cpu.rules().force_async_probe || requested)
+    decl.probe_type != ProbeType::ForceSynchronous && (cpu.rules().force_mod_async_probe || requested)
 }
 
 /// `bus_driver_async_probe`: allocates `attach_work` and queues it.
@@ -32,7 +32,7 @@ pub fn bus_driver_async_probe(cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Err
             cpu.step(Action::Spawn(cpu.cell(drv.kthread()), entry))?;
             return Ok(Ok(()));
         }
-        if cpu.rules().attach_work_fails && cpu.choose(2)? == 1 {
+        if cpu.rules().attach_may_fail && cpu.choose(2)? == 1 {
             return Ok(Err(Errno::Failed));
         }
         let attach = cpu.attach_work(drv);
@@ -50,7 +50,7 @@ pub fn driver_attach_workfn(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     cpu.call("driver_attach_workfn", &atoms![drv], || {
         // 1. It always returns 0 in 3.18 but for a vanished bus.
         let mut failed = driver_attach(cpu, drv)?.is_err();
-        if !failed && cpu.rules().attach_work_fails {
+        if !failed && cpu.rules().attach_may_fail {
             failed = cpu.choose(2)? == 1;
         }
         if failed {

@@ -95,13 +95,13 @@ fn schedule_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
     if scheduled {
         cpu.get_device(dev)?;
         stash(cpu, drv, dev)?;
-        if !cpu.rules().driver_side_unlocked {
+        if !cpu.rules().driver_attach_schedules_unlocked {
             schedule_helper(cpu, drv, dev)?;
         }
     }
     cpu.device_unlock(dev)?;
     // 70fe758352ca (v6.0): an inline helper would take the lock again.
-    if scheduled && cpu.rules().driver_side_unlocked {
+    if scheduled && cpu.rules().driver_attach_schedules_unlocked {
         schedule_helper(cpu, drv, dev)?;
     }
     Ok(())
@@ -287,7 +287,7 @@ pub fn bind_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
     if rules.split_driver_probe_device {
         // No probe_count, and a deferral is not put on the list.
         __driver_probe_device(cpu, drv, dev, By::Bind)?;
-    } else if !rules.bind_rechecks_driver || may_probe(cpu, dev)? {
+    } else if !rules.bind_rechecks || may_probe(cpu, dev)? {
         driver_probe_device(cpu, drv, dev)?;
     }
     cpu.device_driver_unlock(dev)
@@ -309,14 +309,14 @@ pub fn __device_attach(cpu: &Cpu<'_>, dev: Device, allow_async: bool) -> Step<Re
         // 1.
         cpu.device_lock(dev)?;
         // 2.
-        if cpu.rules().dead_in_device_attach && is_dead(cpu, dev)? {
+        if cpu.rules().device_attach_checks_dead && is_dead(cpu, dev)? {
             cpu.device_unlock(dev)?;
             return Ok(Ok(false));
         }
         let (result, scheduled) = device_attach_locked(cpu, dev, allow_async)?;
         // 6. 7.
         cpu.device_unlock(dev)?;
-        if scheduled && cpu.rules().device_side_unlocked {
+        if scheduled && cpu.rules().device_attach_schedules_unlocked {
             schedule_device_helper(cpu, dev)?;
         }
         Ok(result)
@@ -344,7 +344,7 @@ fn device_attach_locked(cpu: &Cpu<'_>, dev: Device, allow_async: bool) -> Step<(
     let scheduled = allow_async && have_async;
     if scheduled {
         cpu.get_device(dev)?;
-        if !cpu.rules().device_side_unlocked {
+        if !cpu.rules().device_attach_schedules_unlocked {
             schedule_device_helper(cpu, dev)?;
         }
     }
@@ -361,7 +361,7 @@ fn schedule_device_helper(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
 pub fn __device_attach_async_helper(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("__device_attach_async_helper", &atoms![dev], || {
         cpu.device_lock(dev)?;
-        if !cpu.rules().helper_rechecks_driver || may_probe(cpu, dev)? {
+        if !cpu.rules().device_helper_rechecks || may_probe(cpu, dev)? {
             bus_for_each_drv(cpu, dev, Pass::Asynchronous)?;
         }
         cpu.device_unlock(dev)?;

@@ -17,3 +17,14 @@ pub mod probe;
 pub mod release;
 pub mod revision;
 pub mod rules;
+
+use raddle_probing::scenario::Terms;
+
+/// What scenarios may name: revisions and rules.
+#[must_use]
+pub fn terms() -> Terms {
+    Terms {
+        revisions: revision::REVISIONS.iter().map(|revision| revision.name).collect(),
+        rules: rules::RULES.iter().map(|rule| (rule.name, rule.words)).collect(),
+    }
+}

@@ -119,6 +119,27 @@ words! {
     }
 }
 
+/// A change of a rule's value by a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The first release with the commit.
+    pub version: (u16, u16),
+    /// The commit; empty if only the release is known.
+    pub commit: &'static str,
+    /// The value from then on.
+    pub value: &'static str,
+}
+
+impl Change {
+    /// The commit and its release: `ef0ff68351be, v5.1`.
+    #[must_use]
+    pub fn named(&self) -> String {
+        let (major, minor) = self.version;
+        let comma = if self.commit.is_empty() { "" } else { ", " };
+        format!("{}{comma}v{major}.{minor}", self.commit)
+    }
+}
+
 /// What is known of a rule.
 #[derive(Clone, Copy)]
 pub struct RuleInfo {
@@ -126,29 +147,60 @@ pub struct RuleInfo {
     pub name: &'static str,
     /// What it decides, in one sentence.
     pub about: &'static str,
-    /// The commit or mail that it follows.
-    pub source: &'static str,
+    /// Where docs/kernel tells what it decides: page and heading.
+    pub page: &'static str,
     /// Its values.
     pub words: &'static [&'static str],
+    /// Its value before all changes.
+    pub first: &'static str,
+    /// The changes by released kernels, oldest first.
+    pub changes: &'static [Change],
+    /// Its values in posted series, where they differ from the release that these count as.
+    pub series: &'static [(Series, &'static str)],
     /// Its value in a set of rules.
     pub get: fn(&Rules) -> &'static str,
     /// Changes its value; false if the word is none of its values.
     pub set: fn(&mut Rules, &str) -> bool,
 }
 
+impl RuleInfo {
+    /// Its value on a revision.
+    #[must_use]
+    pub fn on(&self, revision: &Revision) -> &'static str {
+        if let Some((_, value)) = self.series.iter().find(|(series, _)| *series == revision.series) {
+            return value;
+        }
+        let change = self.changes.iter().rfind(|change| change.version <= revision.version);
+        change.map_or(self.first, |change| change.value)
+    }
+
+    /// The commits and the page that it follows, in one line.
+    #[must_use]
+    pub fn source(&self) -> String {
+        let commits: String = self.changes.iter().map(|change| format!("{}; ", change.named())).collect();
+        format!("{commits}docs/kernel/{}", self.page)
+    }
+}
+
 macro_rules! rules {
-    ($($field:ident $name:literal : $type:ty = $value:expr, $about:literal, $source:literal;)*) => {
+    ($(
+        $field:ident $name:literal: $type:ty = $first:literal
+        $(, v $major:literal $minor:literal $commit:literal = $value:literal)*
+        $(, in $series:ident = $changed:literal)*;
+        $page:literal, $about:literal;
+    )*) => {
         /// A value for every rule.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
         pub struct Rules {
-            $(#[doc = concat!($about, " (", $source, ")")] pub $field: $type,)*
+            $(#[doc = $about] pub $field: $type,)*
         }
 
         impl Rules {
             /// The rules of a revision.
             #[must_use]
             pub fn of(revision: &Revision) -> Self {
-                Rules { $($field: { let value: fn(&Revision) -> $type = $value; value(revision) },)* }
+                let value = |name: &str| rule(name).expect("internal: it is in the table").on(revision);
+                Rules { $($field: <$type>::from_word(value($name)).expect("internal: a value of the rule"),)* }
             }
         }
 
@@ -156,8 +208,11 @@ macro_rules! rules {
         pub const RULES: &[RuleInfo] = &[$(RuleInfo {
             name: $name,
             about: $about,
-            source: $source,
+            page: $page,
             words: <$type as RuleType>::WORDS,
+            first: $first,
+            changes: &[$(Change { version: ($major, $minor), commit: $commit, value: $value }),*],
+            series: &[$((Series::$series, $changed)),*],
             get: |rules| rules.$field.word(),
             set: |rules, word| match <$type as RuleType>::from_word(word) {
                 Some(value) => {
@@ -170,105 +225,108 @@ macro_rules! rules {
     };
 }
 
+/// The rule of a name.
+#[must_use]
+pub fn rule(name: &str) -> Option<&'static RuleInfo> {
+    RULES.iter().find(|rule| rule.name == name)
+}
+
 rules! {
-    attach_strategy "attach-strategy": AttachStrategy = |r| match (r.series, r.since(4, 2), r.since(5, 1) || r.duyck()) {
-        (Series::Luis, ..) => AttachStrategy::Workqueue,
-        (_, false, _) => AttachStrategy::Synchronous,
-        (_, _, false) => AttachStrategy::AsyncPerDriver,
-        _ => AttachStrategy::AsyncPerDevice,
-    }, "Who walks the devices when a driver that wants async probing is registered", "Luis v2; 765230b5f084, v4.2; ef0ff68351be, v5.1";
-    async_stash "async-stash": AsyncStash = |r| match r.series {
-        Series::DuyckV4 => AsyncStash::Drvdata,
-        Series::DuyckV6 => AsyncStash::DrvdataAndBit,
-        _ if r.since(5, 1) => AsyncStash::DevicePrivate,
-        _ => AsyncStash::None,
-    }, "Where __driver_attach leaves the driver for its async helper", "Duyck v4, v6; ef0ff68351be, v5.1";
-    getters_hide_stash "getters-hide-stash": bool = |_| false,
-        "With drvdata-and-bit, dev_get_drvdata returns NULL while the bit is set (the header hunk is missing from the thread)", "Duyck v6";
-    setters_clear_bit "setters-clear-bit": bool = |r| r.series == Series::DuyckV6,
-        "With drvdata-and-bit, dev_set_drvdata clears the bit", "Duyck v6";
-    shared_async_bit "shared-async-bit": bool = |_| false,
-        "The async_probe bit shares a word with other bits: each use(d) changes one of them, in a read and a write of the word", "Duyck v6";
-    failed_bind_clears_drvdata "failed-bind-clears-drvdata": bool = |r| r.series == Series::DuyckV6,
-        "A failed device_bind_driver in __device_attach clears drvdata", "Duyck v6";
-    one_async_driver "one-async-driver": bool = |r| r.since(5, 19),
-        "At most one asynchronous probe is pending for a device: an occupied stash is not overwritten, and the helper empties it", "84e7c6786aad, v5.19";
-    driver_side_unlocked "driver-attach-schedules-unlocked": bool = |r| r.since(6, 0),
-        "__driver_attach calls async_schedule after it has released the device lock", "70fe758352ca, v6.0";
-    device_side_unlocked "device-attach-schedules-unlocked": bool = |r| r.since(5, 19),
-        "__device_attach calls async_schedule after it has released the device lock", "b232b02bf3c2, v5.19";
-    device_side_async "device-side-async": bool = |r| r.since(4, 2),
-        "A new device is probed by asynchronous drivers in an async entry", "765230b5f084, v4.2";
-    detach_waits_for_async "detach-waits-for-async": bool = |r| r.since(5, 0) || r.duyck(),
-        "driver_detach waits for all async work before it looks for bound devices", "Duyck's series; c37d721c68ad, v5.0";
-    release_waits_for_async "release-waits-for-async": bool = |r| r.since(4, 2) && !r.since(5, 0) && !r.duyck(),
-        "__device_release_driver waits for all async work, with the device lock held", "765230b5f084, v4.2";
-    release_flushes_attach_work "release-flushes-attach-work": bool = |r| r.series == Series::Luis,
-        "__device_release_driver flushes the driver's attach_work, with the device lock held", "Luis v2";
-    unregister_cancels_attach_work "unregister-cancels-attach-work": bool = |_| false,
-        "bus_remove_driver cancels attach_work before driver_detach (a repair that the series did not have)", "docs/kernel/races.md#a1";
-    force_async_probe "force-mod-async-probe": bool = |_| false,
-        "bus.__DEBUG__module_force_mod_async_probe: every module's drivers are attached asynchronously", "Luis v2";
-    attach_work_fails "attach-may-fail": bool = |_| false,
-        "driver_attach in the work function may return an error (a vanished bus), and attach_work may not be allocated", "Luis v2";
-    dead_flag "dead-flag": bool = |r| r.since(5, 1),
-        "device_del sets dead under the device lock; the async helpers and device_driver_attach look at it", "3451a495ef24, v5.1";
-    dead_in_device_attach "device-attach-checks-dead": bool = |r| r.since(5, 9),
-        "__device_attach looks at dead", "654888327e9f, v5.9";
-    helper_rechecks_driver "device-helper-rechecks": bool = |r| r.since(5, 1),
-        "__device_attach_async_helper looks whether the device is dead or bound before it walks the drivers", "3451a495ef24, v5.1";
-    walk_stops_when_bound "walk-stops-when-bound": bool = |r| r.since(4, 2) && !r.since(5, 1),
-        "__device_attach_driver stops with -EBUSY when the device is bound", "765230b5f084, v4.2";
-    split_driver_probe_device "split-driver-probe-device": bool = |r| r.since(5, 14),
-        "driver_probe_device counts and defers, __driver_probe_device tests dead, registered and bound; sysfs bind calls the latter", "204db60c8357, v5.14";
-    bind_rechecks_driver "bind-rechecks": bool = |r| r.since(5, 1),
-        "sysfs bind looks again whether the device is bound once it holds the lock", "ef0ff68351be, v5.1";
-    match_results "match-results": bool = |r| r.since(4, 6),
-        "A match function may return -EPROBE_DEFER or another error; before, anything but zero is a match", "656b8035b0ee, v4.6";
-    match_defer_returns "match-defer-returns": bool = |r| r.since(6, 0),
-        "After a match that defers the driver is not probed", "25e9fbf0fd38, v6.0";
-    match_error_goes_on "match-error-goes-on": bool = |r| r.since(6, 2),
-        "A match error does not end driver_attach's walk", "27c0d217340e, v6.2";
-    can_match "can-match": bool = |r| r.since(5, 13),
-        "Only a device that some driver can match is put on the deferred list", "f2db85b64f0a, v5.13";
-    publish_before_attach "publish-before-attach": bool = |_| true,
-        "bus_add_driver puts the driver on the bus' klist before it walks the devices", "190888ac01d0, v3.9";
-    unwind_unpublishes "unwind-unpublishes": bool = |r| r.since(5, 19),
-        "bus_add_driver's error path takes the driver off the bus' klist", "310862e57400, v5.19";
-    unwind_frees_once "unwind-frees-once": bool = |r| r.since(4, 14),
-        "remove_driver_private, the error path of bus_add_driver and of Luis' work function, leaves the freeing to driver_private's kobject", "0f9b011d3321, v4.14";
-    add_failure_clears_driver "add-failure-clears-driver": bool = |r| r.since(6, 3),
-        "A failing device_add sets dev->driver to NULL, without the device lock", "f6837f34a349, v6.3";
-    ready_flag "ready-flag": bool = |r| r.since(7, 1),
-        "A device is not probed before device_add has set ready", "a2225b6e834a, v7.1-rc";
-    parent_lock "parent-lock": ParentLock = |r| if r.since(4, 18) { ParentLock::ByFlag } else { ParentLock::Always },
-        "When the parent's device lock is taken together with the device's own", "8c97a46af04b, v4.18";
-    deferred_retry "deferred-retry": DeferredRetry = |r| if r.since(3, 15) { DeferredRetry::TriggerCount } else { DeferredRetry::Never },
-        "How a deferral finds out that a trigger fired while its probe ran", "58b116bce136, v3.15; Shevchenko 2020; Anderson 2025";
-    defer_all_probes "defer-all-probes": bool = |r| r.since(4, 5),
-        "device_block_probing defers every probe", "013c074f8642, v4.5";
-    barrier_flushes_deferred "barrier-flushes-deferred": bool = |r| r.since(4, 5),
-        "wait_for_device_probe flushes the deferred-probe work first", "docs/kernel/primitives.md#wait_for_device_probe, v4.5";
-    barrier_waits_for_timeout "barrier-waits-for-timeout": bool = |_| false,
-        "wait_for_device_probe waits until the deferred-probe timeout is over (5.7 to 5.18)", "35a672363ab3, v5.7; reverted by 5ee76c256e92";
-    shutdown_waits "shutdown-waits": bool = |r| r.since(4, 19),
-        "device_shutdown waits for probing and blocks it", "3297c8fc65af, v4.19";
-    deferred_timeout "deferred-timeout": bool = |r| r.since(4, 19),
-        "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more", "25b4e70dcce9, v4.19";
-    init_waits "init-waits": InitWaits = |r| if r.since(5, 17) { InitWaits::Always } else { InitWaits::IfAsyncUsed },
-        "When load_module waits for async work after init", "774a1221e862, v3.8; 67d6212afda2, v5.17";
-    async_probe_skips_wait "async-probe-skips-wait": bool = |r| r.since(4, 2),
-        "A module loaded with async_probe is not waited for", "f2411da74698, v4.2";
-    nd_register_gets_parent "nd-register-gets-parent": bool = |r| r.since(4, 20),
-        "nd_device_register takes a reference on the parent until the registration is done", "b6eae0f61db2, v4.20";
-    uevent_reads_once "uevent-reads-once": bool = |r| r.since(7, 1),
-        "Reading uevent loads dev->driver once, under the drivers klist's spinlock", "18daa52418e7, v6.15";
+    attach_strategy "attach-strategy": AttachStrategy = "synchronous",
+        v 4 2 "765230b5f084" = "async-per-driver", v 5 1 "ef0ff68351be" = "async-per-device",
+        in Luis = "workqueue", in DuyckV4 = "async-per-device", in DuyckV6 = "async-per-device";
+        "register.md#bus_add_driver", "Who walks the devices when a driver that wants async probing is registered";
+    async_stash "async-stash": AsyncStash = "none",
+        v 5 1 "ef0ff68351be" = "device-private", in DuyckV4 = "drvdata", in DuyckV6 = "drvdata-and-bit";
+        "attach.md#__driver_attach", "Where __driver_attach leaves the driver for its async helper";
+    getters_hide_stash "getters-hide-stash": bool = "false";
+        "races.md#d9a", "With drvdata-and-bit, dev_get_drvdata returns NULL while the bit is set (the header hunk is missing from the thread)";
+    setters_clear_bit "setters-clear-bit": bool = "false", in DuyckV6 = "true";
+        "races.md#d9", "With drvdata-and-bit, dev_set_drvdata clears the bit";
+    shared_async_bit "shared-async-bit": bool = "false";
+        "races.md#d9d", "The async_probe bit shares a word with other bits: each use(d) changes one of them, in a read and a write of the word";
+    failed_bind_clears_drvdata "failed-bind-clears-drvdata": bool = "false", in DuyckV6 = "true";
+        "device.md#__device_attach", "A failed device_bind_driver in __device_attach clears drvdata";
+    one_async_driver "one-async-driver": bool = "false", v 5 19 "84e7c6786aad" = "true";
+        "attach.md#__driver_attach", "At most one asynchronous probe is pending for a device: an occupied stash is not overwritten, and the helper empties it";
+    driver_attach_schedules_unlocked "driver-attach-schedules-unlocked": bool = "false", v 6 0 "70fe758352ca" = "true";
+        "attach.md#__driver_attach", "__driver_attach calls async_schedule after it has released the device lock";
+    device_attach_schedules_unlocked "device-attach-schedules-unlocked": bool = "false", v 5 19 "b232b02bf3c2" = "true";
+        "device.md#__device_attach", "__device_attach calls async_schedule after it has released the device lock";
+    device_side_async "device-side-async": bool = "false", v 4 2 "765230b5f084" = "true";
+        "device.md#__device_attach", "A new device is probed by asynchronous drivers in an async entry";
+    detach_waits_for_async "detach-waits-for-async": bool = "false", v 5 0 "c37d721c68ad" = "true",
+        in DuyckV4 = "true", in DuyckV6 = "true";
+        "release.md#driver_detach", "driver_detach waits for all async work before it looks for bound devices";
+    release_waits_for_async "release-waits-for-async": bool = "false",
+        v 4 2 "765230b5f084" = "true", v 5 0 "c37d721c68ad" = "false", in DuyckV4 = "false", in DuyckV6 = "false";
+        "release.md#__device_release_driver", "__device_release_driver waits for all async work, with the device lock held";
+    release_flushes_attach_work "release-flushes-attach-work": bool = "false", in Luis = "true";
+        "release.md#__device_release_driver", "__device_release_driver flushes the driver's attach_work, with the device lock held";
+    unregister_cancels_attach_work "unregister-cancels-attach-work": bool = "false";
+        "races.md#a1", "bus_remove_driver cancels attach_work before driver_detach (a repair that the series did not have)";
+    force_mod_async_probe "force-mod-async-probe": bool = "false";
+        "register.md#bus_add_driver", "bus.__DEBUG__module_force_mod_async_probe: every module's drivers are attached asynchronously";
+    attach_may_fail "attach-may-fail": bool = "false";
+        "register.md#driver_attach_workfn", "driver_attach in the work function may return an error (a vanished bus), and attach_work may not be allocated";
+    dead_flag "dead-flag": bool = "false", v 5 1 "3451a495ef24" = "true";
+        "device.md#device_del", "device_del sets dead under the device lock; the async helpers and device_driver_attach look at it";
+    device_attach_checks_dead "device-attach-checks-dead": bool = "false", v 5 9 "654888327e9f" = "true";
+        "device.md#__device_attach", "__device_attach looks at dead";
+    device_helper_rechecks "device-helper-rechecks": bool = "false", v 5 1 "3451a495ef24" = "true";
+        "device.md#__device_attach_async_helper", "__device_attach_async_helper looks whether the device is dead or bound before it walks the drivers";
+    walk_stops_when_bound "walk-stops-when-bound": bool = "false", v 4 2 "765230b5f084" = "true", v 5 1 "3451a495ef24" = "false";
+        "device.md#__device_attach", "__device_attach_driver stops with -EBUSY when the device is bound";
+    split_driver_probe_device "split-driver-probe-device": bool = "false", v 5 14 "204db60c8357" = "true";
+        "probe.md#driver_probe_device", "driver_probe_device counts and defers, __driver_probe_device tests dead, registered and bound; sysfs bind calls the latter";
+    bind_rechecks "bind-rechecks": bool = "false", v 5 1 "ef0ff68351be" = "true";
+        "attach.md#bind_store", "sysfs bind looks again whether the device is bound once it holds the lock";
+    match_results "match-results": bool = "false", v 4 6 "656b8035b0ee" = "true";
+        "attach.md#driver_match_device", "A match function may return -EPROBE_DEFER or another error; before, anything but zero is a match";
+    match_defer_returns "match-defer-returns": bool = "false", v 6 0 "25e9fbf0fd38" = "true";
+        "attach.md#__driver_attach", "After a match that defers the driver is not probed";
+    match_error_goes_on "match-error-goes-on": bool = "false", v 6 2 "27c0d217340e" = "true";
+        "attach.md#__driver_attach", "A match error does not end driver_attach's walk";
+    can_match "can-match": bool = "false", v 5 13 "f2db85b64f0a" = "true";
+        "deferred.md#driver_deferred_probe_add", "Only a device that some driver can match is put on the deferred list";
+    publish_before_attach "publish-before-attach": bool = "false", v 3 9 "190888ac01d0" = "true";
+        "races.md#b2", "bus_add_driver puts the driver on the bus' klist before it walks the devices";
+    unwind_unpublishes "unwind-unpublishes": bool = "false", v 5 19 "310862e57400" = "true";
+        "register.md#bus_add_driver-error-path", "bus_add_driver's error path takes the driver off the bus' klist";
+    unwind_frees_once "unwind-frees-once": bool = "false", v 4 14 "0f9b011d3321" = "true";
+        "register.md#bus_add_driver-error-path", "remove_driver_private, the error path of bus_add_driver and of Luis' work function, leaves the freeing to driver_private's kobject";
+    add_failure_clears_driver "add-failure-clears-driver": bool = "false", v 6 3 "f6837f34a349" = "true";
+        "device.md#device_add-error-path", "A failing device_add sets dev->driver to NULL, without the device lock";
+    ready_flag "ready-flag": bool = "false", v 7 1 "a2225b6e834a" = "true";
+        "probe.md#__driver_probe_device", "A device is not probed before device_add has set ready";
+    parent_lock "parent-lock": ParentLock = "always", v 4 18 "8c97a46af04b" = "by-flag";
+        "attach.md#__driver_attach", "When the parent's device lock is taken together with the device's own";
+    deferred_retry "deferred-retry": DeferredRetry = "never", v 3 15 "58b116bce136" = "trigger-count";
+        "races.md#c1", "How a deferral finds out that a trigger fired while its probe ran";
+    defer_all_probes "defer-all-probes": bool = "false", v 4 5 "013c074f8642" = "true";
+        "deferred.md#device_block_probing", "device_block_probing defers every probe";
+    barrier_flushes_deferred "barrier-flushes-deferred": bool = "false", v 4 5 "" = "true";
+        "primitives.md#wait_for_device_probe", "wait_for_device_probe flushes the deferred-probe work first";
+    barrier_waits_for_timeout "barrier-waits-for-timeout": bool = "false";
+        "races.md#c8", "wait_for_device_probe waits until the deferred-probe timeout is over (35a672363ab3, v5.7, to 5ee76c256e92, v5.19; the timeout is 0 unless the command line sets it)";
+    shutdown_waits "shutdown-waits": bool = "false", v 4 19 "3297c8fc65af" = "true";
+        "release.md#device_shutdown", "device_shutdown waits for probing and blocks it";
+    deferred_timeout "deferred-timeout": bool = "false", v 4 19 "25b4e70dcce9" = "true";
+        "deferred.md#deferred_probe_initcall", "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more";
+    init_waits "init-waits": InitWaits = "if-async-used", v 5 17 "67d6212afda2" = "always";
+        "module.md#load_module", "When load_module waits for async work after init (774a1221e862, v3.8)";
+    async_probe_skips_wait "async-probe-skips-wait": bool = "false", v 4 2 "f2411da74698" = "true";
+        "module.md#load_module", "A module loaded with async_probe is not waited for";
+    nd_register_gets_parent "nd-register-gets-parent": bool = "false", v 4 20 "b6eae0f61db2" = "true";
+        "nvdimm.md#nd_device_register", "nd_device_register takes a reference on the parent until the registration is done";
+    uevent_reads_once "uevent-reads-once": bool = "false", v 6 15 "18daa52418e7" = "true";
+        "uevent.md#uevent_show", "Reading uevent loads dev->driver once, under the drivers klist's spinlock";
 }
 
 impl Rules {
     /// Changes a rule by name; false if there is no such rule or value.
     pub fn set(&mut self, name: &str, word: &str) -> bool {
-        RULES.iter().find(|rule| rule.name == name).is_some_and(|rule| (rule.set)(self, word))
+        rule(name).is_some_and(|rule| (rule.set)(self, word))
     }
 }
 
@@ -279,15 +337,46 @@ mod tests {
 
     #[test]
     fn words_and_values_agree() {
-        for revision in REVISIONS {
-            let rules = Rules::of(revision);
-            for rule in RULES {
-                let word = (rule.get)(&rules);
+        for rule in RULES {
+            let all = rule.changes.iter().map(|change| change.value).chain([rule.first]);
+            for word in all.chain(rule.series.iter().map(|(_, word)| *word)) {
                 assert!(rule.words.contains(&word), "{}: {word}", rule.name);
+            }
+            let order = rule.changes.windows(2).all(|two| two[0].version < two[1].version);
+            assert!(order, "{}: its changes are in the order of releases", rule.name);
+            for revision in REVISIONS {
+                let rules = Rules::of(revision);
+                assert_eq!((rule.get)(&rules), rule.on(revision), "{} on {}", rule.name, revision.name);
                 let mut other = rules.clone();
-                assert!(other.set(rule.name, word));
-                assert_eq!(other, rules);
+                assert!(other.set(rule.name, rule.on(revision)) && other == rules);
                 assert!(!other.set(rule.name, "nonsense"));
+            }
+        }
+    }
+
+    /// The page of a rule exists and has the heading, and tells of each of its commits.
+    #[test]
+    fn the_pages_of_rules_are_there() {
+        let book = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/kernel");
+        let all: String = std::fs::read_dir(&book)
+            .expect("docs/kernel is there")
+            .map(|page| std::fs::read_to_string(page.unwrap().path()).unwrap())
+            .collect();
+        for rule in RULES {
+            let (page, heading) = rule.page.split_once('#').expect("a page and a heading");
+            let text = std::fs::read_to_string(book.join(page)).expect("the page is there");
+            let slug = |line: &str| {
+                line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-").replace(':', "")
+            };
+            let found = text.lines().filter(|line| line.starts_with('#')).any(|line| slug(line) == heading);
+            assert!(found, "{}: docs/kernel/{} has no such heading", rule.name, rule.page);
+            for change in rule.changes {
+                assert!(
+                    all.contains(change.commit),
+                    "{}: docs/kernel tells nothing of {}",
+                    rule.name,
+                    change.commit
+                );
             }
         }
     }

@@ -15,11 +15,11 @@ use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{self, Cut, Found, Limits, Outcome, Progress};
 use raddle_checker::story::{self, Ending, Story, Turn};
 use raddle_driver_core::hand_model::{DriverCore, HandModel};
-use raddle_driver_core::revision::{REVISIONS, Revision};
-use raddle_driver_core::rules::{RULES, Rules};
+use raddle_driver_core::revision::Revision;
+use raddle_driver_core::rules::Rules;
+use raddle_driver_core::terms;
 use raddle_engines::Shown;
-use raddle_probing::properties::HAZARDS;
-use raddle_probing::scenario::{InputError, RuleValue, RuleValues, RuleWords, ScenarioFile, Vocabulary};
+use raddle_probing::scenario::{InputError, ScenarioFile};
 use raddle_probing::world::AsyncOutcome;
 
 /// Which engine explores a scenario.
@@ -169,24 +169,6 @@ pub struct Scenario {
     file: ScenarioFile,
 }
 
-/// The words that scenario files may use.
-fn with_vocabulary<T>(parse: impl FnOnce(&Vocabulary<'_>) -> T) -> T {
-    let revisions: Vec<&str> = REVISIONS.iter().map(|revision| revision.name).collect();
-    let hazards: Vec<&str> = HAZARDS.iter().map(|(id, _)| *id).collect();
-    let rules: Vec<RuleWords<'_>> = RULES
-        .iter()
-        .map(|rule| RuleWords {
-            name: rule.name,
-            values: if rule.words == ["false", "true"] {
-                RuleValues::Bool
-            } else {
-                RuleValues::OneOf(rule.words)
-            },
-        })
-        .collect();
-    parse(&Vocabulary { revisions: &revisions, rules: &rules, hazards: &hazards })
-}
-
 impl Scenario {
     /// Reads a scenario file.
     ///
@@ -194,7 +176,7 @@ impl Scenario {
     ///
     /// All that is wrong with it, each with its place.
     pub fn load(path: &Path) -> Result<Self, Vec<InputError>> {
-        with_vocabulary(|words| ScenarioFile::load(path, words)).map(|file| Scenario { file })
+        ScenarioFile::load(path, &terms()).map(|file| Scenario { file })
     }
 
     /// Reads a scenario from text; `path` is what messages call it.
@@ -203,7 +185,7 @@ impl Scenario {
     ///
     /// All that is wrong with it, each with its place.
     pub fn parse(path: &str, text: &str) -> Result<Self, Vec<InputError>> {
-        with_vocabulary(|words| ScenarioFile::parse(path, text, words)).map(|file| Scenario { file })
+        ScenarioFile::parse(path, text, &terms()).map(|file| Scenario { file })
     }
 
     /// The scenario's text.
@@ -239,11 +221,7 @@ impl Scenario {
         };
         let mut rules = Rules::of(known);
         for (name, value) in &self.file.rules {
-            let word = match value {
-                RuleValue::Bool(value) => if *value { "true" } else { "false" }.to_owned(),
-                RuleValue::Word(word) => word.clone(),
-            };
-            assert!(rules.set(name, &word), "internal: the parser has checked rules");
+            assert!(rules.set(name, value), "internal: the parser has checked rules");
         }
         for (name, word) in overrides {
             assert!(rules.set(name, word), "internal: {name} has no value {word}");
@@ -431,10 +409,7 @@ impl Scenario {
 
     /// The rules that the scenario changes.
     fn overrides(&self) -> String {
-        let rule = |(name, value): (&String, &RuleValue)| match value {
-            RuleValue::Bool(value) => format!("{name} = {value}"),
-            RuleValue::Word(word) => format!("{name} = {word}"),
-        };
+        let rule = |(name, value): (&String, &String)| format!("{name} = {value}");
         self.file.rules.iter().map(rule).collect::<Vec<_>>().join(", ")
     }
 

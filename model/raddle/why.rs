@@ -4,7 +4,7 @@
 use crate::check::{Options, Report, Scenario, Verdict};
 use raddle_checker::search::reference::Limits;
 use raddle_driver_core::revision::{REVISIONS, Revision, Series};
-use raddle_driver_core::rules::{RULES, RuleInfo, Rules};
+use raddle_driver_core::rules::{Change, RULES, RuleInfo};
 use raddle_probing::scenario::InputError;
 
 /// A rule that prevents a hazard when its value is another one.
@@ -20,8 +20,8 @@ pub struct Preventer {
     pub origin: Origin,
     /// The revision that has it, if one does.
     pub revision: Option<&'static str>,
-    /// The commit or mail behind the rule, or that of its sources which brought this value.
-    pub source: &'static str,
+    /// The commit that brought this value, or took it away; else where docs/kernel tells of the rule.
+    pub source: String,
     /// The hazards that it prevents, by id.
     pub prevents: Vec<String>,
     /// The hazards that it brings instead, by id.
@@ -49,12 +49,10 @@ impl Preventer {
             [] => String::new(),
             ids => format!(", but brings {}", ids.join(" and ")),
         };
-        let origin = match self.revision.and_then(Revision::find) {
-            Some(revision) if version(self.source).is_some_and(|version| version > revision.version) => {
-                format!("as in {}, before {}", revision.name, self.source)
-            }
-            Some(revision) => format!("as in {}; see {}", revision.name, self.source),
-            None => format!("as in no revision; see {}", self.source),
+        let origin = match (self.origin, self.revision) {
+            (Origin::Earlier, Some(revision)) => format!("as in {revision}, before {}", self.source),
+            (_, Some(revision)) => format!("as in {revision}; see {}", self.source),
+            (_, None) => format!("as in no revision; see {}", self.source),
         };
         format!("{} = {} (here: {}) prevents it{instead} ({origin}).", self.rule, self.to, self.from)
     }
@@ -106,39 +104,29 @@ pub fn preventers(
 
 /// Where a rule has a value, seen from a revision: the revision that has it, and the source that brought
 /// it, or the one that replaced it if it is the older way.
-fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static str>, &'static str) {
+fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static str>, String) {
     let place = |name: &str| REVISIONS.iter().position(|revision| revision.name == name);
     let here = place(here).unwrap_or(0);
-    let has = |revision: &&Revision| (rule.get)(&Rules::of(revision)) == value;
+    let has = |revision: &&Revision| rule.on(revision) == value;
     let released = |revision: &&Revision| revision.series == Series::Released;
     let later = REVISIONS[here..].iter().filter(released).find(has);
     // A series has it if the release that it builds on has not.
     let own = |revision: &&Revision| !has(&&Revision { series: Series::Released, ..**revision });
     let posted = REVISIONS.iter().filter(|one| !released(one)).filter(own).find(has);
     let earlier = REVISIONS[..here].iter().filter(released).rfind(has);
-    // Sources are in the order of time; those of the kernel end with their version.
-    let sources: Vec<&'static str> = rule.source.split("; ").collect();
-    let versions = sources.iter().map(|source| version(source)).collect::<Vec<_>>();
-    let up_to = |revision: &Revision| versions.iter().rposition(|v| v.is_some_and(|v| v <= revision.version));
-    let after = |revision: &Revision| versions.iter().position(|v| v.is_some_and(|v| v > revision.version));
-    let source = |place: Option<usize>| place.map_or(rule.source, |place| sources[place]);
+    let page = format!("docs/kernel/{}", rule.page);
+    let source = |change: Option<&Change>| change.map_or(page.clone(), Change::named);
     if let Some(revision) = later {
-        (Origin::Later, Some(revision.name), source(up_to(revision)))
+        let change = rule.changes.iter().rfind(|change| change.version <= revision.version);
+        (Origin::Later, Some(revision.name), source(change))
     } else if let Some(revision) = posted {
-        (Origin::Posted, Some(revision.name), source(versions.iter().position(Option::is_none)))
+        (Origin::Posted, Some(revision.name), page)
     } else if let Some(revision) = earlier {
-        (Origin::Earlier, Some(revision.name), source(after(revision)))
+        let change = rule.changes.iter().find(|change| change.version > revision.version);
+        (Origin::Earlier, Some(revision.name), source(change))
     } else {
-        (Origin::Nowhere, None, rule.source)
+        (Origin::Nowhere, None, page)
     }
-}
-
-/// The version that a source ends with: `ef0ff68351be, v5.1`.
-fn version(source: &str) -> Option<(u16, u16)> {
-    let (_, version) = source.rsplit_once(", v")?;
-    let (major, minor) = version.split_once('.')?;
-    let minor = minor.split('-').next()?;
-    Some((major.parse().ok()?, minor.split(' ').next()?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -166,13 +154,13 @@ mod tests {
             let rule = RULES.iter().find(|rule| rule.name == name).expect("a rule");
             origin(rule, value, here)
         };
-        let later = (Origin::Later, Some("v5.1"), "ef0ff68351be, v5.1");
+        let later = (Origin::Later, Some("v5.1"), "ef0ff68351be, v5.1".to_owned());
         assert_eq!(of("async-stash", "device-private", "duyck-v4"), later);
-        let posted = (Origin::Posted, Some("duyck-v6"), "Duyck v4, v6");
+        let posted = (Origin::Posted, Some("duyck-v6"), "docs/kernel/attach.md#__driver_attach".to_owned());
         assert_eq!(of("async-stash", "drvdata-and-bit", "v5.1"), posted);
-        let earlier = (Origin::Earlier, Some("v5.9"), "b232b02bf3c2, v5.19");
+        let earlier = (Origin::Earlier, Some("v5.9"), "b232b02bf3c2, v5.19".to_owned());
         assert_eq!(of("device-attach-schedules-unlocked", "false", "v6.0"), earlier);
-        let nowhere = (Origin::Nowhere, None, "docs/kernel/races.md#a1");
+        let nowhere = (Origin::Nowhere, None, "docs/kernel/races.md#a1".to_owned());
         assert_eq!(of("unregister-cancels-attach-work", "true", "luis-v2"), nowhere);
     }
 }

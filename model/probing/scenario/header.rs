@@ -2,11 +2,12 @@
 
 use indexmap::IndexMap;
 
+use super::Terms;
 use super::faults::Faults;
 use super::read::{Entry, Table, Text, boolean, distinct_strings, not_a_word, string};
 use super::spans::Span;
 use super::suggest::{did_you_mean, quoted};
-use super::vocabulary::{RuleValue, RuleValues, Vocabulary};
+use crate::properties::HAZARDS;
 
 /// The hazards that are looked for only if `[check] also` names them.
 pub(crate) const OFF_BY_DEFAULT: &[&str] = &["data-race"];
@@ -34,7 +35,7 @@ pub(crate) fn title(root: Table, faults: &mut Faults) -> String {
 }
 
 /// The required revisions, each with its place.
-pub(crate) fn revisions(root: Table, vocabulary: &Vocabulary, faults: &mut Faults) -> IndexMap<String, Span> {
+pub(crate) fn revisions(root: Table, terms: &Terms, faults: &mut Faults) -> IndexMap<String, Span> {
     require(root, "revisions", faults);
     let Some(value) = root.get("revisions") else {
         return IndexMap::new();
@@ -45,31 +46,28 @@ pub(crate) fn revisions(root: Table, vocabulary: &Vocabulary, faults: &mut Fault
         faults.add(value.span(), "revisions is empty", Some(help));
     }
     for text in &list {
-        check_revision(text.value, text.inside(), vocabulary, faults);
+        check_revision(text.value, text.inside(), terms, faults);
     }
     list.iter().map(|text| (text.value.to_owned(), text.inside())).collect()
 }
 
 /// `[rules]`, each with its place.
-pub(crate) fn rules(
-    root: Table,
-    vocabulary: &Vocabulary,
-    faults: &mut Faults,
-) -> IndexMap<String, (RuleValue, Span)> {
+pub(crate) fn rules(root: Table, terms: &Terms, faults: &mut Faults) -> IndexMap<String, (String, Span)> {
     let mut rules = IndexMap::new();
     for entry in root.table("rules", faults).entries() {
-        let known = vocabulary.rules.iter().find(|rule| rule.name == entry.key);
-        let Some(rule) = known else {
+        let known = terms.rules.iter().find(|(rule, _)| *rule == entry.key);
+        let Some((_, words)) = known else {
             let message = format!("rule {} is not known", quoted(entry.key));
-            let known = vocabulary.rules.iter().map(|rule| rule.name);
+            let known = terms.rules.iter().map(|(rule, _)| *rule);
             let help = did_you_mean(entry.key, known)
                 .unwrap_or_else(|| "\"raddle list rules\" shows them all".to_owned());
             faults.add(entry.key_span, message, Some(help));
             continue;
         };
-        let value = match rule.values {
-            RuleValues::Bool => boolean(entry.value, faults).map(RuleValue::Bool),
-            RuleValues::OneOf(words) => rule_word(entry.value, words, faults),
+        let value = if *words == ["false", "true"] {
+            boolean(entry.value, faults).map(|value| value.to_string())
+        } else {
+            rule_word(entry.value, words, faults)
         };
         if let Some(value) = value {
             rules.insert(entry.key.to_owned(), (value, entry.key_span));
@@ -78,23 +76,23 @@ pub(crate) fn rules(
     rules
 }
 
-fn rule_word(value: &super::read::Value, words: &[&str], faults: &mut Faults) -> Option<RuleValue> {
+fn rule_word(value: &super::read::Value, words: &[&str], faults: &mut Faults) -> Option<String> {
     let text = string(value, faults)?;
     if !words.contains(&text.value) {
         not_a_word(&text, words, faults);
         return None;
     }
-    Some(RuleValue::Word(text.value.to_owned()))
+    Some(text.value.to_owned())
 }
 
 /// `[check] also`.
-pub(crate) fn also(root: Table, vocabulary: &Vocabulary, faults: &mut Faults) -> Vec<String> {
+pub(crate) fn also(root: Table, faults: &mut Faults) -> Vec<String> {
     let check = root.table("check", faults);
     check.only(&["also"], "[check]", faults);
     let list = check.get("also").and_then(|value| distinct_strings(value, faults));
     let list = list.unwrap_or_default();
     for text in &list {
-        let known = check_hazard(text, vocabulary, faults);
+        let known = check_hazard(text, faults);
         if known && !OFF_BY_DEFAULT.contains(&text.value) {
             let message = format!("{} is always checked", quoted(text.value));
             let help = format!("off by default: {}", OFF_BY_DEFAULT.join(", "));
@@ -105,20 +103,16 @@ pub(crate) fn also(root: Table, vocabulary: &Vocabulary, faults: &mut Faults) ->
 }
 
 /// `[expect]`: the sorted hazards of each revision.
-pub(crate) fn expect(
-    root: Table,
-    vocabulary: &Vocabulary,
-    faults: &mut Faults,
-) -> IndexMap<String, Vec<String>> {
+pub(crate) fn expect(root: Table, terms: &Terms, faults: &mut Faults) -> IndexMap<String, Vec<String>> {
     let mut expect = IndexMap::new();
     for entry in root.table("expect", faults).entries() {
-        check_expected_revision(&entry, vocabulary, faults);
+        check_expected_revision(&entry, terms, faults);
         if entry.value.get_ref().is_table() {
             continue;
         }
         let hazards = distinct_strings(entry.value, faults).unwrap_or_default();
         for hazard in &hazards {
-            check_hazard(hazard, vocabulary, faults);
+            check_hazard(hazard, faults);
         }
         let mut hazards: Vec<String> = hazards.iter().map(|hazard| hazard.value.to_owned()).collect();
         hazards.sort();
@@ -127,7 +121,7 @@ pub(crate) fn expect(
     expect
 }
 
-fn check_expected_revision(entry: &Entry, vocabulary: &Vocabulary, faults: &mut Faults) {
+fn check_expected_revision(entry: &Entry, terms: &Terms, faults: &mut Faults) {
     let span = entry.key_span.clone();
     if entry.value.get_ref().is_table() {
         // v5.1 = [] is a table v5 with a key 1.
@@ -136,14 +130,14 @@ fn check_expected_revision(entry: &Entry, vocabulary: &Vocabulary, faults: &mut 
         faults.add(span, message, Some(help));
     } else {
         // It need not be listed: any revision can be asked for on the command line.
-        check_revision(entry.key, span, vocabulary, faults);
+        check_revision(entry.key, span, terms, faults);
     }
 }
 
-fn check_revision(name: &str, span: Span, vocabulary: &Vocabulary, faults: &mut Faults) -> bool {
-    let known = vocabulary.revisions.contains(&name);
+fn check_revision(name: &str, span: Span, terms: &Terms, faults: &mut Faults) -> bool {
+    let known = terms.revisions.contains(&name);
     if !known {
-        let help = did_you_mean(name, vocabulary.revisions.iter().copied())
+        let help = did_you_mean(name, terms.revisions.iter().copied())
             .unwrap_or_else(|| "\"raddle list revisions\" shows them all".to_owned());
         let message = format!("revision {} is not known", quoted(name));
         faults.add(span, message, Some(help));
@@ -151,10 +145,10 @@ fn check_revision(name: &str, span: Span, vocabulary: &Vocabulary, faults: &mut 
     known
 }
 
-fn check_hazard(text: &Text, vocabulary: &Vocabulary, faults: &mut Faults) -> bool {
-    let known = vocabulary.hazards.contains(&text.value);
+fn check_hazard(text: &Text, faults: &mut Faults) -> bool {
+    let known = HAZARDS.iter().any(|(id, _)| *id == text.value);
     if !known {
-        let help = did_you_mean(text.value, vocabulary.hazards.iter().copied())
+        let help = did_you_mean(text.value, HAZARDS.iter().map(|(id, _)| *id))
             .unwrap_or_else(|| "\"raddle list hazards\" shows them all".to_owned());
         let message = format!("hazard {} is not known", quoted(text.value));
         faults.add(text.inside(), message, Some(help));

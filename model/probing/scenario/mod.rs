@@ -26,7 +26,6 @@ mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
-mod vocabulary;
 
 use std::path::Path;
 
@@ -37,7 +36,6 @@ pub use files::scenario_files;
 pub(crate) use names::Section;
 pub use spans::Place;
 pub use template::template;
-pub use vocabulary::{RuleValue, RuleValues, RuleWords, Vocabulary};
 
 use crate::call::Call;
 use crate::ids::Device;
@@ -45,6 +43,15 @@ use crate::world::World;
 use faults::Faults;
 use read::{FILE_KEYS, Table, string};
 use spans::{Source, Span};
+
+/// The names of a subject that a scenario may use.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Its revisions.
+    pub revisions: Vec<&'static str>,
+    /// Its rules, each with its values.
+    pub rules: Vec<(&'static str, &'static [&'static str])>,
+}
 
 /// A scenario file, read and found without mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +67,7 @@ pub struct ScenarioFile {
     /// The revisions to check, in the file's order.
     pub revisions: Vec<String>,
     /// Rules that are overridden on each of these revisions.
-    pub rules: IndexMap<String, RuleValue>,
+    pub rules: IndexMap<String, String>,
     /// What the scenario declares.
     pub world: World,
     /// Hazards to look for beside those that always are (`[check] also`).
@@ -95,9 +102,9 @@ impl ScenarioFile {
     /// The mistakes in the file, from its top to its end; after twenty, only how many more.
     ///
     /// ```
-    /// use raddle_probing::scenario::{ScenarioFile, Vocabulary};
+    /// use raddle_probing::scenario::{ScenarioFile, Terms};
     ///
-    /// let vocabulary = Vocabulary { revisions: &["v5.1"], rules: &[], hazards: &[] };
+    /// let terms = Terms { revisions: vec!["v5.1"], rules: vec![] };
     /// let text = r#"
     /// title     = "a driver comes and goes"
     /// revisions = ["v5.1"]
@@ -105,14 +112,14 @@ impl ScenarioFile {
     /// [task.rmmod]
     /// run = ["driver_unregister(nd_pmen)"]
     /// "#;
-    /// let errors = ScenarioFile::parse("unregister.toml", text, &vocabulary).unwrap_err();
+    /// let errors = ScenarioFile::parse("unregister.toml", text, &terms).unwrap_err();
     /// let first_line = errors[0].to_string().lines().next().unwrap().to_owned();
     /// assert_eq!(
     ///     first_line,
     ///     r#"unregister.toml:6:27: driver "nd_pmen" is not declared; did you mean "nd_pmem"?"#
     /// );
     /// ```
-    pub fn parse(path: &str, text: &str, vocabulary: &Vocabulary) -> Result<ScenarioFile, Vec<InputError>> {
+    pub fn parse(path: &str, text: &str, terms: &Terms) -> Result<ScenarioFile, Vec<InputError>> {
         if text.len() > files::SIZE_LIMIT {
             return Err(vec![files::too_large(path)]);
         }
@@ -126,10 +133,10 @@ impl ScenarioFile {
         let credit = header::line(root, "source", &mut faults);
         let about = root.get("about").and_then(|value| string(value, &mut faults));
         let about = about.map(|text| text.value.to_owned());
-        let revisions = header::revisions(root, vocabulary, &mut faults);
-        let rules = header::rules(root, vocabulary, &mut faults);
-        let also = header::also(root, vocabulary, &mut faults);
-        let expect = header::expect(root, vocabulary, &mut faults);
+        let revisions = header::revisions(root, terms, &mut faults);
+        let rules = header::rules(root, terms, &mut faults);
+        let also = header::also(root, &mut faults);
+        let expect = header::expect(root, terms, &mut faults);
         let resolved = resolve::resolve(root, &mut faults);
 
         let Some(resolved) = resolved.filter(|_| faults.is_empty()) else {
@@ -162,9 +169,9 @@ impl ScenarioFile {
     ///
     /// If it cannot be read, is larger than 1 MiB or is not UTF-8; else those of
     /// [`parse`](Self::parse).
-    pub fn load(path: &Path, vocabulary: &Vocabulary) -> Result<ScenarioFile, Vec<InputError>> {
+    pub fn load(path: &Path, terms: &Terms) -> Result<ScenarioFile, Vec<InputError>> {
         let text = files::read(path).map_err(|error| vec![error])?;
-        ScenarioFile::parse(&path.display().to_string(), &text, vocabulary)
+        ScenarioFile::parse(&path.display().to_string(), &text, terms)
     }
 
     /// An error that points at a revision in `revisions`.

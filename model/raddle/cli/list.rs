@@ -40,7 +40,7 @@ pub fn list(what: What, out: &mut Out) -> u8 {
 fn rules(out: &mut Out) {
     for rule in RULES {
         out.line(format_args!("{} = {}", rule.name, rule.words.join(" | ")));
-        out.line(format_args!("    {} ({})", rule.about, rule.source));
+        out.line(format_args!("    {} ({})", rule.about, rule.source()));
         let mut by_value: Vec<(&str, Vec<&str>)> = Vec::new();
         for revision in REVISIONS {
             let value = (rule.get)(&Rules::of(revision));
