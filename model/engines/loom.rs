@@ -26,9 +26,10 @@ use super::native::{Choosing, Kept, Shared, fixed, lock};
 use super::survey::{Survey, survey, touched};
 use super::weak::{Atomics, weak_load};
 use super::{Options, Result};
+use raddle_checker::machine::commute::Touches;
 use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use raddle_checker::machine::layout::CellId;
-use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::op::Op;
 use raddle_checker::machine::place::Place;
 use raddle_checker::machine::program::{Native, SlotKind};
 use raddle_checker::machine::value::Obs;
@@ -284,16 +285,7 @@ impl<P: Native + Send + 'static> Tokens<P> {
     fn tokens_of(&self, slot: usize, op: &Op, first: bool) -> Vec<CellId> {
         let mut cells = touched(&*self.shared.program, op);
         cells.retain(|cell| self.mutexes[usize::from(cell.0)].is_some());
-        let moves_workers = |action: &Action| {
-            matches!(
-                action,
-                Action::AsyncSchedule { .. }
-                    | Action::AsyncEnd(..)
-                    | Action::Spawn(..)
-                    | Action::SpawnEnd(..)
-            )
-        };
-        if op.actions.iter().any(moves_workers) {
+        if Touches::of(self.shared.program.layout(), op).workers != 0 {
             cells.push(self.workers_token());
         }
         if first {

@@ -1,7 +1,7 @@
 //! What engines that run the model's functions on threads of their own have in common: memory as
 //! bytes, who is in which slot, the steps as they were taken, and who finds what went wrong.
 //!
-//! The meaning of a step is [`apply`]'s, whether a task can go on is [`enabled`]'s, and what is a
+//! The meaning of a step is [`step`]'s, whether a task can go on is [`enabled`]'s, and what is a
 //! deadlock is [`deadlocked`]'s, as for the searches. What differs is who decides which task goes
 //! next, and that nothing here is run again: functions run once, with a stack of their own.
 //!
@@ -9,6 +9,7 @@
 //! it with all its other steps. Deadlocks never dissolve, so it is enough to look for them when a run
 //! ends or a hazard turns up.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -16,13 +17,13 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::lasso::lasso;
 use super::{Options, Result, Shown, WeakOnly, confirm};
-use raddle_checker::machine::blocked::{Hold, TaskView, deadlocked, holds};
+use raddle_checker::machine::blocked::{Hold, TaskView, Tasks, deadlocked, holds};
 use raddle_checker::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
-use raddle_checker::machine::effect::{apply, occupy};
 use raddle_checker::machine::hazard::{Hazard, id};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::{Entry, Op, enabled};
 use raddle_checker::machine::program::{Native, Next, SlotKind};
+use raddle_checker::machine::step::{Slots, Stop, step};
 use raddle_checker::machine::value::Obs;
 use raddle_checker::story::Turn;
 
@@ -149,6 +150,35 @@ pub(super) struct Shared<P: Native> {
 /// Locks, also after a panic on another thread: that panic is what is reported.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The slots of a run, while one of its tasks takes a step.
+struct Threads<'a, P: Native> {
+    shared: &'a Shared<P>,
+    slots: &'a mut [Slot],
+}
+
+impl<P: Native> Slots for Threads<'_, P> {
+    type Unknown = Infallible;
+
+    fn resume(&mut self, slot: usize, observed: Obs) -> std::result::Result<(), Infallible> {
+        self.slots[slot].frames.last_mut().into_iter().for_each(|frame| frame.push(observed));
+        Ok(())
+    }
+
+    fn leave(&mut self, slot: usize) {
+        self.slots[slot].phase = Phase::Empty;
+        self.slots[slot].frames.clear();
+    }
+
+    fn is_free(&self, slot: usize) -> bool {
+        self.slots[slot].phase == Phase::Empty
+    }
+
+    fn start(&mut self, slot: usize, entry: &Entry) -> std::result::Result<(), Infallible> {
+        self.slots[slot] = self.shared.starting(entry, self.slots[slot].choices);
+        Ok(())
+    }
 }
 
 /// How a task chooses an outcome.
@@ -324,56 +354,33 @@ impl<P: Native> Shared<P> {
         }
         let before = run.memory.clone();
         let turn = Turn { slot, outcome };
-        let event = |memory: &mut Vec<u8>, observed| match op.event {
-            Some(event) => self.program.event(&event, slot, observed, memory),
-            None => Ok(()),
-        };
-        let mut warning = None;
         if let Some((cell, byte)) = read {
             self.read(run, slot, cell, byte);
         }
-        let applied = apply(layout, &mut run.memory, slot, &op, outcome).and_then(|applied| {
-            match event(&mut run.memory, applied.observed) {
-                Err(hazard) if hazard.goes_on() => warning = Some(hazard),
-                other => other?,
-            }
-            Ok(applied)
-        });
+        let mut slots = Threads { shared: self, slots: &mut run.slots };
+        let Ok(stepped) = step(&*self.program, &mut run.memory, &mut slots, slot, &op, outcome);
         if read.is_some() {
             // A load writes nothing.
             run.memory.clone_from(&before);
         }
-        let applied = match applied {
-            Ok(applied) => applied,
-            Err(hazard) => {
+        let stepped = match stepped {
+            Ok(stepped) => stepped,
+            Err(Stop::Hazard(hazard)) => {
                 run.memory = before;
                 self.hazard(run, &hazard, turn, touched);
                 run.slots[slot].phase = Phase::Stuck(op);
                 return Err(Pause);
             }
+            Err(Stop::Bound(bound)) => {
+                self.cut(run, &bound.words(&*self.program));
+                return Err(Pause);
+            }
         };
-        if let Some(hazard) = warning {
+        if let Some(hazard) = stepped.warning {
             self.hazard(run, &hazard, turn, touched);
         }
         run.steps.push(turn);
         run.touched.push(touched.unwrap_or_default().to_vec());
-        if applied.ended {
-            run.slots[slot].phase = Phase::Empty;
-            run.slots[slot].frames.clear();
-        } else if let Some(frame) = run.slots[slot].frames.last_mut() {
-            frame.push(applied.observed);
-        }
-        if let Some(entry) = applied.spawned {
-            let free = (0..run.slots.len()).find(|slot| {
-                self.program.slots()[*slot].kind == SlotKind::Worker && run.slots[*slot].phase == Phase::Empty
-            });
-            let Some(free) = free else {
-                self.cut(run, "more spawned tasks at once than there are workers");
-                return Err(Pause);
-            };
-            run.slots[free] = self.starting(&entry, run.slots[free].choices);
-            occupy(layout, &mut run.memory, free, applied.marked);
-        }
         run.slots[slot].moved_at = run.steps.len();
         for other in 0..run.slots.len() {
             run.slots[other].was_ready |= self.can_go_on(run, other);
@@ -384,7 +391,7 @@ impl<P: Native> Shared<P> {
             self.cut(run, &format!("a run of {} steps was not followed further", self.step_limit));
             return Err(Pause);
         }
-        Ok(applied.observed)
+        Ok(stepped.observed)
     }
 
     /// Puts a value into memory that a task may read there.
@@ -463,15 +470,7 @@ impl<P: Native> Shared<P> {
     /// Whether tasks wait for each other.
     pub(super) fn is_dead(&self, run: &Run) -> bool {
         let all_holds: Vec<Vec<Hold>> = run.slots.iter().map(|slot| holds(&slot.frames)).collect();
-        let views: Vec<Option<TaskView<'_>>> = (run.slots.iter().enumerate())
-            .map(|(i, slot)| match &slot.phase {
-                Phase::Ready(op) | Phase::Stuck(op) if self.may_start(run, i) => {
-                    Some(TaskView { op, holds: &all_holds[i], entry: slot.entry.as_ref()? })
-                }
-                _ => None,
-            })
-            .collect();
-        !deadlocked(&*self.program, &run.memory, &views).is_empty()
+        !deadlocked(&*self.program, &run.memory, &Here { shared: self, run, holds: &all_holds }).is_empty()
     }
 
     /// Looks at a state after which this run does not go on.
@@ -573,6 +572,25 @@ impl<P: Native> Shared<P> {
         run.slots[slot].frames.pop();
         if let Some(frame) = run.slots[slot].frames.last_mut() {
             frame.extend(result);
+        }
+    }
+}
+
+/// A run, for what tasks wait for.
+struct Here<'a, P: Native> {
+    shared: &'a Shared<P>,
+    run: &'a Run,
+    holds: &'a [Vec<Hold>],
+}
+
+impl<P: Native> Tasks for Here<'_, P> {
+    fn task(&self, slot: usize) -> Option<TaskView<'_>> {
+        let task = &self.run.slots[slot];
+        match &task.phase {
+            Phase::Ready(op) | Phase::Stuck(op) if self.shared.may_start(self.run, slot) => {
+                Some(TaskView { op, holds: &self.holds[slot], entry: task.entry.as_ref()? })
+            }
+            Phase::Ready(_) | Phase::Stuck(_) | Phase::Empty | Phase::Ended => None,
         }
     }
 }

@@ -9,7 +9,9 @@ use rustc_hash::FxBuildHasher;
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Op;
 use raddle_checker::machine::program::Program;
-use raddle_checker::search::system::{NoMove, State, System};
+use raddle_checker::machine::step::Stop;
+use raddle_checker::search::bfs::{self, Here, Led, States, Visitor};
+use raddle_checker::search::system::{Choice, State, System};
 
 /// What an enumeration of all states saw.
 #[derive(Clone, Debug, Default)]
@@ -27,49 +29,24 @@ pub struct Survey {
     pub states: usize,
 }
 
-/// Enumerates all states; `None` if there are more than so many, or too few workers.
+/// Enumerates all states; `None` if there are more than so many, or the model has no room for some.
 #[must_use]
 pub fn survey<P: Program>(program: &P, memory: &[u8], state_limit: usize) -> Option<Survey> {
-    let layout = program.layout();
+    let cells = program.layout().cells().len();
+    let mut surveyor = Surveyor {
+        survey: Survey { changes: vec![false; cells], ..Survey::default() },
+        slots: IndexSet::new(),
+        terminal: IndexSet::new(),
+        most_spawned: 0,
+        touches: Touches::new(cells),
+        state_limit,
+        too_large: false,
+    };
     let mut system = System::new(program);
-    let mut states: IndexSet<State, FxBuildHasher> = IndexSet::default();
-    states.insert(system.initial(memory));
-    let mut survey = Survey { changes: vec![false; layout.cells().len()], ..Survey::default() };
-    let mut slots = IndexSet::new();
-    let mut terminal = IndexSet::new();
-    let mut most_spawned = 0;
-    let mut choices = Vec::new();
-    let mut touches = Touches::new(layout.cells().len());
-    let mut index = 0;
-    while let Some(state) = states.get_index(index).cloned() {
-        index += 1;
-        most_spawned = most_spawned.max(system.spawned(&state));
-        touches.note(&system, &state);
-        system.enabled(&state, &mut choices);
-        if choices.is_empty() && system.quiescent(&state) {
-            terminal.insert(state.memory().to_vec());
-        }
-        for choice in &choices {
-            if !system.is_worker(choice.slot) {
-                slots.insert(choice.slot);
-            }
-            let moved = match system.step(&state, *choice) {
-                Ok(moved) => moved,
-                Err(NoMove::Hazard(_)) => continue,
-                Err(NoMove::NoWorker) => return None,
-            };
-            let (before, after) = (state.memory(), moved.state.memory());
-            for (cell, changes) in layout.ids().zip(&mut survey.changes) {
-                let range = layout.info(cell).range();
-                *changes |= before[range.clone()] != after[range];
-            }
-            if !states.contains(&moved.state) && system.deadlocked(&moved.state).is_empty() {
-                if states.len() >= state_limit {
-                    return None;
-                }
-                states.insert(moved.state);
-            }
-        }
+    let (states, _) = bfs::search(&mut system, memory, &mut surveyor);
+    let Surveyor { mut survey, mut slots, terminal, most_spawned, touches, too_large, .. } = surveyor;
+    if too_large {
+        return None;
     }
     slots.sort_unstable();
     slots.extend(system.workers().take(most_spawned));
@@ -79,6 +56,50 @@ pub fn survey<P: Program>(program: &P, memory: &[u8], state_limit: usize) -> Opt
     survey.terminal.sort_unstable();
     survey.states = states.len();
     Some(survey)
+}
+
+/// Surveys the states of a search.
+struct Surveyor {
+    survey: Survey,
+    slots: IndexSet<usize>,
+    terminal: IndexSet<Vec<u8>>,
+    most_spawned: usize,
+    touches: Touches,
+    state_limit: usize,
+    too_large: bool,
+}
+
+impl<P: Program> Visitor<P> for Surveyor {
+    fn state(&mut self, system: &System<'_, P>, here: Here<'_>) {
+        self.most_spawned = self.most_spawned.max(system.spawned(here.state));
+        self.touches.note(system, here.state);
+        if here.choices.is_empty() && system.quiescent(here.state) {
+            self.terminal.insert(here.state.memory().to_vec());
+        }
+    }
+
+    fn step(&mut self, system: &System<'_, P>, here: Here<'_>, choice: Choice, led: Led<'_>) {
+        if !system.is_worker(choice.slot) {
+            self.slots.insert(choice.slot);
+        }
+        let after = match led {
+            Led::To { state, .. } | Led::Deadlock(_, state) => state.memory(),
+            Led::Nowhere(stop) => {
+                self.too_large |= matches!(stop, Stop::Bound(_));
+                return;
+            }
+        };
+        let layout = system.program().layout();
+        for (cell, changes) in layout.ids().zip(&mut self.survey.changes) {
+            let range = layout.info(cell).range();
+            *changes |= here.state.memory()[range.clone()] != after[range];
+        }
+    }
+
+    fn goes_on(&mut self, found: &States, _expanded: usize) -> bool {
+        self.too_large |= found.len() > self.state_limit;
+        !self.too_large
+    }
 }
 
 /// Which steps touch which cells. A step is a node of an automaton, in a slot of its own or in a worker's.

@@ -10,6 +10,7 @@ use super::properties::{Checks, View, hazard_id};
 use raddle_checker::machine::hazard::{About, Hazard};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Access;
+use raddle_checker::machine::step::Bound;
 use raddle_checker::machine::work::{PENDING, RUNNING};
 
 /// The flag of an async entry in its slot, beside the bits of barriers.
@@ -35,11 +36,14 @@ pub fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
 }
 
 /// A wait for probing begins in the task of this slot.
-pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) {
+///
+/// # Errors
+///
+/// Seven are under way already.
+pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<(), Bound> {
     let taken = view.read(Core.barrier()).to_vec();
-    let Some(number) = (1..=7).find(|number| !taken.contains(number)) else {
-        unreachable!("internal: more than seven waits for probing at once");
-    };
+    let number = (1..=7).find(|number| !taken.contains(number));
+    let number = number.ok_or(Bound::Cell(checks.layout.find(Core.barrier())))?;
     let bit = 1 << number;
     let mut covers = false;
     let active = view.read(Core.active_list()).to_vec();
@@ -69,6 +73,7 @@ pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) {
     if covers {
         view.bytes(Core.barrier())[slot] = number;
     }
+    Ok(())
 }
 
 /// The wait for probing of the task in this slot returns: what it covers must have ended.

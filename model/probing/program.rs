@@ -22,6 +22,7 @@ use raddle_checker::machine::layout::{CellId, Field, Layout};
 use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
 use raddle_checker::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
 use raddle_checker::machine::rename::Renaming;
+use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Datum, Object, Obs};
 
 /// A scenario's world, and the code under test.
@@ -281,7 +282,7 @@ impl<S: Subject> Program for Probing<S> {
         self.checks().cells(event.into())
     }
 
-    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
         self.checks().check(event.into(), slot, observed, memory)
     }
 

@@ -12,6 +12,7 @@ use raddle_checker::machine::hazard::{About, Hazard, id};
 use raddle_checker::machine::klist;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout};
 use raddle_checker::machine::op::Access;
+use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Object, Obs};
 
 /// The hazards of probing, besides those that any program can have.
@@ -235,8 +236,8 @@ impl Checks<'_> {
     ///
     /// # Errors
     ///
-    /// The hazard that it is.
-    pub fn check(&self, event: Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+    /// The hazard that it is, or what the ghosts have no room for.
+    pub fn check(&self, event: Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
         let allowed = if cfg!(debug_assertions) { self.cells(event) } else { Vec::new() };
         let mut view = View { layout: self.layout, memory, allowed: Some(allowed) };
         match event {
@@ -246,7 +247,7 @@ impl Checks<'_> {
                     MODULE => format!("request_module({name}) waits inside an async function"),
                     _ => format!("the kernel warns about {name}"),
                 };
-                return Err(Hazard::new(id::WARNING, About::Object(object), text));
+                return Err(Hazard::new(id::WARNING, About::Object(object), text).into());
             }
             Event::DriverPublished(drv) => {
                 let bus = self.world.drivers[drv.index()].bus;
@@ -270,10 +271,10 @@ impl Checks<'_> {
             }
             Event::DeviceUnpublished(dev) | Event::Released(dev, _) => self.settle(&mut view, dev),
             Event::ProbeEntered(dev, drv, scheduled) => {
-                return self.probe_entered(&mut view, dev, drv, scheduled, true);
+                self.probe_entered(&mut view, dev, drv, scheduled, true)?;
             }
             Event::BindProbeEntered(dev, drv, scheduled) => {
-                return self.probe_entered(&mut view, dev, drv, scheduled, false);
+                self.probe_entered(&mut view, dev, drv, scheduled, false)?;
             }
             Event::ProbeFailed(dev, drv, error) => {
                 view.set(dev.probing(), 0);
@@ -283,9 +284,9 @@ impl Checks<'_> {
                     view.set(owed(dev, drv), OWED_WITH + resource.0);
                 }
             }
-            Event::Bound(dev, _) => return self.bound(&mut view, dev),
+            Event::Bound(dev, _) => self.bound(&mut view, dev)?,
             Event::RemoveEntered(dev, drv, named) => {
-                return self.remove_entered(&mut view, dev, drv, named);
+                self.remove_entered(&mut view, dev, drv, named)?;
             }
             Event::ReleasePassed(dev, deleting) => {
                 if deleting {
@@ -310,17 +311,17 @@ impl Checks<'_> {
             Event::AttachDone(drv) => view.set(drv.covered_attach(), 0),
             Event::BarrierBegins(if_held) => {
                 if !if_held || matches!(observed, Obs::Holds(_)) {
-                    barrier::begin(self, &mut view, slot);
+                    barrier::begin(self, &mut view, slot)?;
                 }
             }
-            Event::BarrierEnds => return barrier::end(self, &mut view, slot),
+            Event::BarrierEnds => barrier::end(self, &mut view, slot)?,
             Event::DeferredAdd(dev) => {
                 if view.byte(dev.deferred_passed()) != 0 {
                     let text = format!(
                         "{} is put on the deferred list after device_del has taken it off for good",
                         self.name(dev.object())
                     );
-                    return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text));
+                    return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text).into());
                 }
             }
             Event::DrvdataRead(dev) => {
@@ -332,13 +333,15 @@ impl Checks<'_> {
                         self.name(dev.object()),
                         self.name(object)
                     );
-                    return Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text));
+                    return Err(
+                        Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text).into()
+                    );
                 }
             }
             Event::DrvdataAsDriver(dev) => {
                 let d = self.name(dev.object());
                 let text = format!("the drvdata that others stored in {d} is taken for a driver");
-                return Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text));
+                return Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text).into());
             }
             Event::ProbingBlocked => {
                 if let Some(dev) = self.devices().find(|dev| view.byte(dev.probing()) != 0) {
@@ -346,7 +349,9 @@ impl Checks<'_> {
                         "device_block_probing returns while the probe of {} still runs",
                         self.name(dev.object())
                     );
-                    return Err(Hazard::new(hazard_id::MISSED_BARRIER, About::Object(dev.object()), text));
+                    return Err(
+                        Hazard::new(hazard_id::MISSED_BARRIER, About::Object(dev.object()), text).into()
+                    );
                 }
             }
             Event::CallPuts(dev) => match view.byte(dev.extra_refs()) {

@@ -9,6 +9,7 @@ use crate::witness;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::{Failed, set_up};
+use raddle_checker::machine::step::Bound;
 use raddle_checker::render::{self, DiagramOptions, thousands};
 use raddle_checker::search::answer;
 use raddle_checker::search::reduced::resources::Resources;
@@ -310,9 +311,9 @@ impl Scenario {
                 self.fill(&mut report, program, &outcome);
             }
             Err(Failed::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
-            Err(Failed::NoWorker) => {
+            Err(Failed::Bound(bound)) => {
                 report.cut = true;
-                report.guarantee = format!("inconclusive: {} (in the set-up)", self.too_few_workers());
+                report.guarantee = format!("inconclusive: {} (in the set-up)", self.bound(program, bound));
             }
             Err(Failed::Hazard(hazard, _)) => {
                 let story = story::replay_set_up(program)
@@ -350,17 +351,17 @@ impl Scenario {
             (true, true) => Verdict::Inconclusive,
             (true, false) => Verdict::Verified,
         };
-        report.guarantee = self.guarantee(report, outcome);
+        report.guarantee = self.guarantee(program, report, outcome);
     }
 
     /// What the verdict covers (docs/verified.md): every restriction in force is named.
-    fn guarantee(&self, report: &Report, outcome: &Outcome) -> String {
+    fn guarantee(&self, program: &DriverCore, report: &Report, outcome: &Outcome) -> String {
         let world = &self.file.world;
         let verdict = match report.verdict {
             Verdict::Verified => "verified: all interleavings".to_owned(),
             Verdict::Violated if !report.cut => "violated: all interleavings".to_owned(),
             _ => {
-                let cut = outcome.cut.map_or(String::new(), |cut| self.cut(cut));
+                let cut = outcome.cut.map_or(String::new(), |cut| self.cut(program, cut));
                 let word = if report.verdict == Verdict::Violated { "violated" } else { "inconclusive" };
                 match outcome.depth {
                     0 => format!("{word}: {cut}; some interleavings"),
@@ -413,18 +414,22 @@ impl Scenario {
         self.file.rules.iter().map(rule).collect::<Vec<_>>().join(", ")
     }
 
-    fn cut(&self, cut: Cut) -> String {
+    fn cut(&self, program: &DriverCore, cut: Cut) -> String {
         match cut {
             Cut::States(limit) => format!("the limit of {} states was hit", thousands(limit)),
             Cut::Memory(limit) => format!("the limit of {} bytes was hit", thousands(limit)),
             Cut::Time(limit) => format!("the limit of {} seconds was hit", limit.as_secs_f64()),
             Cut::Interrupt => "it was interrupted".to_owned(),
-            Cut::Workers(_) => self.too_few_workers(),
+            Cut::Bound(bound) => self.bound(program, bound),
         }
     }
 
-    fn too_few_workers(&self) -> String {
-        format!("workers = {} is too small", self.file.world.environment.workers)
+    /// What the model has no room for.
+    fn bound(&self, program: &DriverCore, bound: Bound) -> String {
+        match bound {
+            Bound::Workers => format!("workers = {} is too small", self.file.world.environment.workers),
+            Bound::Cell(_) => bound.words(program),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
 use crate::machine::op::{Access, Entry, Event};
 use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
 use crate::machine::rename::{MOST, Renaming};
+use crate::machine::step::Stop;
 use crate::machine::value::{Datum, Object, Obs};
 use indexmap::IndexMap;
 
@@ -244,8 +245,8 @@ impl<S: Subject> Program for Functions<S> {
         self.subject.event_cells(event)
     }
 
-    fn event(&self, event: &Event, _slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
-        self.subject.event(event, observed, memory)
+    fn event(&self, event: &Event, _slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
+        Ok(self.subject.event(event, observed, memory)?)
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {

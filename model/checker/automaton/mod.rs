@@ -10,6 +10,8 @@ pub mod history;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -27,7 +29,7 @@ pub struct Node<C> {
     /// The program's own value for it.
     pub control: C,
     /// The next step, and where the model says so; `None` at the end.
-    pub next: Option<(Op, Place)>,
+    pub next: Option<(Arc<Op>, Place)>,
     /// What a task here holds that others wait for.
     pub holds: Vec<Hold>,
 }
@@ -76,7 +78,7 @@ impl<'p, P: Program> Automaton<'p, P> {
             return *node;
         }
         let next = match self.program.next(&control) {
-            Next::Step(op, at) => Some((op, at)),
+            Next::Step(op, at) => Some((Arc::new(op), at)),
             Next::Done => None,
         };
         let holds = holds(&self.program.atoms(&control));

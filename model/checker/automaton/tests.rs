@@ -10,7 +10,7 @@ use super::Automaton;
 use super::functions::{Functions, Subject, entry};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
-use crate::machine::op::Entry;
+use crate::machine::op::{Entry, Op};
 use crate::machine::program::{Next, Program};
 use crate::machine::value::{Object, Obs, Sort};
 
@@ -46,7 +46,7 @@ pub(crate) fn repeatable<P: Program>(automaton: &Automaton<'_, P>) {
     let program = automaton.program();
     for node in automaton.graph().node_indices() {
         let this = automaton.node(node);
-        let next = this.next.clone().map_or(Next::Done, |(op, at)| Next::Step(op, at));
+        let next = this.next.clone().map_or(Next::Done, |(op, at)| Next::Step(Op::clone(&op), at));
         assert_eq!(program.next(&this.control), next);
         for edge in automaton.graph().edges(node) {
             let control = program.resume(&this.control, *edge.weight());

@@ -1,7 +1,7 @@
 //! What tasks wait for, who can bring it about, and the sets of tasks that wait for each other.
 
-use super::layout::{CellId, Layout};
-use super::op::{Action, Entry, Op, enabled};
+use super::layout::CellId;
+use super::op::{Entry, Op, Wait, enabled};
 use super::program::{Program, SlotKind};
 use super::value::{Object, Obs};
 use super::work;
@@ -59,7 +59,13 @@ pub fn holds(frames: &[Vec<Obs>]) -> Vec<Hold> {
     all
 }
 
-/// A task that has not ended, as far as waiting is concerned.
+/// The tasks of a state that have started and not ended.
+pub trait Tasks {
+    /// The one in a slot, as far as waiting is concerned.
+    fn task(&self, slot: usize) -> Option<TaskView<'_>>;
+}
+
+/// A task, as far as waiting is concerned.
 #[derive(Clone, Copy, Debug)]
 pub struct TaskView<'a> {
     /// Its next step.
@@ -84,101 +90,140 @@ pub struct Waiter {
 /// What a step that is not enabled waits for.
 #[must_use]
 pub fn blocked_on(op: &Op) -> BlockedOn {
-    if let Some(lock) = op.under {
-        return BlockedOn::Lock(lock);
-    }
-    match &op.actions[0] {
-        Action::Lock(cell) => BlockedOn::Lock(*cell),
-        Action::AwaitZero(cell) | Action::AwaitNot(cell, _) | Action::Claim(cell) => BlockedOn::Value(*cell),
-        Action::KlistAwait(cell, member) => BlockedOn::Node(*cell, *member),
-        Action::AsyncAwait(_, domain) => BlockedOn::Async(*domain),
-        Action::FlushAwait(cell) | Action::WorkStart(cell) => BlockedOn::Run(*cell),
-        Action::AwaitEnded(_, entry) => BlockedOn::Ended(entry.clone()),
-        other => unreachable!("internal: {other:?} never waits"),
+    match op.wait() {
+        Some(Wait::Lock(cell)) => BlockedOn::Lock(cell),
+        Some(Wait::Zero(cell) | Wait::Not(cell, _) | Wait::Claim(cell)) => BlockedOn::Value(cell),
+        Some(Wait::Unlinked(cell, member)) => BlockedOn::Node(cell, member),
+        Some(Wait::Async(_, domain)) => BlockedOn::Async(domain),
+        Some(Wait::Run(cell) | Wait::Start(cell)) => BlockedOn::Run(cell),
+        Some(Wait::Ended(_, entry)) => BlockedOn::Ended(entry.clone()),
+        None => unreachable!("internal: {op:?} never waits"),
     }
 }
 
-/// The slots that can bring about what a task waits for: all of them must act, or none can.
-/// `None` if somebody outside can (an item that may still start).
-fn bringers<P: Program>(
+/// A set of slots.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Set([u64; 4]);
+
+impl Set {
+    fn insert(&mut self, slot: usize) {
+        self.0[slot / 64] |= 1 << (slot % 64);
+    }
+
+    fn contains(&self, slot: usize) -> bool {
+        self.0[slot / 64] >> (slot % 64) & 1 != 0
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// Whether some slot is in this set and in the first of two others or not in the second.
+    fn has_any(&self, of: &Set, or_not_of: &Set) -> bool {
+        self.0.iter().zip(of.0.iter().zip(&or_not_of.0)).any(|(own, (of, not))| own & (of | !not) != 0)
+    }
+
+    fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let word = rest.iter().position(|word| *word != 0)?;
+            let slot = 64 * word + rest[word].trailing_zeros() as usize;
+            rest[word] &= rest[word] - 1;
+            Some(slot)
+        })
+    }
+}
+
+/// A task's wakers: the slots of which one must act before what it waits for comes about; none if nobody
+/// can bring it about. `None` if somebody who is no task now can (a worker that has not taken an item).
+fn wakers<P: Program>(
     program: &P,
     memory: &[u8],
-    tasks: &[Option<TaskView<'_>>],
+    tasks: &impl Tasks,
+    there: Set,
     slot: usize,
-    on: &BlockedOn,
-) -> Option<Vec<usize>> {
-    let layout: &Layout = program.layout();
-    let slots_with = |test: &dyn Fn(&TaskView<'_>) -> bool| {
-        let all = tasks.iter().enumerate();
-        all.filter(|(_, task)| task.as_ref().is_some_and(test)).map(|(i, _)| i).collect::<Vec<_>>()
+    op: &Op,
+) -> Option<Set> {
+    let mut wakers = Set::default();
+    let mut add = |is_waker: &dyn Fn(TaskView<'_>) -> bool| {
+        let those = (0..program.slots().len()).filter(|slot| there.contains(*slot));
+        those.filter(|slot| tasks.task(*slot).is_some_and(is_waker)).for_each(|slot| wakers.insert(slot));
     };
-    Some(match on {
-        BlockedOn::Lock(cell) => vec![usize::from(memory[layout.info(*cell).offset]) - 1],
-        BlockedOn::Value(cell) => slots_with(&|task| task.holds.contains(&Hold::Cell(*cell))),
-        BlockedOn::Node(cell, member) => {
-            slots_with(&|task| task.holds.contains(&Hold::Node(*cell, member.index)))
+    let wait = op.wait().expect("internal: a step that is not enabled waits");
+    let info = program.layout().info(wait.cell());
+    match wait {
+        Wait::Lock(_) => wakers.insert(usize::from(memory[info.offset]) - 1),
+        Wait::Zero(cell) | Wait::Not(cell, _) | Wait::Claim(cell) => {
+            add(&|task| task.holds.contains(&Hold::Cell(cell)));
         }
-        BlockedOn::Async(domain) => slots_with(&|task| {
+        Wait::Unlinked(cell, member) => add(&|task| task.holds.contains(&Hold::Node(cell, member.index))),
+        Wait::Async(_, domain) => add(&|task| {
             let of = program.domain(task.entry);
-            of.is_some() && (domain.is_none() || of == *domain)
+            of.is_some() && (domain.is_none() || of == domain)
         }),
-        BlockedOn::Run(cell) => {
-            if !work::waits_for_running(&memory[layout.info(*cell).range()], slot) {
+        Wait::Run(cell) | Wait::Start(cell) => {
+            if !work::waits_for_running(&memory[info.range()], slot) {
                 return None;
             }
-            let item = |kind: &SlotKind| matches!(kind, SlotKind::Item { work, .. } if work == cell);
-            program.slots().iter().position(|decl| item(&decl.kind)).into_iter().collect()
+            let item = |kind: &SlotKind| matches!(kind, SlotKind::Item { work, .. } if *work == cell);
+            let worker = program.slots().iter().position(|decl| item(&decl.kind));
+            worker.into_iter().for_each(|worker| wakers.insert(worker));
         }
-        BlockedOn::Ended(entry) => slots_with(&|task| task.entry == entry),
-    })
+        Wait::Ended(_, entry) => add(&|task| task.entry == entry),
+    }
+    Some(wakers)
 }
 
 /// The largest set of tasks, none idle, each waiting only for what only members of the set can bring
 /// about; or all that wait, if nobody at all can go on (one that idles may hold what they wait for).
 /// Empty if there is no deadlock.
 #[must_use]
-pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &[Option<TaskView<'_>>]) -> Vec<Waiter> {
+pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) -> Vec<Waiter> {
     let layout = program.layout();
-    let mut waiters = Vec::new();
-    // Those that somebody who is no task now can help: a worker that has not taken an item.
-    let mut outsiders = Vec::new();
+    let (mut there, mut waiting) = (Set::default(), Set::default());
     let mut nobody_goes_on = true;
-    for (slot, task) in tasks.iter().enumerate() {
-        let Some(task) = task else { continue };
-        if enabled(layout, memory, slot, task.op) {
+    for slot in 0..program.slots().len() {
+        let Some(TaskView { op, .. }) = tasks.task(slot) else { continue };
+        there.insert(slot);
+        if enabled(layout, memory, slot, op) {
             nobody_goes_on = false;
-            continue;
-        }
-        if task.op.idles() {
-            continue;
-        }
-        let on = blocked_on(task.op);
-        if let Some(by) = bringers(program, memory, tasks, slot, &on) {
-            waiters.push(Waiter { slot, on, by });
-        } else {
-            outsiders.push(Waiter { slot, on, by: Vec::new() });
+        } else if !op.idles() {
+            waiting.insert(slot);
         }
     }
-    let all: Vec<Waiter> =
-        if nobody_goes_on { waiters.iter().cloned().chain(outsiders).collect() } else { Vec::new() };
+    if waiting.is_empty() {
+        return Vec::new();
+    }
+    let waiters = waiting.iter().filter_map(|slot| {
+        let TaskView { op, .. } = tasks.task(slot)?;
+        Some((slot, op, wakers(program, memory, tasks, there, slot, op)))
+    });
+    let waiters: Vec<(usize, &Op, Option<Set>)> = waiters.collect();
+    let mut members = Set::default();
+    waiters.iter().filter(|(_, _, by)| by.is_some()).for_each(|(slot, ..)| members.insert(*slot));
     // A task leaves the set when everybody it waits for can go on: then its wait can end.
     loop {
-        let members: Vec<usize> = waiters.iter().map(|waiter| waiter.slot).collect();
-        let ended = |slot: &usize| tasks[*slot].is_none();
-        let before = waiters.len();
-        waiters.retain(|waiter| {
-            waiter.by.is_empty() || waiter.by.iter().any(|slot| members.contains(slot) || ended(slot))
-        });
-        if waiters.len() == before {
+        let mut rest = Set::default();
+        for (slot, _, by) in &waiters {
+            let Some(by) = by.filter(|_| members.contains(*slot)) else { continue };
+            if by.is_empty() || by.has_any(&members, &there) {
+                rest.insert(*slot);
+            }
+        }
+        if rest == members {
             break;
         }
+        members = rest;
     }
-    if waiters.is_empty() {
-        waiters = all;
-        waiters.sort_unstable_by_key(|waiter| waiter.slot);
+    if members.is_empty() && nobody_goes_on {
+        members = waiting;
     }
-    for waiter in &mut waiters {
-        waiter.by.sort_unstable();
-    }
+    let waiters = waiters.into_iter().filter(|(slot, ..)| members.contains(*slot));
     waiters
+        .map(|(slot, op, by)| Waiter {
+            slot,
+            on: blocked_on(op),
+            by: by.unwrap_or_default().iter().collect(),
+        })
+        .collect()
 }

@@ -1,40 +1,17 @@
 //! Which steps commute: the footprint of a step, told apart more finely than by reading and writing.
 //!
 //! Two steps commute if each does, observes and allows the same in either order. They do when no cell
-//! is touched by both, or only in ways that do not matter to each other:
-//!
-//! * both read it;
-//! * both count it ([`Touch::Count`]): up and down, as long as it stays above zero whatever the order,
-//!   which is for whoever asks to make sure;
-//! * each touches its own task's byte of it ([`Touch::Own`]).
+//! is touched by both, or only in ways that do not matter to each other: both read it, both count it
+//! ([`Touch::Count`], as long as it stays above zero whatever the order, which is for whoever asks to
+//! make sure), or each touches its own task's byte of it ([`Touch::Own`]).
 //!
 //! A step that is `under` a mutex leaves it as it found it, so it only reads it. Dropping a reference
 //! frees the object only at the last one; what it writes then is told apart too ([`Touches::frees`]).
 
-use super::layout::{Cell, CellId, Kind, Layout};
-use super::op::{Access, Action, Op, freed};
+use super::action::{Parts, Touch, Use};
+use super::layout::{Cell, CellId, Field, Kind, Layout};
+use super::op::{Action, Entry, Op};
 use super::value::{Object, Obs};
-
-/// How a step touches a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Touch {
-    /// It reads it.
-    Read,
-    /// It counts it up or down, and observes at most whether it came to zero.
-    Count,
-    /// It reads or writes the byte of its own task.
-    Own,
-    /// It writes it.
-    Write,
-}
-
-impl Touch {
-    /// Whether two touches of one cell commute.
-    #[must_use]
-    pub fn commutes(self, other: Touch) -> bool {
-        self == other && self != Touch::Write
-    }
-}
 
 /// What a step touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,92 +22,122 @@ pub struct Touches {
     pub lowers: Vec<CellId>,
     /// The objects that it frees if it drops the last reference.
     pub frees: Vec<Object>,
+    /// How many more tasks are in worker slots after it.
+    pub workers: i8,
 }
 
 impl Touches {
     /// What an op touches.
     #[must_use]
     pub fn of(layout: &Layout, op: &Op) -> Self {
-        let mut touches = Touches::default();
+        let mut recorder = Recorder { layout, touches: Touches::default() };
         if let Some(lock) = op.under {
-            touches.add(layout, lock, Touch::Read);
+            recorder.cell(lock, Touch::Read);
         }
         for action in &op.actions {
-            touches.action(layout, action);
+            action.walk(&mut recorder);
         }
-        touches
+        recorder.touches
     }
 
     /// What it writes besides if it drops the last reference.
     #[must_use]
     pub fn when_last(&self, layout: &Layout) -> Vec<CellId> {
-        let mut cells = Vec::new();
-        self.frees.iter().for_each(|object| freed(layout, *object, &mut cells));
-        cells.into_iter().map(|(cell, _)| cell).collect()
-    }
-
-    fn add(&mut self, layout: &Layout, cell: CellId, touch: Touch) {
-        self.cells.push((cell, touch));
-        self.cells.extend(layout.info(cell).liveness.map(|liveness| (liveness, Touch::Read)));
-    }
-
-    fn action(&mut self, layout: &Layout, action: &Action) {
-        match action {
-            Action::Get(cell) | Action::Put(cell) | Action::Dec(cell) => {
-                self.add(layout, *cell, Touch::Count);
-                if !matches!(action, Action::Get(_)) {
-                    self.lowers.push(*cell);
-                }
-                let object = layout.info(*cell).object;
-                if matches!(action, Action::Put(_)) && layout.object(object).liveness.is_some() {
-                    self.frees.push(object);
-                }
-            }
-            Action::EnterIf(flag, count) => {
-                self.add(layout, *flag, Touch::Read);
-                self.add(layout, *count, Touch::Count);
-            }
-            Action::AsyncSchedule { lists, mark, .. } => {
-                self.add(layout, *lists, Touch::Count);
-                if let Some(mark) = mark {
-                    // The byte of the task that is started, which nobody else knows yet.
-                    self.add(layout, *mark, Touch::Own);
-                }
-            }
-            Action::AsyncEnd(lists, _) => self.add(layout, *lists, Touch::Count),
-            Action::SetOwn(cell, _) | Action::TestOwn(cell) => self.add(layout, *cell, Touch::Own),
-            other => {
-                let mut cells = Vec::new();
-                other.footprint(layout, &mut cells);
-                let taken = |cell: &CellId| other.takes_references(layout).contains(cell);
-                self.cells.extend(cells.into_iter().map(|(cell, access)| match access {
-                    _ if taken(&cell) => (cell, Touch::Count),
-                    Access::Read => (cell, Touch::Read),
-                    Access::Write => (cell, Touch::Write),
-                }));
-            }
-        }
+        self.frees.iter().flat_map(|object| life(layout, *object)).collect()
     }
 }
 
-impl Action {
-    /// The counts in which it may take a reference along with what it finds.
-    fn takes_references(&self, layout: &Layout) -> Vec<CellId> {
-        match self {
-            Action::KlistFind(_, object, field) => vec![layout.find(Cell::<u8>::new(*object, *field))],
-            Action::KlistLast(cell, field) => match &layout.info(*cell).kind {
-                Kind::Klist(sort, holders) => (0..holders.len() as u8)
-                    .map(|index| Object { sort: *sort, index })
-                    .map(|object| layout.find(Cell::<u8>::new(object, *field)))
-                    .collect(),
-                _ => Vec::new(),
-            },
-            _ => Vec::new(),
-        }
+/// What making or freeing an object writes: its liveness and all of its cells.
+fn life(layout: &Layout, object: Object) -> impl Iterator<Item = CellId> {
+    let info = layout.object(object);
+    info.liveness.iter().chain(&info.cells).copied()
+}
+
+/// Collects what the parts of actions touch.
+struct Recorder<'a> {
+    layout: &'a Layout,
+    touches: Touches,
+}
+
+impl Recorder<'_> {
+    fn liveness(&mut self, object: Object, touch: Touch) {
+        self.touches.cells.extend(self.layout.object(object).liveness.map(|liveness| (liveness, touch)));
     }
 }
 
-/// The counts that a step certainly raises when it is observed to do this, once for each time.
+impl Parts for Recorder<'_> {
+    fn cell(&mut self, cell: CellId, touch: Touch) -> CellId {
+        let liveness = self.layout.info(cell).liveness.map(|liveness| (liveness, Touch::Read));
+        self.touches.cells.push((cell, touch));
+        self.touches.cells.extend(liveness);
+        cell
+    }
+
+    fn named(&mut self, cell: CellId) -> CellId {
+        cell
+    }
+
+    fn lowered(&mut self, cell: CellId, frees: bool) -> CellId {
+        let object = self.layout.info(cell).object;
+        if frees && self.layout.object(object).liveness.is_some() {
+            self.touches.frees.push(object);
+        }
+        self.touches.lowers.push(cell);
+        self.cell(cell, Touch::Count)
+    }
+
+    fn klist(&mut self, cell: CellId, touch: Touch) -> CellId {
+        if let Kind::Klist(_, holders) = &self.layout.info(cell).kind {
+            holders.iter().flatten().for_each(|holder| self.liveness(*holder, Touch::Read));
+        }
+        self.cell(cell, touch)
+    }
+
+    fn reference(&mut self, klist: CellId, member: Option<Object>, field: Field) {
+        let members = match (&self.layout.info(klist).kind, member) {
+            (_, Some(member)) => vec![member],
+            (Kind::Klist(sort, holders), None) => {
+                (0..holders.len() as u8).map(|index| Object { sort: *sort, index }).collect()
+            }
+            (other, None) => unreachable!("internal: {other:?} is no klist"),
+        };
+        for member in members {
+            self.cell(self.layout.find(Cell::<u8>::new(member, field)), Touch::Count);
+        }
+    }
+
+    fn object(&mut self, object: Object, used: Use) -> Object {
+        match used {
+            Use::Named => {}
+            Use::Reads => self.liveness(object, Touch::Read),
+            Use::Marks => self.liveness(object, Touch::Write),
+            Use::Resets => {
+                let cells = life(self.layout, object).map(|cell| (cell, Touch::Write));
+                self.touches.cells.extend(cells);
+            }
+        }
+        object
+    }
+
+    fn value(&mut self, value: Obs) -> Obs {
+        value
+    }
+
+    fn member(&mut self, _list: CellId, index: u8) -> u8 {
+        index
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Entry {
+        entry.clone()
+    }
+
+    fn workers(&mut self, change: i8) {
+        self.touches.workers += change;
+    }
+}
+
+/// The counts that a step certainly raises when it is observed to do this, once for each time. To leave
+/// one out costs reduction, not soundness.
 #[must_use]
 pub fn raised(layout: &Layout, op: &Op, observed: Obs) -> Vec<CellId> {
     let last = op.actions.last();

@@ -4,6 +4,7 @@ use super::hazard::{About, Hazard, id};
 use super::klist;
 use super::layout::{ABSENT, ALIVE, Cell, CellId, FREED, Field, Kind, Layout, RETIRED};
 use super::op::{Action, Entry, Op};
+use super::step::{Bound, Stop};
 use super::value::{Object, Obs};
 use super::work;
 
@@ -26,14 +27,8 @@ pub struct Applied {
 ///
 /// # Errors
 ///
-/// The hazard that the step is. Memory is then to be thrown away.
-pub fn apply(
-    layout: &Layout,
-    memory: &mut [u8],
-    slot: usize,
-    op: &Op,
-    outcome: u8,
-) -> Result<Applied, Hazard> {
+/// Why it leads nowhere. Memory is then to be thrown away.
+pub fn apply(layout: &Layout, memory: &mut [u8], slot: usize, op: &Op, outcome: u8) -> Result<Applied, Stop> {
     let mut machine = Machine { layout, memory, slot, spawned: None, marked: None, ended: false };
     if let Some(lock) = op.under {
         machine.alive(lock)?;
@@ -48,6 +43,10 @@ pub fn apply(
     Ok(Applied { observed, spawned: machine.spawned, marked: machine.marked, ended: machine.ended })
 }
 
+/// What a sampler sees of a growing counter: nothing, or [`SAMPLED`] and the difference since its sample.
+const NONE: u8 = 0;
+const SAMPLED: u8 = 128;
+
 struct Machine<'a> {
     layout: &'a Layout,
     memory: &'a mut [u8],
@@ -55,13 +54,6 @@ struct Machine<'a> {
     spawned: Option<Entry>,
     marked: Option<CellId>,
     ended: bool,
-}
-
-/// A spawned task is in its slot: its flag is set in the cell that its creator named.
-pub fn occupy(layout: &Layout, memory: &mut [u8], slot: usize, marked: Option<CellId>) {
-    if let Some(cell) = marked {
-        memory[layout.info(cell).range()][slot] = 1;
-    }
 }
 
 /// Tasks have changed their slots: what names a slot in memory moves with them. For each slot,
@@ -129,13 +121,11 @@ impl Machine<'_> {
     }
 
     fn free(&mut self, object: Object) -> Result<(), Hazard> {
-        let info = self.layout.object(object);
-        let liveness = info.liveness.expect("internal: an immortal object is freed");
-        if *self.byte(liveness) == FREED {
-            let text = format!("{} is freed twice", info.name);
+        if *self.liveness(object) == FREED {
+            let text = format!("{} is freed twice", self.layout.object(object).name);
             return Err(Hazard::new(id::DOUBLE_FREE, About::Object(object), text));
         }
-        *self.byte(liveness) = FREED;
+        *self.liveness(object) = FREED;
         self.reset(object);
         Ok(())
     }
@@ -161,17 +151,36 @@ impl Machine<'_> {
         index.map_or(Obs::None, |index| Obs::Id(Object { sort, index }))
     }
 
+    /// The bytes of a cell whose object is there.
+    fn used(&mut self, cell: CellId) -> Result<&mut [u8], Hazard> {
+        self.alive(cell)?;
+        Ok(self.bytes(cell))
+    }
+
+    /// The byte of a variable whose object is there.
+    fn variable(&mut self, cell: CellId) -> Result<&mut u8, Hazard> {
+        self.alive(cell)?;
+        Ok(self.byte(cell))
+    }
+
+    fn count_up(&mut self, cell: CellId) -> Result<(), Stop> {
+        let count = self.variable(cell)?;
+        *count = count.checked_add(1).ok_or(Bound::Cell(cell))?;
+        Ok(())
+    }
+
     fn count_down(&mut self, cell: CellId) -> Result<bool, Hazard> {
-        if *self.byte(cell) == 0 {
+        let count = self.variable(cell)?;
+        let Some(fewer) = count.checked_sub(1) else {
             let text = format!("{} drops below zero", self.name(cell));
             return Err(Hazard::new(id::REFCOUNT_UNDERFLOW, About::Cell(cell), text));
-        }
-        *self.byte(cell) -= 1;
-        Ok(*self.byte(cell) == 0)
+        };
+        *count = fewer;
+        Ok(fewer == 0)
     }
 
     fn unlock(&mut self, cell: CellId) -> Result<(), Hazard> {
-        let owner = *self.byte(cell);
+        let owner = *self.variable(cell)?;
         if usize::from(owner) != self.slot + 1 {
             let text = format!("{} is unlocked by a task that does not hold it", self.name(cell));
             return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(cell), text));
@@ -181,7 +190,7 @@ impl Machine<'_> {
     }
 
     fn lock(&mut self, cell: CellId) -> Result<(), Hazard> {
-        if *self.byte(cell) != 0 {
+        if *self.variable(cell)? != 0 {
             let text = format!("a task that holds {} locks it again and waits for itself", self.name(cell));
             return Err(Hazard::new(id::DEADLOCK, About::Cell(cell), text));
         }
@@ -189,107 +198,238 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// One action. What it reads and writes is in [`Op::footprint`].
-    fn act(&mut self, action: &Action, outcome: u8) -> Result<Obs, Hazard> {
+    /// One action; what it touches is what [`Action::walk`] says.
+    fn act(&mut self, action: &Action, outcome: u8) -> Result<Obs, Stop> {
         match action {
-            Action::Touch(object) => self.usable(*object)?,
-            Action::Alloc(object) => {
-                let liveness = self.layout.object(*object).liveness.expect("internal: an immortal object");
-                *self.byte(liveness) = ALIVE;
+            Action::Load(cell) => {
+                let byte = *self.variable(*cell)?;
+                return Ok(self.layout.decode(*cell, byte));
             }
+            Action::Follow(cell) => {
+                let byte = *self.variable(*cell)?;
+                if byte == 0 {
+                    let text = format!("{} is NULL and is dereferenced", self.name(*cell));
+                    return Err(Hazard::new(id::NULL_DEREFERENCE, About::Cell(*cell), text).into());
+                }
+                return Ok(self.layout.decode(*cell, byte));
+            }
+            Action::Store(cell, value) => *self.variable(*cell)? = self.layout.encode(*cell, *value),
+            Action::Touch(object) => self.usable(*object)?,
+            Action::Alloc(object) => *self.liveness(*object) = ALIVE,
             Action::Free(object) => self.free(*object)?,
             Action::Retire(object) => {
-                let liveness = self.layout.object(*object).liveness.expect("internal: an immortal object");
-                if *self.byte(liveness) == ALIVE {
-                    *self.byte(liveness) = RETIRED;
+                let liveness = self.liveness(*object);
+                if *liveness == ALIVE {
+                    *liveness = RETIRED;
                 }
             }
             Action::Revive(object) => {
-                let liveness = self.layout.object(*object).liveness.expect("internal: an immortal object");
-                if *self.byte(liveness) == RETIRED {
-                    *self.byte(liveness) = ALIVE;
+                let liveness = self.liveness(*object);
+                if *liveness == RETIRED {
+                    *liveness = ALIVE;
                 }
                 self.usable(*object)?;
             }
-            Action::Hold(cell) => return Ok(Obs::Holds(*cell)),
-            Action::Release(cell) => return Ok(Obs::Released(*cell)),
-            Action::Choose(_) => return Ok(Obs::Int(outcome)),
-            Action::Load(cell)
-            | Action::Follow(cell)
-            | Action::Store(cell, _)
-            | Action::Lock(cell)
-            | Action::TryLock(cell)
-            | Action::Unlock(cell)
-            | Action::Get(cell)
-            | Action::Put(cell)
-            | Action::Dec(cell)
-            | Action::Swap(cell, ..)
-            | Action::SetOwn(cell, _)
-            | Action::TestOwn(cell)
-            | Action::AwaitZero(cell)
-            | Action::AwaitNot(cell, _)
-            | Action::Claim(cell)
-            | Action::AwaitEnded(cell, _)
-            | Action::Spawn(cell, _)
-            | Action::SpawnEnd(cell) => {
-                self.alive(*cell)?;
-                return self.act_on_value(*cell, action);
+            Action::Lock(cell) => self.lock(*cell)?,
+            Action::TryLock(cell) => {
+                let free = *self.variable(*cell)? == 0;
+                if free {
+                    self.lock(*cell)?;
+                }
+                return Ok(Obs::Bool(free));
+            }
+            Action::Unlock(cell) => self.unlock(*cell)?,
+            Action::Get(cell) => self.count_up(*cell)?,
+            Action::Put(cell) => {
+                let last = self.count_down(*cell)?;
+                let object = self.layout.info(*cell).object;
+                if last && self.layout.object(object).liveness.is_some() {
+                    self.free(object)?;
+                }
+                return Ok(Obs::Bool(last));
+            }
+            Action::Dec(cell) => return Ok(Obs::Bool(self.count_down(*cell)?)),
+            Action::Swap(cell, from, to) => {
+                let layout = self.layout;
+                let byte = self.variable(*cell)?;
+                if *byte == layout.encode(*cell, *from) {
+                    *byte = layout.encode(*cell, *to);
+                    return Ok(Obs::Holds(*cell));
+                }
+                return Ok(layout.decode(*cell, *byte));
             }
             Action::EnterIf(flag, count) => {
-                self.alive(*flag)?;
+                let enters = *self.variable(*flag)? != 0;
                 self.alive(*count)?;
-                if *self.byte(*flag) == 0 {
+                if !enters {
                     return Ok(Obs::None);
                 }
-                *self.byte(*count) += 1;
+                self.count_up(*count)?;
                 return Ok(Obs::Holds(*count));
             }
-            Action::ListAdd { list: cell, .. }
-            | Action::ListDel(cell, ..)
-            | Action::ListPop(cell)
-            | Action::ListEmpty(cell)
-            | Action::ListSplice(cell, _) => {
-                self.alive(*cell)?;
-                return Ok(self.act_on_list(*cell, action));
-            }
-            Action::KlistAdd(cell, _)
-            | Action::KlistNext(cell, _)
-            | Action::KlistExit(cell, _)
-            | Action::KlistDel(cell, _)
-            | Action::KlistAwait(cell, _)
-            | Action::KlistFind(cell, ..)
-            | Action::KlistLast(cell, _) => {
-                self.alive(*cell)?;
-                return self.act_on_klist(*cell, action);
-            }
-            Action::AsyncSchedule { lists: cell, .. }
-            | Action::AsyncEnd(cell, _)
-            | Action::AsyncAwait(cell, _) => {
-                self.alive(*cell)?;
-                self.act_on_async(*cell, action);
-            }
-            Action::QueueWork(cell)
-            | Action::WorkStart(cell)
-            | Action::WorkEnd(cell)
-            | Action::FlushBegin(cell)
-            | Action::CancelBegin(cell)
-            | Action::FlushAwait(cell) => {
-                // An item may be freed by its own function: its end does not touch it.
-                if !matches!(action, Action::WorkEnd(_)) {
-                    self.alive(*cell)?;
+            Action::SetOwn(cell, flag) => *self.own(*cell)? = u8::from(*flag),
+            Action::TestOwn(cell) => return Ok(Obs::Bool(*self.own(*cell)? != 0)),
+            Action::Hold(cell) => return Ok(Obs::Holds(*cell)),
+            Action::Release(cell) => return Ok(Obs::Released(*cell)),
+            Action::AwaitZero(cell)
+            | Action::AwaitNot(cell, _)
+            | Action::AwaitEnded(cell, _)
+            | Action::AsyncAwait(cell, _)
+            | Action::FlushAwait(cell)
+            | Action::KlistAwait(cell, _) => self.alive(*cell)?,
+            Action::Claim(cell) => *self.variable(*cell)? = 0,
+            Action::ListAdd { list: cell, unless_on, member } => {
+                let list = self.used(*cell)?;
+                let there = has(list, member.index) || has(self.bytes(*unless_on), member.index);
+                if !there {
+                    self.append(*cell, &[member.index])?;
                 }
-                return Ok(self.act_on_work(*cell, action));
+                return Ok(Obs::Bool(!there));
             }
-            Action::Sample(cell, _)
-            | Action::Bump(cell, _)
-            | Action::Net(cell, _)
-            | Action::Moved(cell, _)
-            | Action::DropSample(cell, _) => {
+            Action::ListDel(cell, other, member) => {
+                let first = take(self.used(*cell)?, member.index);
+                return Ok(Obs::Bool(take(self.bytes(*other), member.index) || first));
+            }
+            Action::ListPop(cell) => {
+                let list = self.used(*cell)?;
+                let first = (list[0] > 0).then(|| list[1]);
+                if let Some(first) = first {
+                    take(list, first);
+                }
+                return Ok(self.member(*cell, first));
+            }
+            Action::ListSplice(cell, to) => {
+                let list = self.used(*cell)?;
+                let members = list[1..=usize::from(list[0])].to_vec();
+                list.fill(0);
+                self.append(*to, &members)?;
+            }
+            Action::KlistAdd(cell, member) => {
                 self.alive(*cell)?;
-                return Ok(self.act_on_generation(*cell, action));
+                self.nodes_alive(*cell, &[member.index])?;
+                if !klist::add(self.bytes(*cell), member.index) {
+                    let text = format!(
+                        "{} is added to {} and is still linked",
+                        self.layout.object(*member).name,
+                        self.name(*cell)
+                    );
+                    return Err(Hazard::new("double-operation", About::Object(*member), text).into());
+                }
             }
+            Action::KlistNext(cell, current) => {
+                let mut nodes = klist::passed(self.used(*cell)?, *current);
+                nodes.extend(current);
+                self.nodes_alive(*cell, &nodes)?;
+                let (next, died) = klist::next(self.bytes(*cell), *current).ok_or(Bound::Cell(*cell))?;
+                return Ok(Obs::Iter(*cell, next, died));
+            }
+            Action::KlistExit(cell, current) => {
+                self.alive(*cell)?;
+                self.nodes_alive(*cell, current.as_slice())?;
+                let died = klist::exit(self.bytes(*cell), *current);
+                return Ok(Obs::Iter(*cell, None, died));
+            }
+            Action::KlistDel(cell, member) => {
+                self.alive(*cell)?;
+                self.nodes_alive(*cell, &[member.index])?;
+                return Ok(Obs::Bool(klist::del(self.bytes(*cell), member.index).unwrap_or(false)));
+            }
+            Action::KlistLast(cell, field) => {
+                let last = klist::members(self.used(*cell)?).last().copied();
+                self.nodes_alive(*cell, last.as_slice())?;
+                let last = self.member(*cell, last);
+                if let Obs::Id(object) = last {
+                    self.get(object, *field)?;
+                }
+                return Ok(last);
+            }
+            Action::KlistFind(cell, object, field) => {
+                let there = klist::contains(self.used(*cell)?, object.index);
+                if there {
+                    self.nodes_alive(*cell, &[object.index])?;
+                    self.get(*object, *field)?;
+                }
+                return Ok(Obs::Bool(there));
+            }
+            Action::AsyncSchedule { lists, domain, entry, mark } => {
+                let entries = &mut self.used(*lists)?[usize::from(*domain)];
+                *entries = entries.checked_add(1).ok_or(Bound::Cell(*lists))?;
+                self.spawned = Some(entry.clone());
+                self.marked = *mark;
+            }
+            Action::AsyncEnd(lists, domain) => {
+                let entries = &mut self.used(*lists)?[usize::from(*domain)];
+                *entries = entries.checked_sub(1).expect("internal: an entry ends that is on the lists");
+                self.ended = true;
+            }
+            Action::Spawn(cell, entry) => {
+                *self.variable(*cell)? = 1;
+                self.spawned = Some(entry.clone());
+            }
+            Action::SpawnEnd(cell) => {
+                *self.variable(*cell)? = 0;
+                self.ended = true;
+            }
+            Action::QueueWork(cell) => return Ok(Obs::Bool(work::queue(self.used(*cell)?))),
+            Action::WorkStart(cell) => work::start(self.used(*cell)?),
+            // An item may be freed by its own function: its end does not touch it.
+            Action::WorkEnd(cell) => work::end(self.bytes(*cell)),
+            Action::FlushBegin(cell) => {
+                let slot = self.slot;
+                return Ok(Obs::Bool(work::flush(self.used(*cell)?, slot)));
+            }
+            Action::CancelBegin(cell) => {
+                let slot = self.slot;
+                return Ok(Obs::Bool(work::cancel(self.used(*cell)?, slot)));
+            }
+            Action::Choose(_) => return Ok(Obs::Int(outcome)),
+            Action::Sample(cell, who) => self.used(*cell)?[usize::from(*who)] = SAMPLED,
+            Action::Bump(cell, unseen_by) => {
+                for (who, sample) in self.used(*cell)?.iter_mut().enumerate() {
+                    if *sample != NONE && !unseen_by.contains(&(who as u8)) {
+                        *sample = SAMPLED + 1;
+                    }
+                }
+            }
+            Action::Net(cell, up) => {
+                for sample in self.used(*cell)?.iter_mut().filter(|sample| **sample != NONE) {
+                    let moved = if *up { sample.checked_add(1) } else { sample.checked_sub(1) };
+                    *sample = moved.filter(|moved| *moved != NONE).ok_or(Bound::Cell(*cell))?;
+                }
+            }
+            Action::Moved(cell, who) => {
+                let sample = std::mem::replace(&mut self.used(*cell)?[usize::from(*who)], NONE);
+                return Ok(Obs::Bool(sample != SAMPLED));
+            }
+            Action::DropSample(cell, who) => self.used(*cell)?[usize::from(*who)] = NONE,
         }
         Ok(Obs::Unit)
+    }
+
+    /// Whether an object may be used.
+    fn liveness(&mut self, object: Object) -> &mut u8 {
+        let liveness = self.layout.object(object).liveness;
+        self.byte(liveness.expect("internal: an immortal object is made, marked or freed"))
+    }
+
+    /// This task's byte of a cell that has one for each.
+    fn own(&mut self, cell: CellId) -> Result<&mut u8, Hazard> {
+        let slot = self.slot;
+        Ok(&mut self.used(cell)?[slot])
+    }
+
+    /// Appends to a `list_head`.
+    fn append(&mut self, cell: CellId, members: &[u8]) -> Result<(), Bound> {
+        let list = self.bytes(cell);
+        for member in members {
+            list[0] += 1;
+            *list.get_mut(usize::from(list[0])).ok_or(Bound::Cell(cell))? = *member;
+        }
+        Ok(())
+    }
+
+    fn get(&mut self, object: Object, field: Field) -> Result<(), Stop> {
+        self.count_up(self.layout.find(Cell::<u8>::new(object, field)))
     }
 
     /// A task gives its slot back: nothing in memory may name the slot any more. What names it is
@@ -311,221 +451,6 @@ impl Machine<'_> {
             }
         }
         Ok(())
-    }
-
-    fn act_on_value(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {
-        match action {
-            Action::Load(_) => {
-                let byte = *self.byte(cell);
-                return Ok(self.layout.decode(cell, byte));
-            }
-            Action::Follow(_) => {
-                let byte = *self.byte(cell);
-                if byte == 0 {
-                    let text = format!("{} is NULL and is dereferenced", self.name(cell));
-                    return Err(Hazard::new(id::NULL_DEREFERENCE, About::Cell(cell), text));
-                }
-                return Ok(self.layout.decode(cell, byte));
-            }
-            Action::Store(_, value) => *self.byte(cell) = self.layout.encode(cell, *value),
-            Action::Lock(_) => self.lock(cell)?,
-            Action::TryLock(_) => {
-                let free = *self.byte(cell) == 0;
-                if free {
-                    self.lock(cell)?;
-                }
-                return Ok(Obs::Bool(free));
-            }
-            Action::Unlock(_) => self.unlock(cell)?,
-            Action::Get(_) => *self.byte(cell) += 1,
-            Action::Put(_) => {
-                let last = self.count_down(cell)?;
-                let object = self.layout.info(cell).object;
-                if last && self.layout.object(object).liveness.is_some() {
-                    self.free(object)?;
-                }
-                return Ok(Obs::Bool(last));
-            }
-            Action::Dec(_) => return self.count_down(cell).map(Obs::Bool),
-            Action::Swap(_, from, to) => {
-                let before = *self.byte(cell);
-                if before == self.layout.encode(cell, *from) {
-                    *self.byte(cell) = self.layout.encode(cell, *to);
-                    return Ok(Obs::Holds(cell));
-                }
-                return Ok(self.layout.decode(cell, before));
-            }
-            Action::SetOwn(_, flag) => {
-                let slot = self.slot;
-                self.bytes(cell)[slot] = u8::from(*flag);
-            }
-            Action::TestOwn(_) => {
-                let slot = self.slot;
-                return Ok(Obs::Bool(self.bytes(cell)[slot] != 0));
-            }
-            Action::Claim(_) | Action::SpawnEnd(_) => {
-                *self.byte(cell) = 0;
-                self.ended = matches!(action, Action::SpawnEnd(_));
-            }
-            Action::Spawn(_, entry) => {
-                *self.byte(cell) = 1;
-                self.spawned = Some(entry.clone());
-            }
-            _ => {}
-        }
-        Ok(Obs::Unit)
-    }
-
-    fn act_on_list(&mut self, cell: CellId, action: &Action) -> Obs {
-        match action {
-            Action::ListAdd { unless_on, member, .. } => {
-                let there = has(self.bytes(cell), member.index) || has(self.bytes(*unless_on), member.index);
-                if !there {
-                    let list = self.bytes(cell);
-                    list[0] += 1;
-                    list[usize::from(list[0])] = member.index;
-                }
-                Obs::Bool(!there)
-            }
-            Action::ListDel(_, other, member) => {
-                let first = take(self.bytes(cell), member.index);
-                Obs::Bool(take(self.bytes(*other), member.index) || first)
-            }
-            Action::ListPop(_) => {
-                let list = self.bytes(cell);
-                let first = (list[0] > 0).then(|| list[1]);
-                if let Some(first) = first {
-                    take(list, first);
-                }
-                self.member(cell, first)
-            }
-            Action::ListEmpty(_) => Obs::Bool(self.bytes(cell)[0] == 0),
-            Action::ListSplice(_, to) => {
-                let from = self.bytes(cell).to_vec();
-                self.bytes(cell).fill(0);
-                let to = self.bytes(*to);
-                for member in &from[1..=usize::from(from[0])] {
-                    to[0] += 1;
-                    to[usize::from(to[0])] = *member;
-                }
-                Obs::Unit
-            }
-            _ => unreachable!("internal: no list action"),
-        }
-    }
-
-    fn act_on_klist(&mut self, cell: CellId, action: &Action) -> Result<Obs, Hazard> {
-        match action {
-            Action::KlistAdd(_, member) => {
-                self.nodes_alive(cell, &[member.index])?;
-                if !klist::add(self.bytes(cell), member.index) {
-                    let text = format!(
-                        "{} is added to {} and is still linked",
-                        self.layout.object(*member).name,
-                        self.name(cell)
-                    );
-                    return Err(Hazard::new("double-operation", About::Object(*member), text));
-                }
-            }
-            Action::KlistNext(_, current) => {
-                let mut nodes = klist::passed(self.bytes(cell), *current);
-                nodes.extend(current);
-                self.nodes_alive(cell, &nodes)?;
-                let (next, died) = klist::next(self.bytes(cell), *current);
-                return Ok(Obs::Iter(cell, next, died));
-            }
-            Action::KlistExit(_, current) => {
-                self.nodes_alive(cell, current.as_slice())?;
-                let died = klist::exit(self.bytes(cell), *current);
-                return Ok(Obs::Iter(cell, None, died));
-            }
-            Action::KlistDel(_, member) => {
-                self.nodes_alive(cell, &[member.index])?;
-                return Ok(Obs::Bool(klist::del(self.bytes(cell), member.index).unwrap_or(false)));
-            }
-            Action::KlistLast(_, field) => {
-                let last = klist::members(self.bytes(cell)).last().copied();
-                self.nodes_alive(cell, last.as_slice())?;
-                let last = self.member(cell, last);
-                if let Obs::Id(object) = last {
-                    self.get(object, *field)?;
-                }
-                return Ok(last);
-            }
-            Action::KlistFind(_, object, field) => {
-                let there = klist::contains(self.bytes(cell), object.index);
-                if there {
-                    self.nodes_alive(cell, &[object.index])?;
-                    self.get(*object, *field)?;
-                }
-                return Ok(Obs::Bool(there));
-            }
-            _ => {}
-        }
-        Ok(Obs::Unit)
-    }
-
-    fn get(&mut self, object: Object, field: Field) -> Result<(), Hazard> {
-        let count = self.layout.find(Cell::<u8>::new(object, field));
-        self.alive(count)?;
-        *self.byte(count) += 1;
-        Ok(())
-    }
-
-    fn act_on_async(&mut self, cell: CellId, action: &Action) {
-        match action {
-            Action::AsyncSchedule { domain, entry, mark, .. } => {
-                self.bytes(cell)[usize::from(*domain)] += 1;
-                self.spawned = Some(entry.clone());
-                self.marked = *mark;
-            }
-            Action::AsyncEnd(_, domain) => {
-                self.bytes(cell)[usize::from(*domain)] -= 1;
-                self.ended = true;
-            }
-            _ => {}
-        }
-    }
-
-    fn act_on_work(&mut self, cell: CellId, action: &Action) -> Obs {
-        let slot = self.slot;
-        let item = self.bytes(cell);
-        match action {
-            Action::QueueWork(_) => return Obs::Bool(work::queue(item)),
-            Action::WorkStart(_) => work::start(item),
-            Action::WorkEnd(_) => work::end(item),
-            Action::FlushBegin(_) => return Obs::Bool(work::flush(item, slot)),
-            Action::CancelBegin(_) => return Obs::Bool(work::cancel(item, slot)),
-            _ => {}
-        }
-        Obs::Unit
-    }
-
-    fn act_on_generation(&mut self, cell: CellId, action: &Action) -> Obs {
-        // What a sampler sees: nothing, or the difference since its sample.
-        const NONE: u8 = 0;
-        const SAMPLED: u8 = 128;
-        let samples = self.bytes(cell);
-        let taken = |sample: &&mut u8| **sample != NONE;
-        match action {
-            Action::Sample(_, who) => samples[usize::from(*who)] = SAMPLED,
-            Action::Bump(_, unseen_by) => {
-                let seen = |who: &usize| !unseen_by.contains(&(*who as u8));
-                let all = samples.iter_mut().enumerate().filter(|(who, _)| seen(who));
-                all.map(|(_, sample)| sample).filter(taken).for_each(|sample| *sample = SAMPLED + 1);
-            }
-            Action::Net(_, up) => {
-                let step = |sample: &mut u8| *sample = if *up { *sample + 1 } else { *sample - 1 };
-                samples.iter_mut().filter(taken).for_each(step);
-            }
-            Action::Moved(_, who) => {
-                let sample = std::mem::replace(&mut samples[usize::from(*who)], NONE);
-                return Obs::Bool(sample != SAMPLED);
-            }
-            Action::DropSample(_, who) => samples[usize::from(*who)] = NONE,
-            _ => {}
-        }
-        Obs::Unit
     }
 }
 

@@ -97,15 +97,19 @@ pub fn passed(klist: &[u8], current: Option<u8>) -> Vec<u8> {
     nodes
 }
 
-/// `klist_next`: the next node that is not dead, pinned, and whether the node left was unlinked.
-pub(super) fn next(klist: &mut [u8], current: Option<u8>) -> (Option<u8>, bool) {
+/// `klist_next`: the next node that is not dead, pinned, and whether the node left was unlinked. `None` if
+/// there is no room for one more iterator.
+pub(super) fn next(klist: &mut [u8], current: Option<u8>) -> Option<(Option<u8>, bool)> {
     let next = passed(klist, current).last().copied().filter(|member| contains(klist, *member));
     if let Some(member) = next {
         let i = position(klist, member).expect("internal: the node was just met");
+        if klist[2 + 2 * i] + 1 == DEAD {
+            return None;
+        }
         klist[2 + 2 * i] += 1;
     }
     let died = current.is_some_and(|member| drop_node(klist, member));
-    (next, died)
+    Some((next, died))
 }
 
 /// `klist_iter_exit`: whether the node left was unlinked.
@@ -121,12 +125,12 @@ mod tests {
     fn an_iterator_on_a_dead_node_continues_to_its_successor() {
         let mut klist = [0; 7];
         assert!(add(&mut klist, 2) && add(&mut klist, 0) && add(&mut klist, 1));
-        let (current, _) = next(&mut klist, None);
+        let (current, _) = next(&mut klist, None).expect("there is room");
         assert_eq!(current, Some(2));
         assert_eq!(del(&mut klist, 2), Some(false), "the iterator keeps it linked");
         assert_eq!(del(&mut klist, 0), Some(true), "nobody stands on it");
         assert!(linked(&klist, 2) && !contains(&klist, 2));
-        assert_eq!(next(&mut klist, current), (Some(1), true));
+        assert_eq!(next(&mut klist, current), Some((Some(1), true)));
         assert_eq!(members(&klist), [1]);
         assert!(!exit(&mut klist, Some(1)));
         assert_eq!(klist, [1, 1, 1, 0, 0, 0, 0]);
@@ -136,11 +140,11 @@ mod tests {
     fn a_new_iterator_skips_dead_nodes() {
         let mut klist = [0; 5];
         assert!(add(&mut klist, 0) && add(&mut klist, 1) && !add(&mut klist, 1));
-        let (first, _) = next(&mut klist, None);
+        let (first, _) = next(&mut klist, None).expect("there is room");
         assert_eq!(del(&mut klist, 0), Some(false));
         assert_eq!(del(&mut klist, 0), None, "deleted twice");
         assert_eq!(passed(&klist, None), [0, 1]);
-        assert_eq!(next(&mut klist, None), (Some(1), false));
+        assert_eq!(next(&mut klist, None), Some((Some(1), false)));
         assert!(exit(&mut klist, first));
     }
 }

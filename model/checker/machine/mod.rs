@@ -3,6 +3,7 @@
 //! The machine knows cells, locks, counts, lists, klists, work items, async entries and tasks. It
 //! knows no subject: a [`Program`](program::Program) says which objects there are and what runs.
 
+pub mod action;
 pub mod blocked;
 pub mod commute;
 pub mod cpu;
@@ -17,5 +18,6 @@ pub mod race;
 pub mod rename;
 pub mod run;
 pub mod set_up;
+pub mod step;
 pub mod value;
 pub mod work;

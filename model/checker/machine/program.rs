@@ -9,6 +9,7 @@ use super::layout::{CellId, Field, Layout};
 use super::op::{Access, Entry, Event, Op};
 use super::place::Place;
 use super::rename::Renaming;
+use super::step::Stop;
 use super::value::{Object, Obs};
 
 /// A place for a task. Static tasks have one each; workers take the tasks that are spawned.
@@ -113,8 +114,8 @@ pub trait Program: Sync {
     ///
     /// # Errors
     ///
-    /// The hazard that it is.
-    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Hazard>;
+    /// The hazard that it is, or what there is no room for.
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop>;
 
     /// Checks a state in which nothing can happen any more.
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard>;

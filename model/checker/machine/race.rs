@@ -1,10 +1,11 @@
 //! Data races: two tasks whose next steps touch one cell, one of them writes it, and one of them is a
 //! plain load or store. (Locks, counts, lists and work items synchronise by themselves.)
 
-use super::blocked::TaskView;
+use super::blocked::{TaskView, Tasks};
 use super::hazard::{About, Hazard, id};
-use super::layout::{CellId, Layout};
+use super::layout::CellId;
 use super::op::{Access, Action, enabled};
+use super::program::Program;
 
 /// The cells that a step loads or stores plainly.
 fn plain(view: &TaskView<'_>) -> Vec<CellId> {
@@ -17,12 +18,13 @@ fn plain(view: &TaskView<'_>) -> Vec<CellId> {
 
 /// The races between the next steps of tasks that can go on.
 #[must_use]
-pub fn races(layout: &Layout, memory: &[u8], tasks: &[Option<TaskView<'_>>]) -> Vec<Hazard> {
-    let ready: Vec<&TaskView<'_>> = tasks
-        .iter()
-        .enumerate()
-        .filter_map(|(slot, task)| task.as_ref().filter(|task| enabled(layout, memory, slot, task.op)))
-        .collect();
+pub fn races<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) -> Vec<Hazard> {
+    let layout = program.layout();
+    let ready = (0..program.slots().len()).filter_map(|slot| {
+        let task = tasks.task(slot)?;
+        enabled(layout, memory, slot, task.op).then_some(task)
+    });
+    let ready: Vec<TaskView<'_>> = ready.collect();
     let mut found = Vec::new();
     for (i, one) in ready.iter().enumerate() {
         for other in &ready[i + 1..] {

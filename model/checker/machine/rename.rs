@@ -6,9 +6,10 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::action::{Parts, Touch, Use};
 use super::hazard::About;
 use super::layout::{CellId, Field, Kind, Layout};
-use super::op::{Action, Entry, Event, Op};
+use super::op::{Entry, Event, Op};
 use super::program::{Program, SlotKind};
 use super::value::{Object, Obs, Sort};
 
@@ -255,81 +256,49 @@ impl Renamer {
     pub fn op(&self, op: &Op) -> Op {
         Op {
             under: op.under.map(|lock| self.cell(lock)),
-            actions: op.actions.iter().map(|action| self.action(action)).collect(),
+            actions: op.actions.iter().map(|action| action.walk(&mut &*self)).collect(),
             event: op.event.as_ref().map(|event| self.event(event)),
         }
     }
+}
 
-    fn action(&self, action: &Action) -> Action {
-        let cell = |cell: &CellId| self.cell(*cell);
-        let object = |object: &Object| self.object(*object);
-        let obs = |value: &Obs| self.obs(*value);
-        let member = |list: &CellId, index: &u8| self.member(*list, *index);
-        match action {
-            Action::Load(c) => Action::Load(cell(c)),
-            Action::Follow(c) => Action::Follow(cell(c)),
-            Action::Store(c, value) => Action::Store(cell(c), obs(value)),
-            Action::Touch(o) => Action::Touch(object(o)),
-            Action::Alloc(o) => Action::Alloc(object(o)),
-            Action::Free(o) => Action::Free(object(o)),
-            Action::Retire(o) => Action::Retire(object(o)),
-            Action::Revive(o) => Action::Revive(object(o)),
-            Action::Lock(c) => Action::Lock(cell(c)),
-            Action::TryLock(c) => Action::TryLock(cell(c)),
-            Action::Unlock(c) => Action::Unlock(cell(c)),
-            Action::Get(c) => Action::Get(cell(c)),
-            Action::Put(c) => Action::Put(cell(c)),
-            Action::Dec(c) => Action::Dec(cell(c)),
-            Action::Swap(c, from, to) => Action::Swap(cell(c), obs(from), obs(to)),
-            Action::EnterIf(flag, count) => Action::EnterIf(cell(flag), cell(count)),
-            Action::SetOwn(c, flag) => Action::SetOwn(cell(c), *flag),
-            Action::TestOwn(c) => Action::TestOwn(cell(c)),
-            Action::Hold(c) => Action::Hold(cell(c)),
-            Action::Release(c) => Action::Release(cell(c)),
-            Action::AwaitZero(c) => Action::AwaitZero(cell(c)),
-            Action::AwaitNot(c, value) => Action::AwaitNot(cell(c), obs(value)),
-            Action::Claim(c) => Action::Claim(cell(c)),
-            Action::AwaitEnded(c, entry) => Action::AwaitEnded(cell(c), self.entry(entry)),
-            Action::ListAdd { list, unless_on, member } => {
-                Action::ListAdd { list: cell(list), unless_on: cell(unless_on), member: object(member) }
-            }
-            Action::ListDel(one, other, o) => Action::ListDel(cell(one), cell(other), object(o)),
-            Action::ListPop(c) => Action::ListPop(cell(c)),
-            Action::ListEmpty(c) => Action::ListEmpty(cell(c)),
-            Action::ListSplice(from, to) => Action::ListSplice(cell(from), cell(to)),
-            Action::KlistAdd(c, o) => Action::KlistAdd(cell(c), object(o)),
-            Action::KlistNext(c, node) => Action::KlistNext(cell(c), node.map(|node| member(c, &node))),
-            Action::KlistExit(c, node) => Action::KlistExit(cell(c), node.map(|node| member(c, &node))),
-            Action::KlistDel(c, o) => Action::KlistDel(cell(c), object(o)),
-            Action::KlistAwait(c, o) => Action::KlistAwait(cell(c), object(o)),
-            Action::KlistLast(c, field) => Action::KlistLast(cell(c), *field),
-            Action::KlistFind(c, o, field) => Action::KlistFind(cell(c), object(o), *field),
-            Action::AsyncSchedule { lists, domain, entry, mark } => Action::AsyncSchedule {
-                lists: cell(lists),
-                domain: *domain,
-                entry: self.entry(entry),
-                mark: mark.as_ref().map(cell),
-            },
-            Action::AsyncEnd(c, domain) => Action::AsyncEnd(cell(c), *domain),
-            Action::AsyncAwait(c, domain) => Action::AsyncAwait(cell(c), *domain),
-            Action::Spawn(c, entry) => Action::Spawn(cell(c), self.entry(entry)),
-            Action::SpawnEnd(c) => Action::SpawnEnd(cell(c)),
-            Action::QueueWork(c) => Action::QueueWork(cell(c)),
-            Action::WorkStart(c) => Action::WorkStart(cell(c)),
-            Action::WorkEnd(c) => Action::WorkEnd(cell(c)),
-            Action::FlushBegin(c) => Action::FlushBegin(cell(c)),
-            Action::CancelBegin(c) => Action::CancelBegin(cell(c)),
-            Action::FlushAwait(c) => Action::FlushAwait(cell(c)),
-            Action::Choose(n) => Action::Choose(*n),
-            Action::Sample(c, who) => Action::Sample(cell(c), member(c, who)),
-            Action::Bump(c, unseen_by) => {
-                Action::Bump(cell(c), unseen_by.iter().map(|who| member(c, who)).collect())
-            }
-            Action::Net(c, up) => Action::Net(cell(c), *up),
-            Action::Moved(c, who) => Action::Moved(cell(c), member(c, who)),
-            Action::DropSample(c, who) => Action::DropSample(cell(c), member(c, who)),
-        }
+/// The images of an action's parts.
+impl Parts for &Renamer {
+    fn cell(&mut self, cell: CellId, _touch: Touch) -> CellId {
+        Renamer::cell(self, cell)
     }
+
+    fn named(&mut self, cell: CellId) -> CellId {
+        Renamer::cell(self, cell)
+    }
+
+    fn lowered(&mut self, cell: CellId, _frees: bool) -> CellId {
+        Renamer::cell(self, cell)
+    }
+
+    fn klist(&mut self, cell: CellId, _touch: Touch) -> CellId {
+        Renamer::cell(self, cell)
+    }
+
+    fn reference(&mut self, _klist: CellId, _member: Option<Object>, _field: Field) {}
+
+    fn object(&mut self, object: Object, _used: Use) -> Object {
+        Renamer::object(self, object)
+    }
+
+    fn value(&mut self, value: Obs) -> Obs {
+        self.obs(value)
+    }
+
+    fn member(&mut self, list: CellId, index: u8) -> u8 {
+        Renamer::member(self, list, index)
+    }
+
+    fn entry(&mut self, entry: &Entry) -> Entry {
+        Renamer::entry(self, entry)
+    }
+
+    fn workers(&mut self, _change: i8) {}
 }
 
 fn objects_are_alike(layout: &Layout, renaming: &Renaming) -> bool {

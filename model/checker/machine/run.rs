@@ -2,13 +2,16 @@
 //!
 //! It keeps whole control values and follows one schedule; the searches keep numbers instead.
 
-use super::blocked::{Hold, TaskView, Waiter, deadlocked, holds};
-use super::effect::{apply, occupy, permute};
+use std::convert::Infallible;
+
+use super::blocked::{Hold, TaskView, Tasks, Waiter, deadlocked, holds};
+use super::effect::permute;
 use super::hazard::{About, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::place::Place;
 use super::program::{Call, Next, Program, SlotKind};
 use super::race::races;
+use super::step::{Bound, Slots, Stop, step};
 use super::value::Obs;
 
 /// A task of a run.
@@ -20,26 +23,68 @@ pub struct Task<C> {
     pub next: Option<(Op, Place)>,
     /// What it holds.
     pub holds: Vec<Hold>,
-    /// The how-manieth task it is of all that were started in this run.
+    /// Its start order within the run, from 1.
     pub number: usize,
 }
 
 /// A run.
 pub struct Run<'p, P: Program> {
-    program: &'p P,
     memory: Vec<u8>,
-    tasks: Vec<Option<Task<P::Control>>>,
-    started: usize,
+    tasks: Roster<'p, P>,
 }
 
 impl<P: Program> Clone for Run<'_, P> {
     fn clone(&self) -> Self {
-        Run {
-            program: self.program,
-            memory: self.memory.clone(),
-            tasks: self.tasks.clone(),
-            started: self.started,
-        }
+        Run { memory: self.memory.clone(), tasks: self.tasks.clone() }
+    }
+}
+
+/// The tasks of a run, by slot.
+struct Roster<'p, P: Program> {
+    program: &'p P,
+    by_slot: Vec<Option<Task<P::Control>>>,
+    started: usize,
+}
+
+impl<P: Program> Clone for Roster<'_, P> {
+    fn clone(&self) -> Self {
+        Roster { program: self.program, by_slot: self.by_slot.clone(), started: self.started }
+    }
+}
+
+impl<P: Program> Roster<'_, P> {
+    fn put(&mut self, slot: usize, control: P::Control, number: usize) {
+        let next = match self.program.next(&control) {
+            Next::Step(op, at) => Some((op, at)),
+            Next::Done => None,
+        };
+        let holds = holds(&self.program.atoms(&control));
+        self.by_slot[slot] = Some(Task { control, next, holds, number });
+    }
+}
+
+impl<P: Program> Slots for Roster<'_, P> {
+    type Unknown = Infallible;
+
+    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), Infallible> {
+        let task = self.by_slot[slot].as_ref().expect("internal: a task that takes a step");
+        let (control, number) = (self.program.resume(&task.control, observed), task.number);
+        self.put(slot, control, number);
+        Ok(())
+    }
+
+    fn leave(&mut self, slot: usize) {
+        self.by_slot[slot] = None;
+    }
+
+    fn is_free(&self, slot: usize) -> bool {
+        self.by_slot[slot].is_none()
+    }
+
+    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), Infallible> {
+        self.started += 1;
+        self.put(slot, self.program.start(entry), self.started);
+        Ok(())
     }
 }
 
@@ -69,20 +114,20 @@ pub enum Refused {
     NotEnabled,
     /// Its next step has no such outcome.
     NoOutcome,
-    /// More spawned tasks at once than there are workers.
-    NoWorker,
+    /// The model has no room for what it does.
+    Bound(Bound),
 }
 
 impl<'p, P: Program> Run<'p, P> {
     /// A run at its beginning: items are idle, tasks have not started, the set-up has not run.
     #[must_use]
     pub fn new(program: &'p P) -> Self {
-        let memory = program.initial_memory();
-        let tasks = program.slots().iter().map(|_| None).collect();
-        let mut run = Run { program, memory, tasks, started: 0 };
+        let by_slot = program.slots().iter().map(|_| None).collect();
+        let mut run =
+            Run { memory: program.initial_memory(), tasks: Roster { program, by_slot, started: 0 } };
         for (slot, decl) in program.slots().iter().enumerate() {
             if let SlotKind::Item { entry, .. } = &decl.kind {
-                run.tasks[slot] = Some(run.task(program.start(entry)));
+                run.start(slot, entry);
             }
         }
         run
@@ -95,26 +140,16 @@ impl<'p, P: Program> Run<'p, P> {
         run.memory = memory;
         for (slot, decl) in program.slots().iter().enumerate() {
             if let SlotKind::Task { entry, .. } = &decl.kind {
-                run.tasks[slot] = Some(run.task(program.start(entry)));
+                run.start(slot, entry);
             }
         }
         run
     }
 
-    fn task(&mut self, control: P::Control) -> Task<P::Control> {
-        let next = match self.program.next(&control) {
-            Next::Step(op, at) => Some((op, at)),
-            Next::Done => None,
-        };
-        let holds = holds(&self.program.atoms(&control));
-        self.started += 1;
-        Task { control, next, holds, number: self.started }
-    }
-
     /// The program.
     #[must_use]
     pub fn program(&self) -> &'p P {
-        self.program
+        self.tasks.program
     }
 
     /// Memory now.
@@ -126,32 +161,32 @@ impl<'p, P: Program> Run<'p, P> {
     /// The tasks now, by slot.
     #[must_use]
     pub fn tasks(&self) -> &[Option<Task<P::Control>>] {
-        &self.tasks
+        &self.tasks.by_slot
     }
 
     /// Puts a task into a slot, at its start.
     pub fn start(&mut self, slot: usize, entry: &Entry) {
-        self.tasks[slot] = Some(self.task(self.program.start(entry)));
+        let Ok(()) = self.tasks.start(slot, entry);
     }
 
     /// Whether the task in a slot has ended, or has never started.
     #[must_use]
     pub fn ended(&self, slot: usize) -> bool {
-        self.tasks[slot].as_ref().is_none_or(|task| task.next.is_none())
+        self.tasks()[slot].as_ref().is_none_or(|task| task.next.is_none())
     }
 
     /// Whether the task in a slot can take its next step.
     #[must_use]
     pub fn enabled(&self, slot: usize) -> bool {
-        let next = self.tasks[slot].as_ref().and_then(|task| task.next.as_ref());
-        next.is_some_and(|(op, _)| enabled(self.program.layout(), &self.memory, slot, op))
+        let next = self.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
+        next.is_some_and(|(op, _)| enabled(self.program().layout(), &self.memory, slot, op))
             && self.may_start(slot)
     }
 
     /// Whether the tasks after which the task in a slot starts have ended.
     #[must_use]
     pub fn may_start(&self, slot: usize) -> bool {
-        match &self.program.slots()[slot].kind {
+        match &self.program().slots()[slot].kind {
             SlotKind::Task { after, .. } => after.iter().all(|before| self.ended(*before)),
             _ => true,
         }
@@ -163,7 +198,7 @@ impl<'p, P: Program> Run<'p, P> {
     ///
     /// Why there is no such step.
     pub fn step(&mut self, slot: usize, outcome: u8) -> Result<Taken, Refused> {
-        let task = self.tasks.get(slot).and_then(Option::as_ref).ok_or(Refused::NoTask)?;
+        let task = self.tasks().get(slot).and_then(Option::as_ref).ok_or(Refused::NoTask)?;
         let (op, at) = task.next.clone().ok_or(Refused::NoTask)?;
         if !self.enabled(slot) {
             return Err(Refused::NotEnabled);
@@ -171,47 +206,24 @@ impl<'p, P: Program> Run<'p, P> {
         if outcome >= op.outcomes() {
             return Err(Refused::NoOutcome);
         }
-        let control = task.control.clone();
-        let number = task.number;
-        let stack = self.program.stack(&control);
+        let program = self.program();
+        let stack = program.stack(&task.control);
         let mut taken = Taken { stack, op, at, observed: None, spawned: None, hazard: None };
-        let applied = match apply(self.program.layout(), &mut self.memory, slot, &taken.op, outcome) {
-            Ok(applied) => applied,
-            Err(hazard) => {
+        let Ok(stepped) = step(program, &mut self.memory, &mut self.tasks, slot, &taken.op, outcome);
+        let stepped = match stepped {
+            Ok(stepped) => stepped,
+            Err(Stop::Hazard(hazard)) => {
                 taken.hazard = Some(hazard);
                 return Ok(taken);
             }
+            Err(Stop::Bound(bound)) => return Err(Refused::Bound(bound)),
         };
-        taken.observed = Some(applied.observed);
-        if let Some(event) = taken.op.event
-            && let Err(hazard) = self.program.event(&event, slot, applied.observed, &mut self.memory)
-        {
-            let goes_on = hazard.goes_on();
-            taken.hazard = Some(hazard);
-            if !goes_on {
-                return Ok(taken);
-            }
-        }
-        if applied.ended {
-            self.tasks[slot] = None;
-        } else {
-            let mut task = self.task(self.program.resume(&control, applied.observed));
-            self.started -= 1;
-            task.number = number;
-            self.tasks[slot] = Some(task);
-        }
-        if let Some(entry) = applied.spawned {
-            let worker = |slot: &usize| {
-                self.program.slots()[*slot].kind == SlotKind::Worker && self.tasks[*slot].is_none()
-            };
-            let free = (0..self.tasks.len()).find(worker).ok_or(Refused::NoWorker)?;
-            self.start(free, &entry);
-            occupy(self.program.layout(), &mut self.memory, free, applied.marked);
-            taken.spawned = Some(free);
-        }
+        taken.observed = Some(stepped.observed);
+        taken.spawned = stepped.spawned;
+        taken.hazard = stepped.warning;
         let waiters = self.deadlocked();
         if !waiters.is_empty() {
-            taken.hazard = Some(deadlock(&waiters, self.program));
+            taken.hazard = Some(deadlock(&waiters, program));
         }
         Ok(taken)
     }
@@ -231,37 +243,37 @@ impl<'p, P: Program> Run<'p, P> {
 
     /// Memory and controls with the workers sorted by content.
     fn sorted(&self) -> (Vec<u8>, Vec<Option<&P::Control>>) {
-        let mut came_from: Vec<usize> = (0..self.tasks.len()).collect();
-        let control = |slot: usize| self.tasks[slot].as_ref().map(|task| &task.control);
-        let is_worker = |slot: &usize| self.program.slots()[*slot].kind == SlotKind::Worker;
+        let mut came_from: Vec<usize> = (0..self.tasks().len()).collect();
+        let control = |slot: usize| self.tasks()[slot].as_ref().map(|task| &task.control);
+        let is_worker = |slot: &usize| self.program().slots()[*slot].kind == SlotKind::Worker;
         let first = came_from.iter().position(is_worker).unwrap_or(came_from.len());
         came_from[first..].sort_by_key(|slot| (control(*slot).is_none(), control(*slot)));
         let mut memory = self.memory.clone();
-        permute(self.program.layout(), &mut memory, &came_from);
+        permute(self.program().layout(), &mut memory, &came_from);
         (memory, came_from.into_iter().map(control).collect())
     }
 
     /// The tasks that wait for each other.
     #[must_use]
     pub fn deadlocked(&self) -> Vec<Waiter> {
-        let views: Vec<Option<TaskView<'_>>> = (0..self.tasks.len()).map(|slot| self.view(slot)).collect();
-        deadlocked(self.program, &self.memory, &views)
+        deadlocked(self.program(), &self.memory, self)
     }
 
     /// The data races between the next steps of its tasks.
     #[must_use]
     pub fn races(&self) -> Vec<Hazard> {
-        let views: Vec<Option<TaskView<'_>>> = (0..self.tasks.len()).map(|slot| self.view(slot)).collect();
-        races(self.program.layout(), &self.memory, &views)
+        races(self.program(), &self.memory, self)
     }
+}
 
-    fn view(&self, slot: usize) -> Option<TaskView<'_>> {
+impl<P: Program> Tasks for Run<'_, P> {
+    fn task(&self, slot: usize) -> Option<TaskView<'_>> {
         if !self.may_start(slot) {
             return None;
         }
-        let task = self.tasks[slot].as_ref()?;
+        let task = self.tasks()[slot].as_ref()?;
         let (op, _) = task.next.as_ref()?;
-        Some(TaskView { op, holds: &task.holds, entry: self.program.entry(&task.control) })
+        Some(TaskView { op, holds: &task.holds, entry: self.program().entry(&task.control) })
     }
 }
 

@@ -6,6 +6,7 @@
 use super::hazard::{About, Hazard, id};
 use super::program::Program;
 use super::run::{Refused, Run, Taken};
+use super::step::Bound;
 
 /// The slot whose name the set-up goes by while it runs.
 pub const SET_UP_SLOT: usize = 0;
@@ -17,8 +18,8 @@ pub enum Failed {
     Hazard(Hazard, usize),
     /// It ended, but not as the scenario says: a mistake of its author.
     Mistake(String),
-    /// More spawned tasks at once than there are workers.
-    NoWorker,
+    /// The model has no room for what a step does.
+    Bound(Bound),
 }
 
 /// Carries out the set-up. `watch` sees each step: its slot, the run before it, the step, the run after it.
@@ -39,7 +40,7 @@ pub fn set_up<'p, P: Program>(
             let before = run.clone();
             let taken = match run.step(slot, 0) {
                 Ok(taken) => taken,
-                Err(Refused::NoWorker) => return Err(Failed::NoWorker),
+                Err(Refused::Bound(bound)) => return Err(Failed::Bound(bound)),
                 Err(other) => unreachable!("internal: the set-up took a step that is {other:?}"),
             };
             steps += 1;

@@ -1,9 +1,9 @@
 //! All states and steps of a small program, kept: for graphs, coverage and sample runs.
 
 use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
 
-use super::system::{Choice, State, System};
+use super::bfs::{self, Here, Led, States, Visitor};
+use super::system::{Choice, System};
 use crate::machine::op::Access;
 use crate::machine::program::Program;
 use crate::machine::value::Obs;
@@ -24,34 +24,37 @@ pub struct Explored<'p, P: Program> {
     /// The transition system, its automata as far as they were met.
     pub system: System<'p, P>,
     /// The states, in breadth-first order.
-    pub states: IndexSet<State, FxBuildHasher>,
+    pub states: States,
     /// The steps, by the state before them.
     pub moves: Vec<Moved>,
     /// Whether there were no more than the limit.
     pub complete: bool,
 }
 
+/// Keeps all steps.
+struct Moves {
+    moves: Vec<Moved>,
+    state_limit: usize,
+}
+
+impl<P: Program> Visitor<P> for Moves {
+    fn step(&mut self, _system: &System<'_, P>, here: Here<'_>, choice: Choice, led: Led<'_>) {
+        let to = if let Led::To { index, .. } = led { Some(index) } else { None };
+        self.moves.push(Moved { from: here.index, choice, to });
+    }
+
+    fn goes_on(&mut self, found: &States, _expanded: usize) -> bool {
+        found.len() <= self.state_limit
+    }
+}
+
 /// Explores all states that can be reached from this memory, up to a limit.
 pub fn explore<'p, P: Program>(program: &'p P, memory: &[u8], state_limit: usize) -> Explored<'p, P> {
     let mut system = System::new(program);
-    let mut states = IndexSet::default();
-    states.insert(system.initial(memory));
-    let mut moves = Vec::new();
-    let mut choices = Vec::new();
-    let mut from = 0;
-    while from < states.len() && states.len() <= state_limit {
-        let state = states[from].clone();
-        system.enabled(&state, &mut choices);
-        for choice in &choices {
-            let next = system.step(&state, *choice).ok();
-            let next = next.filter(|next| system.deadlocked(&next.state).is_empty());
-            let to = next.map(|next| states.insert_full(next.state).0);
-            moves.push(Moved { from, choice: *choice, to });
-        }
-        from += 1;
-    }
-    let complete = from == states.len();
-    Explored { system, states, moves, complete }
+    let mut moves = Moves { moves: Vec::new(), state_limit };
+    let (states, expanded) = bfs::search(&mut system, memory, &mut moves);
+    let complete = expanded == states.len();
+    Explored { system, states, moves: moves.moves, complete }
 }
 
 impl<P: Program> Explored<'_, P> {

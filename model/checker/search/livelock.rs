@@ -10,8 +10,10 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::DiGraph;
 use rustc_hash::FxHashMap;
 
-use super::shortest::{Edge, Follower, States};
+use super::reference::Found;
+use super::shortest::{Edge, Follower, Source, States, shortest};
 use super::system::{Choice, State, System};
+use crate::machine::hazard::id;
 use crate::machine::program::Program;
 
 /// The states of the first component (by its first state) in which a fair run can stay for ever,
@@ -104,9 +106,31 @@ fn starved<P: Program>(
     })
 }
 
+/// The shortest way to the first of these states, and a fair cycle from there. `edges` are the steps that lead
+/// one deeper, sorted.
+pub fn into_cycle<P: Program>(
+    system: &mut System<'_, P>,
+    states: &impl States,
+    edges: &[Edge],
+    members: &[u32],
+) -> Found {
+    let entry = Source { state: members[0] as usize, choice: None, at_rest: None };
+    let (mut follower, _) = shortest(system, states, edges, &[entry]);
+    let begins = follower.schedule.len();
+    cycle(system, states, members, &mut follower);
+    Found {
+        id: id::LIVELOCK,
+        schedule: follower.schedule,
+        at_rest: None,
+        cycle: Some(begins),
+        others: 0,
+        may_be_longer: false,
+    }
+}
+
 /// A fair cycle through the first of these states: the shortest one if that is fair, else one that
 /// also visits what each starved task needs.
-pub fn cycle<P: Program>(
+fn cycle<P: Program>(
     system: &mut System<'_, P>,
     states: &impl States,
     members: &[u32],

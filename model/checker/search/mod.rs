@@ -1,6 +1,7 @@
 //! Searches over all interleavings of a program.
 
 pub mod answer;
+pub mod bfs;
 #[cfg(test)]
 mod brute;
 pub mod exhaustive;

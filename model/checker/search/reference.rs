@@ -4,16 +4,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use indexmap::IndexSet;
-use rustc_hash::FxBuildHasher;
-
-use super::livelock::{cycle, livelock};
-use super::shortest::{Edge, Source, shortest};
+use super::bfs::{self, Here, Led, States, Visitor};
+use super::livelock::{into_cycle, livelock};
+use super::shortest::{Edge, shortest};
 use super::sightings::Sightings;
-use super::system::{Choice, NoMove, State, System};
-use crate::machine::hazard::{Hazard, id};
+use super::system::{Choice, System};
+use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
-use crate::machine::run::deadlock;
+use crate::machine::step::{Bound, Stop};
 
 /// When to stop early.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,8 +50,8 @@ pub enum Cut {
     States(usize),
     /// The limit on memory, in bytes.
     Memory(usize),
-    /// More spawned tasks at once than there are workers.
-    Workers(usize),
+    /// What the model has no room for.
+    Bound(Bound),
     /// The limit on time.
     Time(Duration),
     /// Somebody asked it to stop.
@@ -113,14 +111,98 @@ pub struct Outcome {
     pub omission_probability: f64,
 }
 
-struct Reference<'p, P: Program> {
-    system: System<'p, P>,
-    states: IndexSet<State, FxBuildHasher>,
+impl Outcome {
+    /// That of a search that has not begun.
+    pub(super) fn nothing() -> Self {
+        Outcome {
+            states: 0,
+            transitions: 0,
+            found: Vec::new(),
+            cut: None,
+            most_spawned: 0,
+            depth: 0,
+            nodes: 0,
+            bytes: 0,
+            omission_probability: 0.0,
+        }
+    }
+}
+
+/// What the reference search keeps of what it sees.
+struct Reference<F> {
+    limits: Limits,
+    progress: F,
     /// The steps that lead one deeper.
     edges: Vec<Edge>,
     /// All other steps.
     others: Vec<Edge>,
     seen: Sightings,
+    outcome: Outcome,
+}
+
+impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
+    fn begins_dead(&mut self, hazard: Hazard) {
+        self.seen.report(hazard, 0, 0, None);
+    }
+
+    fn state(&mut self, system: &System<'_, P>, here: Here<'_>) {
+        let Here { index, depth, state, choices } = here;
+        self.outcome.depth = depth;
+        self.outcome.most_spawned = self.outcome.most_spawned.max(system.spawned(state));
+        if self.limits.data_races {
+            for race in system.races(state) {
+                self.seen.report(race, depth, index, None);
+            }
+        }
+        if choices.is_empty() && system.quiescent(state) {
+            for hazard in system.program().at_quiescence(state.memory()) {
+                self.seen.report(hazard, depth, index, None);
+            }
+        }
+    }
+
+    fn step(&mut self, _system: &System<'_, P>, here: Here<'_>, choice: Choice, led: Led<'_>) {
+        self.outcome.transitions += 1;
+        let hazard = match led {
+            Led::To { index, deeper, after, warning, .. } => {
+                // Only steps one deeper can be part of a shortest run.
+                let edges = if deeper { &mut self.edges } else { &mut self.others };
+                edges.push(Edge::new(index, here.index, choice, after));
+                warning
+            }
+            Led::Deadlock(hazard, _) | Led::Nowhere(Stop::Hazard(hazard)) => Some(hazard),
+            Led::Nowhere(Stop::Bound(bound)) => {
+                self.outcome.cut = Some(Cut::Bound(bound));
+                None
+            }
+        };
+        if let Some(hazard) = hazard {
+            self.seen.report(hazard, here.depth + 1, here.index, Some(choice));
+        }
+    }
+
+    fn goes_on(&mut self, found: &States, expanded: usize) -> bool {
+        const BETWEEN_REPORTS: usize = 4096;
+        let edges = (self.edges.len() + self.others.len()) * size_of::<Edge>();
+        let states = found.len();
+        self.outcome.bytes = states * found[0].bytes() + edges;
+        if expanded % BETWEEN_REPORTS == 0 {
+            let Outcome { depth, bytes, .. } = self.outcome;
+            (self.progress)(Progress { states, frontier: states - expanded, depth, bytes });
+        }
+        if expanded == states {
+            return true;
+        }
+        if let Some(limit) = self.limits.state_limit.filter(|limit| states >= *limit) {
+            self.outcome.cut = Some(Cut::States(limit));
+            return false;
+        }
+        if let Some(limit) = self.limits.memory_limit.filter(|limit| self.outcome.bytes >= *limit) {
+            self.outcome.cut = Some(Cut::Memory(limit));
+            return false;
+        }
+        true
+    }
 }
 
 /// Visits every state that the program can reach from this memory.
@@ -128,164 +210,40 @@ pub fn search<P: Program>(
     program: &P,
     memory: &[u8],
     limits: Limits,
-    mut progress: impl FnMut(Progress),
+    progress: impl FnMut(Progress),
 ) -> Outcome {
-    const BETWEEN_REPORTS: usize = 4096;
     let mut system = System::new(program);
-    let initial = system.initial(memory);
-    let state_bytes = initial.bytes();
-    let mut search = Reference {
-        system,
-        states: IndexSet::default(),
+    let mut reference = Reference {
+        limits,
+        progress,
         edges: Vec::new(),
         others: Vec::new(),
         seen: Sightings::default(),
+        outcome: Outcome::nothing(),
     };
-    search.states.insert(initial);
-    let mut outcome = Outcome {
-        states: 0,
-        transitions: 0,
-        found: Vec::new(),
-        cut: None,
-        most_spawned: 0,
-        depth: 0,
-        nodes: 0,
-        bytes: 0,
-        omission_probability: 0.0,
-    };
-    // States are numbered in breadth-first order; those of the next depth begin here.
-    let mut next_depth_begins = 1;
-    let mut index = 0;
-    let mut choices = Vec::new();
-    let mut stopped = false;
-    let waiters = search.system.deadlocked(&search.states[0]);
-    if !waiters.is_empty() {
-        search.seen.report(deadlock(&waiters, program), 0, 0, None);
-        stopped = true;
-    }
-    while index < search.states.len() && !stopped {
-        if index == next_depth_begins {
-            outcome.depth += 1;
-            next_depth_begins = search.states.len();
-        }
-        let state = search.states[index].clone();
-        outcome.most_spawned = outcome.most_spawned.max(search.system.spawned(&state));
-        search.system.enabled(&state, &mut choices);
-        if limits.data_races {
-            for race in search.system.races(&state) {
-                search.seen.report(race, outcome.depth, index, None);
-            }
-        }
-        if choices.is_empty() {
-            search.at_rest(index, outcome.depth, &state);
-        }
-        for choice in &choices {
-            outcome.transitions += 1;
-            match search.follow(index, next_depth_begins, &state, *choice) {
-                Ok(None) => {}
-                Ok(Some(warning)) => search.seen.report(warning, outcome.depth + 1, index, Some(*choice)),
-                Err(NoMove::Hazard(hazard)) => {
-                    search.seen.report(hazard, outcome.depth + 1, index, Some(*choice))
-                }
-                Err(NoMove::NoWorker) => {
-                    outcome.cut = Some(Cut::Workers(search.system.spawned(&state)));
-                }
-            }
-        }
-        index += 1;
-        outcome.bytes = search.states.len() * state_bytes
-            + (search.edges.len() + search.others.len()) * size_of::<Edge>();
-        if index % BETWEEN_REPORTS == 0 {
-            let frontier = search.states.len() - index;
-            progress(Progress {
-                states: search.states.len(),
-                frontier,
-                depth: outcome.depth,
-                bytes: outcome.bytes,
-            });
-        }
-        if index < search.states.len() {
-            if let Some(limit) = limits.state_limit.filter(|limit| search.states.len() >= *limit) {
-                outcome.cut = Some(Cut::States(limit));
-                stopped = true;
-            } else if let Some(limit) = limits.memory_limit.filter(|limit| outcome.bytes >= *limit) {
-                outcome.cut = Some(Cut::Memory(limit));
-                stopped = true;
-            }
-        }
-    }
-    outcome.states = search.states.len();
-    outcome.found = search.traces();
-    outcome.nodes = search.system.automaton().graph().node_count();
+    let (states, _) = bfs::search(&mut system, memory, &mut reference);
+    let Reference { mut edges, others, seen, mut outcome, .. } = reference;
+    outcome.states = states.len();
+    outcome.found.extend(shown_livelock(&mut system, &states, &mut edges, others));
+    edges.sort_unstable();
+    outcome.found.extend(seen.shown(|sources| shortest(&mut system, &states, &edges, sources)));
+    outcome.found.sort_unstable_by_key(|found| found.id);
+    outcome.nodes = system.automaton().graph().node_count();
     outcome
 }
 
-impl<P: Program> Reference<'_, P> {
-    fn follow(
-        &mut self,
-        index: usize,
-        next_depth_begins: usize,
-        state: &State,
-        choice: Choice,
-    ) -> Result<Option<Hazard>, NoMove> {
-        let moved = self.system.step(state, choice)?;
-        let known = self.states.get_index_of(&moved.state);
-        if known.is_none() {
-            let waiters = self.system.deadlocked(&moved.state);
-            if !waiters.is_empty() {
-                return Err(NoMove::Hazard(deadlock(&waiters, self.system.program())));
-            }
-        }
-        let target = known.unwrap_or_else(|| self.states.insert_full(moved.state).0);
-        // Only steps one deeper can be part of a shortest run.
-        if target >= next_depth_begins {
-            self.edges.push(Edge::new(target, index, choice, moved.after));
-        } else {
-            self.others.push(Edge::new(target, index, choice, moved.after));
-        }
-        Ok(moved.warning)
-    }
-
-    fn at_rest(&mut self, index: usize, depth: usize, state: &State) {
-        if !self.system.quiescent(state) {
-            return;
-        }
-        for hazard in self.system.program().at_quiescence(state.memory()) {
-            self.seen.report(hazard, depth, index, None);
-        }
-    }
-
-    fn traces(&mut self) -> Vec<Found> {
-        let seen = std::mem::take(&mut self.seen);
-        let mut found = Vec::new();
-        found.extend(self.livelock());
-        self.edges.sort_unstable();
-        let Reference { system, states, edges, .. } = self;
-        found.extend(seen.shown(|sources| shortest(system, states, edges, sources)));
-        found.sort_unstable_by_key(|found| found.id);
-        found
-    }
-
-    /// A way into a cycle that a fair run never leaves, and the cycle.
-    fn livelock(&mut self) -> Option<Found> {
-        let deeper = self.edges.len();
-        self.edges.append(&mut self.others);
-        let members = livelock(&self.system, &self.states, &self.edges);
-        self.edges.truncate(deeper);
-        let members = members?;
-        self.edges.sort_unstable();
-        let entry = Source { state: members[0] as usize, choice: None, at_rest: None };
-        let (mut follower, _) = shortest(&mut self.system, &self.states, &self.edges, &[entry]);
-        let begins = follower.schedule.len();
-        cycle(&mut self.system, &self.states, &members, &mut follower);
-        let schedule = follower.schedule;
-        Some(Found {
-            id: id::LIVELOCK,
-            schedule,
-            at_rest: None,
-            cycle: Some(begins),
-            others: 0,
-            may_be_longer: false,
-        })
-    }
+/// A way into a cycle that a fair run never leaves, and the cycle. `edges` lead one deeper, `others` do not.
+fn shown_livelock<P: Program>(
+    system: &mut System<'_, P>,
+    states: &States,
+    edges: &mut Vec<Edge>,
+    mut others: Vec<Edge>,
+) -> Option<Found> {
+    let deeper = edges.len();
+    edges.append(&mut others);
+    let members = livelock(system, states, edges);
+    edges.truncate(deeper);
+    let members = members?;
+    edges.sort_unstable();
+    Some(into_cycle(system, states, edges, &members))
 }

@@ -4,16 +4,19 @@
 //! tasks in worker slots are kept sorted by content; what names a slot in memory (the owner of a
 //! mutex, who waits for a work item) moves with them.
 
+use std::convert::Infallible;
+
 use petgraph::graph::NodeIndex;
 
 use crate::automaton::Automaton;
-use crate::machine::blocked::{TaskView, Waiter, deadlocked};
-use crate::machine::effect::{apply, occupy, permute};
+use crate::machine::blocked::{TaskView, Tasks, Waiter, deadlocked};
+use crate::machine::effect::permute;
 use crate::machine::hazard::Hazard;
 use crate::machine::layout::CellId;
-use crate::machine::op::{Op, enabled};
+use crate::machine::op::{Entry, Op, enabled};
 use crate::machine::program::{Program, SlotKind};
 use crate::machine::race::races;
+use crate::machine::step::{Slots, Stepped, Stop, step};
 use crate::machine::value::Obs;
 
 /// A slot in which no task is.
@@ -83,15 +86,6 @@ pub struct Move {
     pub warning: Option<Hazard>,
 }
 
-/// Why a step leads nowhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoMove {
-    /// It is a hazard.
-    Hazard(Hazard),
-    /// More spawned tasks at once than there are workers.
-    NoWorker,
-}
-
 /// A program as a transition system.
 pub struct System<'p, P: Program> {
     automaton: Automaton<'p, P>,
@@ -140,7 +134,7 @@ impl<'p, P: Program> System<'p, P> {
     #[must_use]
     pub fn next(&self, state: &State, slot: usize) -> Option<&Op> {
         let node = self.automaton.node(state.node(slot)?);
-        node.next.as_ref().map(|(op, _)| op)
+        node.next.as_ref().map(|(op, _)| &**op)
     }
 
     fn ended(&self, state: &State, slot: usize) -> bool {
@@ -215,39 +209,18 @@ impl<'p, P: Program> System<'p, P> {
     /// # Errors
     ///
     /// Why it leads nowhere.
-    pub fn step(&mut self, state: &State, choice: Choice) -> Result<Move, NoMove> {
+    pub fn step(&mut self, state: &State, choice: Choice) -> Result<Move, Stop> {
         let program = self.program();
         let node = state.node(choice.slot).expect("internal: an allowed step has a task");
-        let (op, _) = self.automaton.node(node).next.as_ref().expect("internal: an allowed step");
-        let mut memory = state.memory.clone();
-        let applied =
-            apply(program.layout(), &mut memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
-        let mut warning = None;
-        if let Some(event) = op.event
-            && let Err(hazard) = program.event(&event, choice.slot, applied.observed, &mut memory)
-        {
-            if !hazard.goes_on() {
-                return Err(NoMove::Hazard(hazard));
-            }
-            warning = Some(hazard);
-        }
-        let mut nodes = state.nodes.clone();
-        nodes[choice.slot] = if applied.ended { EMPTY } else { self.resume(node, applied.observed) };
-        let mut spawned = None;
-        if let Some(entry) = applied.spawned {
-            let free = self.workers.clone().find(|slot| nodes[*slot] == EMPTY).ok_or(NoMove::NoWorker)?;
-            nodes[free] = self.automaton.start(&entry).index() as u32;
-            occupy(program.layout(), &mut memory, free, applied.marked);
-            spawned = Some(free);
-        }
-        let mut state = State { memory, nodes };
+        let (op, _) = self.automaton.node(node).next.clone().expect("internal: an allowed step");
+        let State { mut memory, nodes } = state.clone();
+        let mut nodes = Nodes { automaton: &mut self.automaton, nodes };
+        let Ok(stepped) = step(program, &mut memory, &mut nodes, choice.slot, &op, choice.outcome);
+        let Stepped { spawned, ended, warning, .. } = stepped?;
+        let mut state = State { memory, nodes: nodes.nodes };
         let came_from = self.sort_workers(&mut state);
-        let after = came_from.iter().position(|slot| *slot == choice.slot).filter(|_| !applied.ended);
+        let after = came_from.iter().position(|slot| *slot == choice.slot).filter(|_| !ended);
         Ok(Move { state, came_from, spawned, after, warning })
-    }
-
-    fn resume(&mut self, node: NodeIndex, observed: Obs) -> u32 {
-        self.automaton.resume(node, observed).index() as u32
     }
 
     /// Sorts the worker slots by content, empty ones last.
@@ -288,23 +261,57 @@ impl<'p, P: Program> System<'p, P> {
     /// The tasks that wait for each other in a state.
     #[must_use]
     pub fn deadlocked(&self, state: &State) -> Vec<Waiter> {
-        deadlocked(self.program(), &state.memory, &self.views(state))
+        deadlocked(self.program(), &state.memory, &Here { system: self, state })
     }
 
     /// The data races between the next steps in a state.
     #[must_use]
     pub fn races(&self, state: &State) -> Vec<Hazard> {
-        races(self.program().layout(), &state.memory, &self.views(state))
+        races(self.program(), &state.memory, &Here { system: self, state })
+    }
+}
+
+/// The nodes of a state, as a step changes them.
+struct Nodes<'a, 'p, P: Program> {
+    automaton: &'a mut Automaton<'p, P>,
+    nodes: Box<[u32]>,
+}
+
+impl<P: Program> Slots for Nodes<'_, '_, P> {
+    type Unknown = Infallible;
+
+    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), Infallible> {
+        let node = NodeIndex::new(self.nodes[slot] as usize);
+        self.nodes[slot] = self.automaton.resume(node, observed).index() as u32;
+        Ok(())
     }
 
-    fn views<'s>(&'s self, state: &'s State) -> Vec<Option<TaskView<'s>>> {
-        (0..state.nodes.len())
-            .map(|slot| {
-                let node = self.automaton.node(state.node(slot)?);
-                let (op, _) = node.next.as_ref()?;
-                let entry = self.program().entry(&node.control);
-                self.started(state, slot).then_some(TaskView { op, holds: &node.holds, entry })
-            })
-            .collect()
+    fn leave(&mut self, slot: usize) {
+        self.nodes[slot] = EMPTY;
+    }
+
+    fn is_free(&self, slot: usize) -> bool {
+        self.nodes[slot] == EMPTY
+    }
+
+    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), Infallible> {
+        self.nodes[slot] = self.automaton.start(entry).index() as u32;
+        Ok(())
+    }
+}
+
+/// A state, with the automata that its nodes are of.
+struct Here<'a, 'p, P: Program> {
+    system: &'a System<'p, P>,
+    state: &'a State,
+}
+
+impl<P: Program> Tasks for Here<'_, '_, P> {
+    fn task(&self, slot: usize) -> Option<TaskView<'_>> {
+        let node = self.system.automaton.node(self.state.node(slot)?);
+        let (op, _) = node.next.as_ref()?;
+        let entry = self.system.program().entry(&node.control);
+        let started = self.system.started(self.state, slot);
+        started.then_some(TaskView { op, holds: &node.holds, entry })
     }
 }

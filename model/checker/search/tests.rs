@@ -14,6 +14,7 @@ use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
 use crate::machine::op::{Access, Action, Entry};
 use crate::machine::program::Program;
+use crate::machine::step::Bound;
 use crate::machine::value::{Object, Sort};
 use crate::story::{Ending, Story, Turn, replay};
 
@@ -508,7 +509,7 @@ fn a_trace_names_the_slots_of_a_run_that_never_sorts_its_workers() {
         _ => Ok(()),
     });
     let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
-    assert_eq!(outcome.cut, Some(Cut::Workers(3)), "in other runs");
+    assert_eq!(outcome.cut, Some(Cut::Bound(Bound::Workers)), "in other runs");
     agree(&program, &outcome);
     replayed(&program, &outcome.found[0]);
     let slots: Vec<usize> = outcome.found[0].schedule.iter().map(|choice| choice.slot).collect();
@@ -634,7 +635,7 @@ fn a_search_stops_at_its_limits() {
         if me == 0 { schedule(cpu, ENTRIES).and_then(|()| schedule(cpu, ENTRIES)) } else { Ok(()) }
     });
     let outcome = search(&crowd, &crowd.memory(), Limits::default(), |_| {});
-    assert_eq!(outcome.cut, Some(Cut::Workers(1)));
+    assert_eq!(outcome.cut, Some(Cut::Bound(Bound::Workers)));
 }
 
 #[test]

@@ -263,12 +263,12 @@ fn follow<'p, P: Program>(
         let before = run.clone();
         let taken = run.step(turn.slot, turn.outcome).map_err(|refused| {
             let why = match refused {
-                Refused::NoTask => "there is no such task, or it has ended",
-                Refused::NotEnabled => "the task waits for something",
-                Refused::NoOutcome => "the step has no such outcome",
-                Refused::NoWorker => "there are too few workers",
+                Refused::NoTask => "there is no such task, or it has ended".to_owned(),
+                Refused::NotEnabled => "the task waits for something".to_owned(),
+                Refused::NoOutcome => "the step has no such outcome".to_owned(),
+                Refused::Bound(bound) => bound.words(program),
             };
-            ReplayError::Refused(number + 1, why.to_owned())
+            ReplayError::Refused(number + 1, why)
         })?;
         see(Some((turn.slot, &before, &taken)), &run);
     }

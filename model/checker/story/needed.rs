@@ -184,7 +184,6 @@ fn sees(layout: &Layout, op: &Op, cell: CellId) -> bool {
                 | Action::KlistNext(..)
                 | Action::KlistLast(..)
                 | Action::KlistFind(..)
-                | Action::ListEmpty(_)
                 | Action::ListPop(_)
                 | Action::ListSplice(..)
                 | Action::Moved(..)

@@ -187,7 +187,6 @@ impl<P: Program> Teller<'_, P> {
             Action::ListAdd { list, member, .. } => format!("add {} to {}", object(member), name(list)),
             Action::ListDel(list, _, member) => format!("take {} off {}", object(member), name(list)),
             Action::ListPop(list) => format!("take the first of {}", name(list)),
-            Action::ListEmpty(list) => format!("look whether {} is empty", name(list)),
             Action::ListSplice(from, to) => format!("move {} to {}", name(from), name(to)),
             Action::KlistAdd(klist, member) => format!("add {} to {}", object(member), name(klist)),
             Action::KlistNext(klist, node) => format!("next of {}{}", name(klist), at(node, klist)),

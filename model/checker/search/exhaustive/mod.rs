@@ -13,13 +13,13 @@ use std::time::Instant;
 use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::sightings::Sightings;
-use super::system::{Choice, NoMove};
+use super::system::Choice;
 use super::visited::batch::hash;
 use super::visited::exact::Exact;
 use super::visited::shard::Shard;
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
-use crate::machine::run::deadlock;
+use crate::machine::step::Stop;
 
 /// More automaton nodes turned up than two bytes can number.
 struct TooNarrow;
@@ -75,17 +75,7 @@ impl<'p, P: Program> Search<'p, P> {
         let mut store = Exact::new(expander.shape.stride());
         let initial = expander.initial(memory);
         store.insert(&initial, hash(&initial));
-        let outcome = Outcome {
-            states: 0,
-            transitions: 0,
-            found: Vec::new(),
-            cut: None,
-            most_spawned: 0,
-            depth: 0,
-            nodes: 0,
-            bytes: 0,
-            omission_probability: 0.0,
-        };
+        let outcome = Outcome::nothing();
         Search { expander, store, layers: vec![0, 1], seen: Sightings::default(), outcome }
     }
 
@@ -101,12 +91,9 @@ impl<'p, P: Program> Search<'p, P> {
         let mut state = vec![0; self.expander.shape.stride()];
         let mut next = state.clone();
         let mut index = 0;
-        let plain = self.expander.unpack(self.store.at(0));
-        let waiters = self.expander.system.deadlocked(&plain);
-        let mut stopped = !waiters.is_empty();
-        if stopped {
-            self.seen.report(deadlock(&waiters, self.expander.program), 0, 0, None);
-        }
+        let deadlock = self.expander.deadlock(self.store.at(0));
+        let mut stopped = deadlock.is_some();
+        deadlock.into_iter().for_each(|hazard| self.seen.report(hazard, 0, 0, None));
         while index < self.store.len() && !stopped {
             if index == self.layers[self.outcome.depth + 1] {
                 self.outcome.depth += 1;
@@ -129,7 +116,7 @@ impl<'p, P: Program> Search<'p, P> {
             }
             if index < self.store.len() {
                 self.outcome.cut = self.limit(&limits, begun, index).or(self.outcome.cut);
-                stopped = !matches!(self.outcome.cut, None | Some(Cut::Workers(_)));
+                stopped = !matches!(self.outcome.cut, None | Some(Cut::Bound(_)));
             }
         }
         self.outcome.states = self.store.len();
@@ -160,8 +147,7 @@ impl<'p, P: Program> Search<'p, P> {
         data_races: bool,
     ) {
         let depth = self.outcome.depth;
-        let spawned = self.expander.spawned(state);
-        self.outcome.most_spawned = self.outcome.most_spawned.max(spawned);
+        self.outcome.most_spawned = self.outcome.most_spawned.max(self.expander.spawned(state));
         self.expander.enabled(state, choices);
         if data_races {
             for race in self.expander.system.races(&self.expander.unpack(state)) {
@@ -180,26 +166,23 @@ impl<'p, P: Program> Search<'p, P> {
             self.outcome.transitions += 1;
             match self.follow(state, *choice, next) {
                 Ok(None) => {}
-                Ok(Some(hazard)) | Err(NoMove::Hazard(hazard)) => {
+                Ok(Some(hazard)) | Err(Stop::Hazard(hazard)) => {
                     self.seen.report(hazard, depth + 1, index, Some(*choice));
                 }
-                Err(NoMove::NoWorker) => self.outcome.cut = Some(Cut::Workers(spawned)),
+                Err(Stop::Bound(bound)) => self.outcome.cut = Some(Cut::Bound(bound)),
             }
         }
     }
 
-    fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Hazard>, NoMove> {
-        let stepped = self.expander.step(state, choice, next)?;
+    fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Hazard>, Stop> {
+        let landed = self.expander.step(state, choice, next)?;
         let hash = hash(next);
         if self.store.find(next, hash).is_none() {
-            if self.expander.may_be_deadlock(next) {
-                let waiters = self.expander.system.deadlocked(&self.expander.unpack(next));
-                if !waiters.is_empty() {
-                    return Err(NoMove::Hazard(deadlock(&waiters, self.expander.program)));
-                }
+            if let Some(hazard) = self.expander.deadlock(next) {
+                return Err(Stop::Hazard(hazard));
             }
             self.store.insert(next, hash);
         }
-        Ok(stepped.warning)
+        Ok(landed.warning)
     }
 }

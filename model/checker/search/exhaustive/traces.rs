@@ -5,9 +5,8 @@
 use std::borrow::Cow;
 
 use super::Search;
-use crate::machine::hazard::id;
 use crate::machine::program::Program;
-use crate::search::livelock::{cycle, livelock};
+use crate::search::livelock::{into_cycle, livelock};
 use crate::search::packed::expand::Expander;
 use crate::search::reference::Found;
 use crate::search::shortest::{Edge, Source, States, shortest};
@@ -110,17 +109,6 @@ impl<P: Program> Search<'_, P> {
         let towards = self.towards(std::iter::once(&entry));
         let Search { expander, store, .. } = self;
         let states = Packed { shape: expander.shape, store };
-        let (mut follower, _) = shortest(&mut expander.system, &states, &towards, &[entry]);
-        let begins = follower.schedule.len();
-        cycle(&mut expander.system, &states, &members, &mut follower);
-        let schedule = follower.schedule;
-        Some(Found {
-            id: id::LIVELOCK,
-            schedule,
-            at_rest: None,
-            cycle: Some(begins),
-            others: 0,
-            may_be_longer: false,
-        })
+        Some(into_cycle(&mut expander.system, &states, &towards, &members))
     }
 }

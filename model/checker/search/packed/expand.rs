@@ -5,14 +5,15 @@ use indexmap::IndexSet;
 use petgraph::graph::NodeIndex;
 
 use super::shape::Shape;
-use crate::machine::blocked::Hold;
-use crate::machine::effect::{Applied, apply, occupy};
+use crate::machine::blocked::{Hold, TaskView, Tasks, deadlocked};
 use crate::machine::hazard::Hazard;
 use crate::machine::layout::Layout;
 use crate::machine::op::{Entry, Op, enabled};
 use crate::machine::program::{Program, SlotKind};
+use crate::machine::run::deadlock;
+use crate::machine::step::{Slots, Stepped, Stop, step};
 use crate::machine::value::Obs;
-use crate::search::system::{Choice, EMPTY, NoMove, State, System};
+use crate::search::system::{Choice, EMPTY, State, System};
 
 /// An automaton node, as the hot loop needs it.
 pub(in crate::search) struct Node {
@@ -20,22 +21,18 @@ pub(in crate::search) struct Node {
     pub(in crate::search) op: Option<Op>,
     /// How many outcomes the step has.
     pub(in crate::search) outcomes: u8,
-    /// A task that waits here has nothing to do.
-    pub(in crate::search) idles: bool,
     /// Where the observations met so far lead.
     pub(in crate::search) edges: Vec<(Obs, u32)>,
     /// The start of the task that the step spawns, or [`EMPTY`] as long as that has not happened.
     pub(in crate::search) spawns: u32,
     /// What a task here holds.
     pub(in crate::search) holds: Vec<Hold>,
-    /// The async domain of its task.
-    pub(in crate::search) domain: Option<u8>,
     /// What its task was started with, by number.
     pub(in crate::search) entry: usize,
 }
 
-/// What a step did.
-pub(in crate::search) struct Stepped {
+/// Where a step led.
+pub(in crate::search) struct Landed {
     /// The slot in which the task that moved is now, unless it has left it.
     pub(in crate::search) after: Option<usize>,
     /// A hazard that does not keep the task from going on.
@@ -45,7 +42,7 @@ pub(in crate::search) struct Stepped {
 /// Why a step was not taken.
 pub(in crate::search) enum Halt {
     /// It leads nowhere.
-    NoMove(NoMove),
+    Stop(Stop),
     /// It leads to a node that has not been met: [`Expander::learn`] first.
     Unknown(Unknown),
 }
@@ -64,6 +61,60 @@ pub(in crate::search) struct Unknown {
 pub(in crate::search) struct Scratch {
     before: Vec<u8>,
     came_from: Vec<usize>,
+}
+
+/// What a node does not know: where an observation leads, or what the task that is started begins with.
+struct New(Option<Obs>, Option<Entry>);
+
+/// The numbers of a state's nodes, while the task at this node takes a step.
+struct Numbers<'a> {
+    node: &'a Node,
+    shape: Shape,
+    numbers: &'a mut [u8],
+}
+
+impl Slots for Numbers<'_> {
+    type Unknown = New;
+
+    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), New> {
+        let known = self.node.edges.iter().find(|(known, _)| *known == observed);
+        let (_, target) = known.ok_or(New(Some(observed), None))?;
+        self.shape.set(self.numbers, slot, *target);
+        Ok(())
+    }
+
+    fn leave(&mut self, slot: usize) {
+        self.shape.set(self.numbers, slot, EMPTY);
+    }
+
+    fn is_free(&self, slot: usize) -> bool {
+        self.shape.node(self.numbers, slot) == EMPTY
+    }
+
+    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), New> {
+        if self.node.spawns == EMPTY {
+            return Err(New(None, Some(entry.clone())));
+        }
+        self.shape.set(self.numbers, slot, self.node.spawns);
+        Ok(())
+    }
+}
+
+/// A packed state, for what tasks wait for.
+struct Here<'a, 'p, P: Program> {
+    expander: &'a Expander<'p, P>,
+    state: &'a [u8],
+}
+
+impl<P: Program> Tasks for Here<'_, '_, P> {
+    #[inline]
+    fn task(&self, slot: usize) -> Option<TaskView<'_>> {
+        let Here { expander, state } = *self;
+        let node = expander.node_of(state, slot)?;
+        let op = node.op.as_ref()?;
+        let entry = &expander.entries[node.entry];
+        expander.started(state, slot).then_some(TaskView { op, holds: &node.holds, entry })
+    }
 }
 
 /// A program's steps on packed states.
@@ -167,6 +218,13 @@ impl<'p, P: Program> Expander<'p, P> {
         }
     }
 
+    /// The deadlock that a state is, if it is one.
+    pub(in crate::search) fn deadlock(&self, state: &[u8]) -> Option<Hazard> {
+        let here = Here { expander: self, state };
+        let waiters = deadlocked(self.program, &state[..self.shape.memory], &here);
+        (!waiters.is_empty()).then(|| deadlock(&waiters, self.program))
+    }
+
     /// How many spawned tasks are unfinished.
     pub(in crate::search) fn spawned(&self, state: &[u8]) -> usize {
         self.system.workers().filter(|slot| self.shape.node(state, *slot) != EMPTY).count()
@@ -182,18 +240,17 @@ impl<'p, P: Program> Expander<'p, P> {
         from: &[u8],
         choice: Choice,
         to: &mut [u8],
-    ) -> Result<Stepped, NoMove> {
-        let (applied, warning) = self.act(from, choice, to)?;
+    ) -> Result<Landed, Stop> {
         let mut scratch = std::mem::take(&mut self.scratch);
         let landed = loop {
-            match self.land(&mut scratch, from, choice, to, &applied) {
-                Ok(after) => break Ok(after),
-                Err(Halt::NoMove(why)) => break Err(why),
+            match self.try_step(&mut scratch, from, choice, to) {
+                Ok(landed) => break Ok(landed),
+                Err(Halt::Stop(stop)) => break Err(stop),
                 Err(Halt::Unknown(unknown)) => self.learn(&unknown),
             }
         };
         self.scratch = scratch;
-        Ok(Stepped { after: landed?, warning })
+        landed
     }
 
     /// Takes a step that the state allows, if the automata know where it leads.
@@ -207,77 +264,28 @@ impl<'p, P: Program> Expander<'p, P> {
         from: &[u8],
         choice: Choice,
         to: &mut [u8],
-    ) -> Result<Stepped, Halt> {
-        let (applied, warning) = self.act(from, choice, to).map_err(Halt::NoMove)?;
-        Ok(Stepped { after: self.land(scratch, from, choice, to, &applied)?, warning })
-    }
-
-    /// What a step does to memory, and a hazard that does not keep the task from going on.
-    fn act(&self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<(Applied, Option<Hazard>), NoMove> {
+    ) -> Result<Landed, Halt> {
         to.copy_from_slice(from);
-        let node = &self.nodes[self.shape.node(from, choice.slot) as usize];
-        let op = node.op.as_ref().expect("internal: an allowed step");
-        let memory = &mut to[..self.shape.memory];
-        let applied = apply(self.layout, memory, choice.slot, op, choice.outcome).map_err(NoMove::Hazard)?;
-        let mut warning = None;
-        if let Some(event) = &op.event
-            && let Err(hazard) = self.program.event(event, choice.slot, applied.observed, memory)
-        {
-            if !hazard.goes_on() {
-                return Err(NoMove::Hazard(hazard));
-            }
-            warning = Some(hazard);
-        }
-        Ok((applied, warning))
-    }
-
-    /// Where a step leads, once it has been taken; in which slot the task is then.
-    fn land(
-        &self,
-        scratch: &mut Scratch,
-        from: &[u8],
-        choice: Choice,
-        to: &mut [u8],
-        applied: &Applied,
-    ) -> Result<Option<usize>, Halt> {
-        let shape = self.shape;
-        let at = shape.node(from, choice.slot) as usize;
+        let at = self.shape.node(from, choice.slot) as usize;
         let node = &self.nodes[at];
-        let (mut new, mut starts) = (None, None);
-        let mut target = EMPTY;
-        if !applied.ended {
-            match node.edges.iter().find(|(observed, _)| *observed == applied.observed) {
-                Some((_, known)) => target = *known,
-                None => new = Some(applied.observed),
+        let op = node.op.as_ref().expect("internal: an allowed step");
+        let (memory, numbers) = to.split_at_mut(self.shape.memory);
+        let mut slots = Numbers { node, shape: Shape { memory: 0, ..self.shape }, numbers };
+        let stepped = step(self.program, memory, &mut slots, choice.slot, op, choice.outcome);
+        let Stepped { ended, warning, .. } = match stepped {
+            Ok(stepped) => stepped.map_err(Halt::Stop)?,
+            Err(New(observed, starts)) => {
+                let tried = (from.to_vec(), choice);
+                return Err(Halt::Unknown(Unknown { tried, at, observed, starts }));
             }
-        }
-        let mut free = None;
-        if let Some(entry) = &applied.spawned {
-            let is_free = |slot: &usize| match *slot == choice.slot {
-                true => applied.ended,
-                false => shape.node(to, *slot) == EMPTY,
-            };
-            let found = self.system.workers().find(is_free);
-            free = Some(found.ok_or(Halt::NoMove(NoMove::NoWorker))?);
-            if node.spawns == EMPTY {
-                starts = Some(entry.clone());
-            }
-        }
-        if new.is_some() || starts.is_some() {
-            let tried = (from.to_vec(), choice);
-            return Err(Halt::Unknown(Unknown { tried, at, observed: new, starts }));
-        }
-        shape.set(to, choice.slot, target);
-        if let Some(free) = free {
-            shape.set(to, free, node.spawns);
-            occupy(self.layout, &mut to[..shape.memory], free, applied.marked);
-        }
+        };
         let sorted = self.sort_workers(scratch, to);
-        Ok(match applied.ended {
+        let after = match ended {
             true => None,
             false if sorted => Some(choice.slot),
             false => scratch.came_from.iter().position(|slot| *slot == choice.slot),
-        })
+        };
+        Ok(Landed { after, warning })
     }
 
     /// The automata grow by what a step found unknown.
@@ -334,16 +342,14 @@ impl<'p, P: Program> Expander<'p, P> {
         }
         for number in self.nodes.len()..automaton.graph().node_count() {
             let node = automaton.node(NodeIndex::new(number));
-            let op = node.next.as_ref().map(|(op, _)| op.clone());
+            let op = node.next.as_ref().map(|(op, _)| Op::clone(op));
             let entry = self.program.entry(&node.control);
             self.nodes.push(Node {
                 outcomes: op.as_ref().map_or(0, Op::outcomes),
-                idles: op.as_ref().is_some_and(Op::idles),
                 op,
                 edges: Vec::new(),
                 spawns: EMPTY,
                 holds: node.holds.clone(),
-                domain: self.program.domain(entry),
                 entry: self.entries.insert_full(entry.clone()).0,
             });
             let content = |other: &u32| &automaton.node(NodeIndex::new(*other as usize)).control;

@@ -4,4 +4,3 @@
 pub(super) mod cycles;
 pub(super) mod expand;
 pub(super) mod shape;
-mod waiting;

@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::choose::{Chooser, Look, Room, members};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::program::Program;
-use crate::machine::run::deadlock;
-use crate::search::packed::expand::{Halt, Scratch, Stepped, Unknown};
-use crate::search::system::{Choice, EMPTY, NoMove};
+use crate::machine::step::Stop;
+use crate::search::packed::expand::{Halt, Landed, Scratch, Unknown};
+use crate::search::system::{Choice, EMPTY};
 
 /// Why the states cannot be explored by the steps of chosen tasks alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Unfit {
     /// A run comes back to a state.
     Cycle,
-    /// More spawned tasks at once than there are workers.
-    Workers,
+    /// The model has no room for what a step does.
+    Bound,
 }
 
 /// What came of states.
@@ -252,18 +252,15 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         self.way.push(choice);
         match expander.try_step(&mut self.scratch, &self.here, choice, &mut self.next) {
             Err(Halt::Unknown(unknown)) => Err(unknown),
-            Err(Halt::NoMove(NoMove::Hazard(hazard))) => Ok(Way::Hazard(hazard)),
-            Err(Halt::NoMove(NoMove::NoWorker)) => {
-                self.gains.unfit = Some(Unfit::Workers);
+            Err(Halt::Stop(Stop::Hazard(hazard))) => Ok(Way::Hazard(hazard)),
+            Err(Halt::Stop(Stop::Bound(_))) => {
+                self.gains.unfit = Some(Unfit::Bound);
                 Ok(Way::Nowhere)
             }
-            Ok(Stepped { after, warning }) => {
+            Ok(Landed { after, warning }) => {
                 let certainly_none = self.past || alone && self.leaves_waits_alone(choice.slot, after);
-                if !certainly_none && expander.may_be_deadlock(&self.next) {
-                    let waiters = expander.system.deadlocked(&expander.unpack(&self.next));
-                    if !waiters.is_empty() {
-                        return Ok(Way::Deadlock(deadlock(&waiters, expander.program)));
-                    }
+                if !certainly_none && let Some(deadlock) = expander.deadlock(&self.next) {
+                    return Ok(Way::Deadlock(deadlock));
                 }
                 if let Some(hazard) = warning {
                     self.report(hazard, false);

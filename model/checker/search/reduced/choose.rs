@@ -5,7 +5,7 @@
 //! commute with a next step of the set, or brings about one that is not enabled. Then every run from
 //! the state can be reordered so that a step of the set comes first.
 
-use super::tables::{Tables, View, WORKERS, lock_of};
+use super::tables::{Tables, View, WORKERS};
 use crate::machine::op::enabled;
 use crate::machine::program::Program;
 use crate::search::packed::expand::Expander;
@@ -226,7 +226,7 @@ impl<P: Program> Chooser<'_, '_, P> {
         }
         let mut owner = 0;
         if let Some(op) = &self.expander.nodes[node].op
-            && let Some(lock) = lock_of(op)
+            && let Some(lock) = op.locks()
         {
             let byte = tasks.state[self.expander.layout.info(lock).offset];
             owner = if byte == 0 { others } else { 1 << (byte - 1) & others };

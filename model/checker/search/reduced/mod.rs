@@ -39,7 +39,6 @@ use super::visited::batch::Batch;
 use super::visited::checkpoint::Refused;
 use crate::machine::hazard::About;
 use crate::machine::program::Program;
-use crate::machine::run::deadlock;
 
 /// What the search came to.
 pub struct Reduced<'p, P: Program> {
@@ -221,13 +220,12 @@ impl<'p, P: Program> Searched<'p, P> {
         let outcome = Outcome {
             states: round.states(),
             transitions: round.gains.transitions,
-            found: Vec::new(),
             cut,
             most_spawned: round.gains.most_spawned,
-            depth: 0,
             nodes: self.expander.nodes.len(),
             bytes: round.bytes(),
             omission_probability: round.visited.omission_probability(),
+            ..Outcome::nothing()
         };
         Reduced { outcome, hazards: round.gains.hazards, searched: self }
     }
@@ -246,13 +244,10 @@ impl<'p, P: Program> Searched<'p, P> {
         let mut round = Round::new(self.packer.stride(), limits, resources)?;
         round.edges = self.expander.may_come_back().then(Vec::new);
         let initial = self.initial.clone();
-        let plain = self.expander.unpack(&initial);
-        let waiters = self.expander.system.deadlocked(&plain);
-        if waiters.is_empty() {
+        match self.expander.deadlock(&initial) {
             // The way from the initial state begins with no step.
-            self.walk_from(&mut round, &initial)?;
-        } else {
-            round.gains.report(deadlock(&waiters, self.expander.program));
+            None => self.walk_from(&mut round, &initial)?,
+            Some(hazard) => round.gains.report(hazard),
         }
         Ok(round)
     }

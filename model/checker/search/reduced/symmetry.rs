@@ -197,7 +197,7 @@ impl Element {
         }
         let automaton = expander.system.automaton();
         let [one, other] = [node, image].map(|node| automaton.node(NodeIndex::new(node as usize)));
-        let [op, renamed] = [one, other].map(|node| node.next.as_ref().map(|(op, _)| op));
+        let [op, renamed] = [one, other].map(|node| node.next.as_ref().map(|(op, _)| &**op));
         let program = expander.program;
         let domain = |control| program.domain(program.entry(control));
         let hold = |hold: &Hold| match hold {

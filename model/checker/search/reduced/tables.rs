@@ -10,8 +10,9 @@
 
 use std::sync::OnceLock;
 
+use crate::machine::action::Touch;
 use crate::machine::blocked::Hold;
-use crate::machine::commute::{Touch, Touches, raised};
+use crate::machine::commute::{Touches, raised};
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Op};
 use crate::machine::program::Program;
@@ -180,7 +181,7 @@ impl Tables {
                 let place = self.counts.len();
                 self.counts.entry(Some(*cell)).or_insert(place);
             }
-            waits_for = lock_of(op).map_or(0, |lock| self.bit(lock));
+            waits_for = op.locks().map_or(0, |lock| self.bit(lock));
         }
         self.masks.push(mask);
         self.touches.push(touches);
@@ -251,7 +252,7 @@ impl Tables {
                 let raised = raised(expander.layout, op, *observed);
                 for (place, (cell, _)) in self.counts.iter().enumerate() {
                     let mut sinks = match cell {
-                        None => workers(op),
+                        None => i16::from(self.touches[at].workers),
                         Some(cell) => {
                             let times =
                                 |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
@@ -309,7 +310,7 @@ impl Tables {
             && let Some(guard) = op.guard()
         {
             // Who holds a mutex is asked of the state.
-            if lock_of(op).is_none() {
+            if op.locks().is_none() {
                 mask.add(guard, Touch::Read);
             }
             live.push(guard);
@@ -325,7 +326,7 @@ impl Tables {
             let count = place as u16;
             match cell {
                 None if view == View::Guard => {}
-                None => match workers(op) {
+                None => match touches.workers {
                     0 => {}
                     down => needs.push(Need { count, slack: u8::from(down > 0) }),
                 },
@@ -392,23 +393,4 @@ impl Tables {
     pub(super) fn lowers(&self, node: usize) -> &[CellId] {
         &self.touches[node].lowers
     }
-}
-
-/// The mutex that a step waits for.
-pub(super) fn lock_of(op: &Op) -> Option<CellId> {
-    match (op.under, &op.actions[0]) {
-        (Some(lock), _) => Some(lock),
-        (None, Action::Lock(lock)) => Some(*lock),
-        _ => None,
-    }
-}
-
-/// By how many a step lowers the number of free workers.
-fn workers(op: &Op) -> i16 {
-    let change = |action: &Action| match action {
-        Action::Spawn(..) | Action::AsyncSchedule { .. } => 1,
-        Action::SpawnEnd(_) | Action::AsyncEnd(..) => -1,
-        _ => 0,
-    };
-    op.actions.iter().map(change).sum()
 }

@@ -7,8 +7,9 @@ use indexmap::IndexSet;
 use super::{Element, Images, Symmetry};
 use crate::machine::hazard::{About, id};
 use crate::machine::program::Program;
+use crate::machine::step::Stop;
 use crate::search::packed::expand::{Expander, Scratch};
-use crate::search::system::{EMPTY, NoMove};
+use crate::search::system::EMPTY;
 
 /// What a state leads to: hazards, and states.
 type Successors = BTreeSet<(Option<(&'static str, About)>, Vec<u8>)>;
@@ -18,8 +19,8 @@ fn successors<P: Program>(expander: &mut Expander<'_, P>, state: &[u8]) -> Succe
     let mut choices = Vec::new();
     expander.enabled(state, &mut choices);
     let plain = expander.unpack(state);
-    let deadlock = !expander.system.deadlocked(&plain).is_empty();
-    all.extend(deadlock.then_some((Some((id::DEADLOCK, About::Program)), Vec::new())));
+    let deadlock = expander.deadlock(state);
+    all.extend(deadlock.map(|_| (Some((id::DEADLOCK, About::Program)), Vec::new())));
     if expander.system.quiescent(&plain) {
         let at_rest = expander.program.at_quiescence(plain.memory());
         all.extend(at_rest.into_iter().map(|hazard| (Some((hazard.id, hazard.about)), Vec::new())));
@@ -27,9 +28,9 @@ fn successors<P: Program>(expander: &mut Expander<'_, P>, state: &[u8]) -> Succe
     for choice in choices {
         let mut next = vec![0; state.len()];
         all.insert(match expander.step(state, choice, &mut next) {
-            Ok(stepped) => (stepped.warning.map(|warning| (warning.id, warning.about)), next),
-            Err(NoMove::Hazard(hazard)) => (Some((hazard.id, hazard.about)), Vec::new()),
-            Err(NoMove::NoWorker) => (None, Vec::new()),
+            Ok(landed) => (landed.warning.map(|warning| (warning.id, warning.about)), next),
+            Err(Stop::Hazard(hazard)) => (Some((hazard.id, hazard.about)), Vec::new()),
+            Err(Stop::Bound(_)) => (None, Vec::new()),
         });
     }
     all
