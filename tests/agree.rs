@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use raddle::check::{Options, Scenario};
-use raddle::witness::{Agreement, agree};
+use raddle::agree::{Agreement, agree};
+use raddle::{Options, Scenario};
 use raddle_engines::agree::Covered;
 use raddle_probing::scenario::scenario_files;
 
 fn engines(scenario: &Scenario, revision: &str, time: Duration) -> Agreement {
     // Each engine in its own process, as the command runs them.
     let process = Some(env!("CARGO_BIN_EXE_raddle").into());
-    let mut options = Options { process, ..Options::default() };
+    let mut options = Options::default();
+    options.process = process;
     options.native.time = Some(time);
     options.native.iterations = 200;
     options.limits.state_limit = Some(200_000);

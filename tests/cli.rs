@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use raddle::check::{Engine, Options, Report, Scenario, Verdict};
+use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_engines::Scheduler;
 use tempfile::TempDir;
 
@@ -590,10 +590,10 @@ fn engines_agree() {
 /// What needs the library and the program: an engine's process as it is, and as it should not be.
 fn under_shuttle(process: &str, overrides: &[(&str, &str)]) -> Report {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let scenario = Scenario::load(&root.join("scenarios/bart/unregister-pending.toml"));
+    let scenario = Scenario::load(root.join("scenarios/bart/unregister-pending.toml"));
     let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
-    let mut options =
-        Options { engine: Engine::Shuttle, process: Some(process.into()), ..Options::default() };
+    let mut options = Options::default().engine(Engine::Shuttle);
+    options.process = Some(process.into());
     options.native.scheduler = Scheduler::Random;
     options.native.iterations = 500;
     let program = scenario.program_with("v5.1", overrides).unwrap_or_else(|error| panic!("{error}"));

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use raddle::check::{Engine, Options, Report, Scenario};
+use raddle::{Engine, Options, Report, Scenario};
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::search::reduced::audit_symmetry;
 use raddle_checker::search::reduced::resources::Resources;
@@ -123,7 +123,7 @@ prop_compose! {
 fn show(report: &Report) -> String {
     let mut report = report.clone();
     report.guarantee.clear();
-    let texts = report.violations.iter().map(|violation| raddle::check::text(&report, violation, true));
+    let texts = report.violations.iter().map(|violation| report.text(violation, true));
     format!("{:?} {}", report.verdict, texts.collect::<String>())
 }
 
@@ -140,7 +140,7 @@ fn random_scenarios() {
         };
         let state_limit = Some(MOST_STATES);
         let limits = Limits { state_limit, ..Limits::default() };
-        let options = Options { engine: Engine::Reference, limits, ..Options::default() };
+        let options = Options::default().engine(Engine::Reference).limits(limits);
         let Ok(reference) = scenario.check_on(&revision, &options, |_| {}) else {
             return Err(TestCaseError::reject("a mistake in the set-up"));
         };
@@ -153,7 +153,8 @@ fn random_scenarios() {
             for threads in [1, 2] {
                 let limits = Limits { all_orders, no_symmetry, ..Limits::default() };
                 let resources = Resources { threads, ..Resources::default() };
-                let options = Options { limits, resources, ..Options::default() };
+                let mut options = Options::default().limits(limits);
+                options.resources = resources;
                 let report = scenario.check_on(&revision, &options, |_| {});
                 let report = report.map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
                 prop_assert_eq!(show(&report), show(&reference), "{:?}\n{}", limits, text);

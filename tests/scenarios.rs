@@ -8,9 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use raddle::check::{Engine, Options, Report, Scenario};
 use raddle::dumped::DumpedTrace;
-use raddle_checker::search::reduced::resources::Resources;
+use raddle::{Engine, Options, Report, Scenario};
 use raddle_checker::search::reference::Limits;
 use raddle_probing::scenario::scenario_files;
 
@@ -45,7 +44,7 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
         }
         let with = |all_orders, no_symmetry| {
             let limits = Limits { all_orders, no_symmetry, ..Limits::default() };
-            Options { limits, ..Options::default() }
+            Options::default().limits(limits)
         };
         let run = |options: &Options| {
             scenario.check_on(revision, options, |_| {}).map_err(|error| error.to_string())
@@ -58,10 +57,9 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
                 Err(format!("{name} on {revision}: {what} differ:\n{one}\n{other}"))
             }
         };
-        let plain = run(&Options { engine: Engine::Reference, ..Options::default() })?;
+        let plain = run(&Options::default().engine(Engine::Reference))?;
         for threads in [1, 2] {
-            let resources = Resources { threads, ..Resources::default() };
-            let again = run(&Options { resources, ..Options::default() })?;
+            let again = run(&Options::default().threads(threads))?;
             compare("two runs on other numbers of threads", &report, &again, true)?;
         }
         compare("the engines", &run(&with(true, true))?, &plain, true)?;
@@ -83,7 +81,7 @@ fn show(report: &Report, counts: bool) -> String {
         report.guarantee.clear();
     }
     for violation in &report.violations {
-        shown.push_str(&raddle::check::text(&report, violation, true));
+        shown.push_str(&report.text(violation, true));
     }
     shown.push_str(&report.guarantee);
     shown

@@ -1,12 +1,15 @@
 //! A process of one's own for an engine: loom and shuttle may abort, overflow a stack, print what they
 //! like and set the process' panic hook. Here that becomes a clear result, and there is a time limit.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use wait_timeout::ChildExt;
 
 /// Environment variables by which loom and shuttle let themselves be told otherwise.
 const OVERRIDES: [&str; 10] = [
@@ -31,17 +34,32 @@ pub enum Failed {
     /// It took longer than it may.
     #[error("the engine's process did not end within {0} s and was stopped")]
     Time(u64),
+    /// Somebody asked for it to be stopped.
+    #[error("it was interrupted")]
+    Interrupted,
     /// It ended badly: how, and its last words.
     #[error("the engine's process ended with {0}: {1}")]
     Ended(String, String),
 }
 
-/// Runs a program with these arguments, gives it `input` and returns its standard output.
+/// When a child is stopped.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Until {
+    /// After so long.
+    pub limit: Option<Duration>,
+    /// When this is set.
+    pub interrupt: Option<&'static AtomicBool>,
+}
+
+/// Runs a program with these arguments, gives it `input` as a line and returns its standard output.
+///
+/// The child's standard input stays open while this process lives: a child that calls [`request`] ends
+/// with its parent, however that ends.
 ///
 /// # Errors
 ///
 /// Why there is no answer.
-pub fn run(program: &Path, args: &[&str], input: &str, limit: Option<Duration>) -> Result<String, Failed> {
+pub fn run(program: &Path, args: &[&str], input: &str, until: Until) -> Result<String, Failed> {
     let started = |error: std::io::Error| Failed::Start(error.to_string());
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -49,28 +67,20 @@ pub fn run(program: &Path, args: &[&str], input: &str, limit: Option<Duration>) 
         command.env_remove(variable);
     }
     let mut child = command.spawn().map_err(started)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        let input = input.to_owned();
-        // Whoever does not read its input says why in another way.
-        thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    }
+    let stdin = child.stdin.take();
+    let input = format!("{input}\n");
+    // Whoever does not read its input says why in another way. The pipe comes back, to stay open.
+    let stdin = thread::spawn(move || stdin.map(|mut pipe| (pipe.write_all(input.as_bytes()), pipe)));
     let stdout = read(child.stdout.take());
     let stderr = read(child.stderr.take());
-    let begun = Instant::now();
-    let mut pause = Duration::from_millis(1);
-    let status = loop {
-        if let Some(status) = child.try_wait().map_err(started)? {
-            break status;
-        }
-        if let Some(limit) = limit.filter(|limit| begun.elapsed() >= *limit) {
-            // It may have ended just now; then there is nothing to stop.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(Failed::Time(limit.as_secs()));
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
-    };
+    let status = wait(&mut child, until);
+    if status.is_err() {
+        // It may have ended just now; then there is nothing to stop.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    drop(stdin.join());
+    let status = status?;
     let output = stdout.recv().unwrap_or_default();
     if status.success() {
         return Ok(output);
@@ -79,6 +89,44 @@ pub fn run(program: &Path, args: &[&str], input: &str, limit: Option<Duration>) 
     let last = noise.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
     let words: Vec<&str> = last.take(2).collect();
     Err(Failed::Ended(status.to_string(), words.join(" ")))
+}
+
+/// Waits for a child, looking up for an interrupt now and then.
+fn wait(child: &mut Child, until: Until) -> Result<ExitStatus, Failed> {
+    const LOOK: Duration = Duration::from_millis(100);
+    let begun = Instant::now();
+    loop {
+        let left = until.limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+        let slice = left.map_or(LOOK, |left| left.min(LOOK));
+        let status = child.wait_timeout(slice).map_err(|error| Failed::Start(error.to_string()))?;
+        // Ctrl-C reaches the child of a terminal too, and ends it.
+        if until.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Failed::Interrupted);
+        }
+        match (status, left) {
+            (Some(status), _) => return Ok(status),
+            (None, Some(Duration::ZERO)) => {
+                return Err(Failed::Time(until.limit.unwrap_or_default().as_secs()));
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+/// What a process that [`run`] started is asked. From here on it ends when its parent does.
+///
+/// # Errors
+///
+/// Standard input cannot be read.
+pub fn request() -> std::io::Result<String> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    thread::spawn(|| {
+        // Nothing more is said: this returns when the parent is gone.
+        let _ = std::io::stdin().lock().read_to_end(&mut Vec::new());
+        std::process::exit(1);
+    });
+    Ok(line)
 }
 
 /// Reads all of a pipe on a thread of its own, so that neither side waits for the other.
@@ -99,16 +147,26 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, limit: u64) -> Result<String, Failed> {
-        run(Path::new("/bin/sh"), &["-c", script], "in", Some(Duration::from_millis(limit)))
+        let until = Until { limit: Some(Duration::from_millis(limit)), interrupt: None };
+        run(Path::new("/bin/sh"), &["-c", script], "in", until)
     }
 
     #[test]
     fn an_answer_an_abort_and_a_child_that_never_ends() {
-        assert_eq!(shell("cat; echo noise >&2", 10_000).as_deref(), Ok("in"));
+        assert_eq!(shell("head -n 1; echo noise >&2", 10_000).as_deref(), Ok("in\n"));
         let aborted = shell("echo 'thread main panicked' >&2; kill -ABRT $$", 10_000);
         let text = aborted.expect_err("it aborts").to_string();
         assert!(text.contains("signal: 6") && text.contains("panicked"), "{text}");
         assert_eq!(shell("exec sleep 100", 50), Err(Failed::Time(0)));
-        assert!(matches!(run(Path::new("/no/such/program"), &[], "", None), Err(Failed::Start(_))));
+        let missing = run(Path::new("/no/such/program"), &[], "", Until::default());
+        assert!(matches!(missing, Err(Failed::Start(_))));
+    }
+
+    #[test]
+    fn a_child_is_stopped_by_an_interrupt() {
+        static FLAG: AtomicBool = AtomicBool::new(true);
+        let until = Until { limit: None, interrupt: Some(&FLAG) };
+        let stopped = run(Path::new("/bin/sh"), &["-c", "exec sleep 100"], "", until);
+        assert_eq!(stopped, Err(Failed::Interrupted));
     }
 }

@@ -75,6 +75,20 @@ pub enum Scheduler {
 }
 
 impl Scheduler {
+    /// All of them.
+    pub const ALL: [Scheduler; 4] = [Scheduler::Random, Scheduler::Pct, Scheduler::Urw, Scheduler::Dfs];
+
+    /// What it does, in one line.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Scheduler::Random => "Each step is one of those possible, at random",
+            Scheduler::Pct => "Random priorities that change at a few random points (Burckhardt et al.)",
+            Scheduler::Urw => "Random, weighted by how many steps each task still has",
+            Scheduler::Dfs => "All schedules, depth first",
+        }
+    }
+
     /// Its name in options and output.
     #[must_use]
     pub fn name(self) -> &'static str {

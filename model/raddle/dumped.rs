@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::check::{Report, Scenario, Violation, diagram};
+use crate::report::{Report, Violation, diagram};
+use crate::scenario::Scenario;
 use raddle_checker::story::{self, Ending, ReplayError, Scene, Story, Turn};
 
 /// The version of the format; it changes when older readers could misread it.

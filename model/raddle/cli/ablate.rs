@@ -2,36 +2,33 @@
 
 use std::path::PathBuf;
 
-use raddle::ablate::{Ablation, ablate as ablate_one, changes, why_nothing};
-use raddle::check::Options;
+use raddle::Options;
+use raddle::whatif::ablate::{Ablation, ablate as ablate_one, changes, why_nothing};
 use raddle_driver_core::revision::Revision;
 use serde_json::{Value, json};
 
-use super::out::{Out, complain};
-use super::sweep::{Sweep, list};
-use super::{INPUT_ERROR, TableFormat};
+use super::TableFormat;
+use super::inputs::{Exit, scenarios};
+use super::out::Out;
 
 /// Changes each rule of a revision on all scenario files below the paths.
 pub fn ablate(paths: &[PathBuf], name: &str, format: TableFormat, out: &mut Out) -> u8 {
-    let mut sweep = Sweep::default();
+    let mut exit = Exit::default();
     let Some(revision) = Revision::find(name) else {
-        sweep.knows(name);
-        return INPUT_ERROR;
+        exit.knows(name);
+        return exit.code();
     };
     let mut all: Vec<Ablation> = Vec::new();
-    for scenario in sweep.scenarios(paths) {
+    for scenario in scenarios(paths, false, &mut exit) {
         if out.is_gone() {
-            return sweep.code();
+            return exit.code();
         }
         match ablate_one(&scenario, revision, &Options::default()) {
-            Err(error) => {
-                complain(error);
-                sweep.input_error = true;
-            }
+            Err(error) => exit.wrong(error),
             Ok(ablations) => all.extend(ablations),
         }
     }
-    sweep.inconclusive |= all.iter().any(|row| !row.complete);
+    exit.inconclusive |= all.iter().any(|row| !row.complete);
     let mut idle = Vec::new();
     for change in changes(revision) {
         let rows: Vec<&Ablation> = all.iter().filter(|row| row.change == change).collect();
@@ -62,7 +59,7 @@ pub fn ablate(paths: &[PathBuf], name: &str, format: TableFormat, out: &mut Out)
         }
         out.line(format_args!("{} = {} instead of {}:", change.rule, change.instead, change.value));
         for row in rows.iter().filter(telling) {
-            out.line(format_args!("    {}: {}", row.scenario, list(&row.appear)));
+            out.line(format_args!("    {}: {}", row.scenario, row.appear.join(", ")));
         }
     }
     if format == TableFormat::Text && !idle.is_empty() {
@@ -71,5 +68,5 @@ pub fn ablate(paths: &[PathBuf], name: &str, format: TableFormat, out: &mut Out)
             out.line(format_args!("    {change}"));
         }
     }
-    sweep.code()
+    exit.code()
 }

@@ -1,63 +1,35 @@
 //! `raddle check` and the tour.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use raddle::check::{Engine, Options, Report, Scenario, Verdict};
-use raddle::embedded::embedded;
-use raddle::forms::Form;
-use raddle::uses::samples;
-use raddle::why::{Preventer, preventers};
-use raddle_checker::render::thousands;
-use raddle_checker::render::wrapped;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
+use raddle::coverage::samples::samples;
+use raddle::formats::{Document, Extras, summary};
+use raddle::report::diagram;
+use raddle::whatif::why::{Preventer, preventers};
+use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{Limits, Progress};
 use raddle_engines::Scheduler;
-use raddle_probing::scenario::scenario_files;
-use serde_json::{Map, Value, json};
 
 use super::agree::this_program;
 use super::dump::{dump, names};
+use super::embedded::embedded;
+use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
 use super::interrupt;
 use super::out::{Out, complain};
 use super::saving;
 use super::stats::Stats;
-use super::{CheckArgs, EngineArg, Format, INPUT_ERROR, StatsFormat};
+use super::{CheckArgs, StatsFormat};
 
-/// What the rows so far say of the exit code (docs/scenarios.md#exit-codes).
-#[derive(Default)]
-struct Exit {
-    input_error: bool,
-    unexpected: bool,
-    inconclusive: bool,
-}
-
-impl Exit {
-    fn row(&mut self, report: &Report) {
-        if report.verdict == Verdict::Inconclusive && report.sampled && report.as_expected() {
-            // It found nothing that it should not have found, and never says more.
-        } else if report.verdict == Verdict::Inconclusive {
-            self.inconclusive = true;
-        } else if !report.as_expected() {
-            self.unexpected = true;
-        }
-    }
-
-    fn code(&self) -> u8 {
-        match self {
-            Exit { input_error: true, .. } => INPUT_ERROR,
-            Exit { unexpected: true, .. } => 1,
-            Exit { inconclusive: true, .. } => 3,
-            _ => 0,
-        }
-    }
-}
+/// So many states are visited at the most for each value of a rule that `--why` tries.
+const WHY_STATES: usize = 200_000;
 
 /// How loom and shuttle are to explore.
 fn native(args: &CheckArgs) -> raddle_engines::Options {
     let defaults = raddle_engines::Options::default();
-    let samples = args.engine == EngineArg::Shuttle && args.scheduler != Scheduler::Dfs;
+    let samples = args.engine == Engine::Shuttle && args.scheduler != Scheduler::Dfs;
     raddle_engines::Options {
         scheduler: args.scheduler,
         iterations: args.iterations.unwrap_or(if samples { 10_000 } else { defaults.iterations }),
@@ -70,234 +42,191 @@ fn native(args: &CheckArgs) -> raddle_engines::Options {
     }
 }
 
-/// Checks all scenario files below the paths.
-pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
-    let engine = match args.engine {
-        EngineArg::Exhaustive => Engine::Exhaustive,
-        EngineArg::Reference => Engine::Reference,
-        EngineArg::Loom => Engine::Loom,
-        EngineArg::Shuttle => Engine::Shuttle,
-    };
-    let native = native(args);
-    if args.weak_memory && engine != Engine::Loom {
-        complain("raddle: --weak-memory: only loom takes it: --engine loom --weak-memory");
-        return INPUT_ERROR;
+/// What is wrong with the options together.
+fn contradiction(args: &CheckArgs) -> Option<&'static str> {
+    if args.weak_memory && args.engine != Engine::Loom {
+        Some("--weak-memory: only loom takes it: --engine loom --weak-memory")
+    } else if args.timeout.is_some() && args.engine == Engine::Reference {
+        Some("--timeout: the reference search has no limit on time")
+    } else if args.threads == Some(0) {
+        Some("--threads 0: at least one thread is needed")
+    } else {
+        saving::contradiction(args)
     }
-    if args.timeout.is_some() && engine == Engine::Reference {
-        complain("raddle: --timeout: the reference search has no limit on time");
-        return INPUT_ERROR;
-    }
-    let limits = Limits {
+}
+
+fn options(args: &CheckArgs) -> Options {
+    let mut options = Options::default().engine(args.engine).limits(Limits {
         state_limit: args.max_states,
         memory_limit: args.max_memory,
         time_limit: args.timeout,
-        interrupt: (engine == Engine::Exhaustive).then(interrupt::catch),
+        interrupt: (args.engine == Engine::Exhaustive).then(interrupt::catch),
         all_orders: args.all_orders || args.no_reduction,
         no_symmetry: args.no_symmetry || args.no_reduction,
         ..Limits::default()
-    };
-    if !saving::is_possible(args) {
-        return INPUT_ERROR;
-    }
-    let resources = Resources {
+    });
+    options.resources = Resources {
         threads: args.threads.unwrap_or(0),
         compact: args.compact,
         spill: args.spill.clone(),
         saving: None,
     };
-    let revisions = args.revisions.clone();
-    let options = Options { revisions, engine, limits, resources, native, process: this_program() };
-    let mut exit = Exit::default();
-    let mut shown = Shown::default();
-    if args.threads == Some(0) {
-        complain("raddle: --threads 0: at least one thread is needed");
+    options.revisions = args.revisions.clone();
+    options.native = native(args);
+    options.process = this_program();
+    options
+}
+
+/// Checks all scenario files below the paths.
+pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
+    if let Some(problem) = contradiction(args) {
+        complain(format_args!("raddle: {problem}"));
         return INPUT_ERROR;
     }
-    let mut files = Vec::new();
-    for path in &args.paths {
-        match scenario_files(path) {
-            // A slow scenario is checked when it is asked for by name.
-            Ok(found) => files.extend(found.into_iter().map(|file| (!args.slow && *path != file, file))),
-            Err(error) => {
-                complain(error);
-                exit.input_error = true;
-            }
-        }
-    }
-    let dumps = names(files.iter().map(|(_, file)| file.as_path()));
-    for (skip_slow, file) in &files {
+    let options = options(args);
+    let mut run = Run::default();
+    let inputs = files(&args.paths, &mut run.exit);
+    let dumps = names(inputs.iter().map(|input| input.file.as_path()));
+    for input in &inputs {
         if out.is_gone() {
-            return exit.code();
+            return run.exit.code();
         }
         if interrupt::came() {
-            exit.inconclusive = true;
+            run.exit.inconclusive = true;
             break;
         }
-        let input = Input { file, skip_slow: *skip_slow, dump: &dumps[file.as_path()] };
-        check_file(&input, args, &options, out, &mut exit, &mut shown);
+        run.file(input, &dumps[input.file.as_path()], args, &options, out);
     }
-    if args.format == Format::Text && shown.rows + shown.skipped > 1 {
-        summary(&shown, out);
-    }
-    if let Some(form) = form(args.format).filter(|form| form.of_a_run()) {
-        out.text(form.run(&shown.reports, args.full));
-    }
-    if form(args.format).is_some_and(Form::stands_alone) {
-        only_one(&shown);
+    match args.format.document {
+        Document::Row(_) if args.format.name == "text" && run.rows + run.skipped > 1 => run.summary(out),
+        Document::Row(_) => {}
+        Document::Run(write) => {
+            out.text(write(&run.reports, &Extras { full: args.full, ..Extras::default() }))
+        }
+        Document::Violation(_) => run.only_one(),
     }
     if let Some(StatsFormat::Json) = args.stats {
-        shown.stats.print();
+        run.stats.print();
     }
-    exit.code()
+    run.exit.code()
 }
 
-/// A file that is to be checked.
-struct Input<'a> {
-    file: &'a Path,
-    /// Whether to leave it out if it is slow.
-    skip_slow: bool,
-    /// What its dumps are called.
-    dump: &'a str,
-}
-
+/// What was checked so far.
 #[derive(Default)]
-struct Shown {
+struct Run {
+    exit: Exit,
     rows: usize,
     as_expected: usize,
     skipped: usize,
-    /// What a form of a whole run is made of in the end.
+    /// For a document of the whole run.
     reports: Vec<Report>,
-    /// Violations that were met by a form that has one document for each.
+    /// Of a format with one document for each.
     violations: usize,
     stats: Stats,
 }
 
-/// Of a form whose reader takes one document, the first violation was printed. This says so.
-fn only_one(shown: &Shown) {
-    match shown.violations {
-        0 => complain("raddle: nothing is violated, so there is nothing to print in this format"),
-        1 => {}
-        n => complain(format_args!(
-            "raddle: this is the first of {n} violations; --dump DIR writes a file for each"
-        )),
+impl Run {
+    /// Of a format whose reader takes one document, the first violation was printed. This says so.
+    fn only_one(&self) {
+        match self.violations {
+            0 => complain("raddle: nothing is violated, so there is nothing to print in this format"),
+            1 => {}
+            n => complain(format_args!(
+                "raddle: this is the first of {n} violations; --dump DIR writes a file for each"
+            )),
+        }
     }
-}
 
-fn summary(shown: &Shown, out: &mut Out) {
-    let skipped = match shown.skipped {
-        0 => String::new(),
-        n => format!(", {n} slow ones skipped (--slow checks them)"),
-    };
-    out.line(format_args!("{} rows, {} as expected{skipped}", shown.rows, shown.as_expected));
-}
-
-fn check_file(
-    input: &Input<'_>,
-    args: &CheckArgs,
-    options: &Options,
-    out: &mut Out,
-    exit: &mut Exit,
-    shown: &mut Shown,
-) {
-    let scenario = match Scenario::load(input.file) {
-        Ok(scenario) => scenario,
-        Err(errors) => {
-            errors.iter().for_each(complain);
-            exit.input_error = true;
-            return;
-        }
-    };
-    if input.skip_slow && scenario.file().world.environment.slow {
-        shown.skipped += 1;
-        return;
-    }
-    for revision in scenario.revisions(options) {
-        if interrupt::came() {
-            exit.inconclusive = true;
-            return;
-        }
-        let mut options = options.clone();
-        options.resources.saving = saving::saving(args, &scenario, revision);
-        if options.resources.saving.is_some() && shown.rows > 0 {
-            complain("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
-            exit.input_error = true;
-            return;
-        }
-        let bar = progress_bar(&format!("{} {revision}", input.file.display()));
-        let begun = Instant::now();
-        let result = scenario.check_on(revision, &options, |progress| show(&bar, &progress));
-        bar.finish_and_clear();
-        let report = match result {
-            Ok(report) => report,
-            Err(error) => {
-                complain(error);
-                exit.input_error = true;
-                continue;
-            }
+    fn summary(&self, out: &mut Out) {
+        let skipped = match self.skipped {
+            0 => String::new(),
+            n => format!(", {n} slow ones skipped (--slow checks them)"),
         };
-        let time = begun.elapsed();
-        let seconds = args.timing.then_some(time);
-        shown.stats.row(&report, time);
-        exit.row(&report);
-        shown.rows += 1;
-        shown.as_expected += usize::from(report.as_expected());
-        match args.format {
-            Format::Text => text(&report, seconds, args, &why(args, &scenario, &report), out),
-            Format::Json => out.line(json(&report, seconds)),
-            Format::Lkml => lkml(&report, args.full, &why(args, &scenario, &report), out),
-            format => {
-                let form = form(format).filter(|form| form.stands_alone());
-                for (violation, form) in report.violations.iter().filter_map(|v| Some((v, form?))) {
-                    shown.violations += 1;
-                    if shown.violations == 1 {
-                        out.text(form.violation(&report, violation, args.full));
-                    }
-                }
+        out.line(format_args!("{} rows, {} as expected{skipped}", self.rows, self.as_expected));
+    }
+
+    fn file(&mut self, input: &Input, stem: &str, args: &CheckArgs, options: &Options, out: &mut Out) {
+        let scenario = match input.load(args.slow, &mut self.exit) {
+            Loaded::Scenario(scenario) => scenario,
+            Loaded::Slow => {
+                self.skipped += 1;
+                return;
+            }
+            Loaded::Wrong => return,
+        };
+        for revision in scenario.revisions(options) {
+            if interrupt::came() {
+                self.exit.inconclusive = true;
+                return;
+            }
+            let mut options = options.clone();
+            options.resources.saving = saving::saving(args, &scenario, revision);
+            if options.resources.saving.is_some() && self.rows > 0 {
+                self.exit
+                    .wrong("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
+                return;
+            }
+            let begun = Instant::now();
+            match watched(&scenario, revision, &options) {
+                Ok(report) => self.row(&scenario, report, begun, stem, args, out),
+                Err(error) => self.exit.wrong(error),
             }
         }
-        if args.samples > 0 && report.verdict == Verdict::Verified && args.format == Format::Text {
-            sample_runs(&scenario, &report, args, out);
+    }
+
+    fn row(
+        &mut self,
+        scenario: &Scenario,
+        report: Report,
+        begun: Instant,
+        stem: &str,
+        args: &CheckArgs,
+        out: &mut Out,
+    ) {
+        let time = begun.elapsed();
+        self.stats.row(&report, time);
+        self.exit.row(&report);
+        self.rows += 1;
+        self.as_expected += usize::from(report.as_expected());
+        match args.format.document {
+            Document::Row(write) => {
+                let why = why(args, scenario, &report);
+                let extras = Extras { full: args.full, time: args.timing.then_some(time), why };
+                out.text(write(&report, &extras));
+            }
+            Document::Violation(write) => {
+                if let Some(first) = report.violations.first().filter(|_| self.violations == 0) {
+                    out.text(write(&report, first));
+                }
+                self.violations += report.violations.len();
+            }
+            Document::Run(_) => {}
+        }
+        if args.samples > 0 && report.verdict == Verdict::Verified && args.format.name == "text" {
+            sample_runs(scenario, &report, args, out);
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = dump(dir, input.dump, &scenario, &report, args.full)
+            && let Err(error) = dump(dir, stem, scenario, &report, args.full)
         {
-            complain(format_args!("raddle: {}: {error}", dir.display()));
-            exit.input_error = true;
+            self.exit.wrong(format_args!("raddle: {}: {error}", dir.display()));
         }
-        if form(args.format).is_some_and(Form::of_a_run) {
-            shown.reports.push(report);
+        if matches!(args.format.document, Document::Run(_)) {
+            self.reports.push(report);
         }
     }
 }
 
-/// The rendering of a format; text and JSON lines are no renderings of violations.
-fn form(format: Format) -> Option<Form> {
-    match format {
-        Format::Text | Format::Json => None,
-        Format::Lkml => Some(Form::Lkml),
-        Format::Sarif => Some(Form::Sarif),
-        Format::Junit => Some(Form::Junit),
-        Format::Ktap => Some(Form::Ktap),
-        Format::Mermaid => Some(Form::Mermaid),
-        Format::Itf => Some(Form::Itf),
-    }
-}
-
-/// What can be pasted into a mail: every violation, or what was covered.
-fn lkml(report: &Report, full: bool, why: &[Preventer], out: &mut Out) {
-    for violation in &report.violations {
-        out.text(Form::Lkml.violation(report, violation, full));
-        prevented(&violation.id, why, out);
-        out.line("");
-    }
-    if report.violations.is_empty() {
-        let claim = format!("{} on {}, {}", report.title, report.revision, report.scenario);
-        for sentence in [claim, format!("{}.", report.guarantee)] {
-            wrapped(&sentence).iter().for_each(|line| out.line(line));
-        }
-        out.line("");
-    }
+/// Checks a row under a progress bar.
+fn watched(
+    scenario: &Scenario,
+    revision: &str,
+    options: &Options,
+) -> Result<Report, raddle_probing::scenario::InputError> {
+    let bar = progress_bar(&format!("{} {revision}", Path::new(&scenario.file().path).display()));
+    let result = scenario.check_on(revision, options, |progress| show(&bar, &progress));
+    bar.finish_and_clear();
+    result
 }
 
 /// Runs of a verified scenario, so that one sees that something happens in it.
@@ -306,7 +235,7 @@ fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut
         Ok(stories) => {
             for (number, story) in stories.iter().enumerate() {
                 out.line(format_args!("Sample run {} of {}:\n", number + 1, stories.len()));
-                out.line(raddle::check::diagram(story, args.full));
+                out.line(diagram(story, args.full));
             }
         }
         Err(error) => complain(format_args!("raddle: {error}")),
@@ -324,101 +253,24 @@ fn why(args: &CheckArgs, scenario: &Scenario, report: &Report) -> Vec<Preventer>
     })
 }
 
-/// So many states are visited at the most for each value of a rule that `--why` tries.
-const WHY_STATES: usize = 200_000;
-
-fn prevented(id: &str, why: &[Preventer], out: &mut Out) {
-    let mine: Vec<&Preventer> = why.iter().filter(|one| one.prevents.iter().any(|it| it == id)).collect();
-    if !mine.is_empty() {
-        out.line("");
-        out.line("Rules that prevent it, each changed alone on this revision:");
-    }
-    for one in mine {
-        wrapped(&format!("* {}", one.sentence())).iter().for_each(|line| out.line(line));
-    }
-}
-
-fn json(report: &Report, seconds: Option<Duration>) -> Value {
-    let mut object = Map::new();
-    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
-    put("scenario", json!(report.scenario));
-    put("revision", json!(report.revision));
-    put("engine", json!(report.engine.name()));
-    put("verdict", json!(report.verdict));
-    put("hazards", json!(report.hazards()));
-    put("expected", json!(report.expected));
-    put("as_expected", json!(report.as_expected()));
-    put("states", json!(report.states));
-    put("transitions", json!(report.transitions));
-    put("guarantee", json!(report.guarantee));
-    if let Some(seconds) = seconds {
-        put("seconds", json!(seconds.as_secs_f64()));
-        put("peak_memory_bytes", json!(report.bytes));
-    }
-    Value::Object(object)
-}
-
-/// One line a row.
-fn row(report: &Report) -> String {
-    let verdict = match report.verdict {
-        Verdict::Verified => "verified".to_owned(),
-        Verdict::Violated => format!("violated: {}", report.hazards().join(", ")),
-        Verdict::Inconclusive if report.sampled => "no hazard found".to_owned(),
-        Verdict::Inconclusive => "inconclusive".to_owned(),
-    };
-    let expected = match (report.as_expected(), &report.expected) {
-        (true, _) => String::new(),
-        (false, None) => " -- UNEXPECTED".to_owned(),
-        (false, Some(ids)) if ids.is_empty() => " -- UNEXPECTED, should be verified".to_owned(),
-        (false, Some(ids)) => format!(" -- UNEXPECTED, should be {}", ids.join(", ")),
-    };
-    format!("{} on {}: {verdict}{expected}", report.scenario, report.revision)
-}
-
-fn text(report: &Report, seconds: Option<Duration>, args: &CheckArgs, why: &[Preventer], out: &mut Out) {
-    out.line(row(report));
-    if report.violations.is_empty() {
-        out.line(format_args!("    {}", report.guarantee));
-    }
-    if let Some(seconds) = seconds {
-        let bytes = thousands(report.bytes);
-        out.line(format_args!("    {:.3} s, {bytes} bytes for states", seconds.as_secs_f64()));
-    }
-    for violation in &report.violations {
-        out.line("");
-        out.line(raddle::check::text(report, violation, args.full).trim_end());
-        prevented(&violation.id, why, out);
-        out.line("");
-    }
-    out.line("");
-}
-
 /// Checks the scenarios that are built in, one line each.
 pub fn tour(out: &mut Out) -> u8 {
     let mut exit = Exit::default();
     let options = Options::default();
     for (path, source) in embedded() {
-        let scenario = match Scenario::parse(&path, source) {
-            Ok(scenario) => scenario,
-            Err(errors) => unreachable!("internal: a built-in scenario is wrong: {}", errors[0]),
-        };
-        if scenario.file().world.environment.slow {
+        let scenario = Scenario::parse(&path, source)
+            .unwrap_or_else(|errors| unreachable!("internal: a built-in scenario is wrong: {errors}"));
+        if is_slow(&scenario) {
             continue;
         }
         for revision in scenario.revisions(&options) {
-            let bar = progress_bar(&format!("{path} {revision}"));
-            let report = scenario.check_on(revision, &options, |progress| show(&bar, &progress));
-            bar.finish_and_clear();
-            match report {
+            match watched(&scenario, revision, &options) {
                 Ok(report) => {
                     exit.row(&report);
-                    out.line(row(&report));
+                    out.line(summary(&report));
                     out.flush();
                 }
-                Err(error) => {
-                    complain(error);
-                    exit.input_error = true;
-                }
+                Err(error) => exit.wrong(error),
             }
             if out.is_gone() {
                 return exit.code();
@@ -439,22 +291,22 @@ fn progress_bar(what: &str) -> ProgressBar {
     bar
 }
 
-/// What is left is estimated from the states that wait to be expanded, as if no more were found: it is
-/// less than it will be.
+/// The time left is a lower bound: it is estimated from the frontier, as if no more states were found.
 fn show(bar: &ProgressBar, progress: &Progress) {
     let elapsed = bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
     let expanded = progress.states.saturating_sub(progress.frontier).max(1) as f64;
     let left = elapsed * progress.frontier as f64 / expanded;
-    let (states, frontier) = (thousands(progress.states), thousands(progress.frontier));
-    let speed = thousands((progress.states as f64 / elapsed) as usize);
-    let bytes = thousands(progress.bytes);
+    let count = |n: usize| HumanCount(n as u64);
     let depth = match progress.depth {
         0 => String::new(),
         depth => format!("depth {depth}, "),
     };
     bar.set_message(format!(
-        "{states} states, {speed} states/s, {frontier} to expand, {depth}{bytes} bytes, \
-         estimated to take at least {left:.0} s more"
+        "{} states, {} states/s, {} to expand, {depth}{}, at least {left:.0} s left",
+        count(progress.states),
+        count((progress.states as f64 / elapsed) as usize),
+        count(progress.frontier),
+        HumanBytes(progress.bytes as u64),
     ));
     bar.tick();
 }

@@ -2,32 +2,29 @@
 
 use std::path::PathBuf;
 
-use raddle::check::Options;
-use raddle::compare::{Comparison, compare as compare_one};
+use raddle::Options;
+use raddle::whatif::compare::{Comparison, compare as compare_one};
 use serde_json::{Value, json};
 
-use super::out::{Out, complain};
-use super::sweep::{Sweep, list};
-use super::{INPUT_ERROR, TableFormat};
+use super::TableFormat;
+use super::inputs::{Exit, scenarios};
+use super::out::Out;
 
 /// Compares two revisions on all scenario files below the paths.
 pub fn compare(paths: &[PathBuf], from: &str, to: &str, format: TableFormat, out: &mut Out) -> u8 {
-    let mut sweep = Sweep::default();
-    if !sweep.knows(from) || !sweep.knows(to) {
-        return INPUT_ERROR;
+    let mut exit = Exit::default();
+    if !exit.knows(from) || !exit.knows(to) {
+        return exit.code();
     }
     let (mut rows, mut changed) = (0, 0);
-    for scenario in sweep.scenarios(paths) {
+    for scenario in scenarios(paths, false, &mut exit) {
         if out.is_gone() {
             break;
         }
         match compare_one(&scenario, from, to, &Options::default()) {
-            Err(error) => {
-                complain(error);
-                sweep.input_error = true;
-            }
+            Err(error) => exit.wrong(error),
             Ok(row) => {
-                sweep.inconclusive |= !row.complete;
+                exit.inconclusive |= !row.complete;
                 rows += 1;
                 changed += usize::from(!row.gone.is_empty() || !row.new.is_empty());
                 match format {
@@ -41,7 +38,7 @@ pub fn compare(paths: &[PathBuf], from: &str, to: &str, format: TableFormat, out
     if format == TableFormat::Text {
         out.line(format_args!("{from} -> {to}: {rows} scenarios, {changed} of them differ"));
     }
-    sweep.code()
+    exit.code()
 }
 
 fn text(row: &Comparison, out: &mut Out) {
@@ -55,7 +52,7 @@ fn text(row: &Comparison, out: &mut Out) {
     out.line(format_args!("{}{cut}", row.scenario));
     for (word, ids) in [("gone", &row.gone), ("kept", &row.kept), ("new", &row.new)] {
         if !ids.is_empty() {
-            out.line(format_args!("    {word:<5}{}", list(ids)));
+            out.line(format_args!("    {word:<5}{}", ids.join(", ")));
         }
     }
 }

@@ -5,13 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
-use raddle::check::{Report, Scenario};
 use raddle::dumped::DumpedTrace;
-use raddle::forms::Form;
-use raddle::witness;
+use raddle::engine;
+use raddle::formats::FORMATS;
+use raddle::{Options, Report, Scenario};
 
-use super::INPUT_ERROR;
 use super::agree::this_program;
+use super::inputs::INPUT_ERROR;
 use super::out::{Out, complain};
 
 /// What the dumps of each file of a run are called: its stem, and if several share that, before it the
@@ -47,13 +47,13 @@ fn name(place: &Path, directories: usize) -> String {
     above.fold(stem, |name, directory| format!("{}-{name}", directory.to_string_lossy()))
 }
 
-/// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the rendering's ending.
+/// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the format's ending.
 pub fn dump(dir: &Path, stem: &str, scenario: &Scenario, report: &Report, full: bool) -> io::Result<()> {
     fs::create_dir_all(dir)?;
     for violation in &report.violations {
         let name = |ending: &str| dir.join(format!("{stem}.{}.{}.{ending}", report.revision, violation.id));
-        for form in Form::ALL {
-            fs::write(name(form.ending()), form.violation(report, violation, full))?;
+        for (format, ending) in FORMATS.iter().filter_map(|format| Some((format, format.ending?))) {
+            fs::write(name(ending), format.violation(report, violation, full))?;
         }
         let trace = DumpedTrace::new(scenario, report, violation);
         let json = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
@@ -106,7 +106,9 @@ fn follow(trace: &DumpedTrace) -> Result<(bool, String), String> {
         return Err("the set-up raises the hazard, and it has no schedule to follow".to_owned());
     }
     let scenario = Scenario::parse(&trace.scenario, &trace.text).map_err(|errors| errors[0].to_string())?;
-    let result = witness::follow(&scenario, &trace.revision, &trace.schedule, this_program().as_ref())?;
+    let mut options = Options::default();
+    options.process = this_program();
+    let result = engine::follow(&scenario, &trace.revision, &trace.schedule, &options)?;
     let shows = result.hazards().contains(&trace.hazard.as_str());
     let (hazard, revision, steps) = (&trace.hazard, &trace.revision, trace.schedule.len());
     let word = if shows { "shows" } else { "does not show" };

@@ -3,15 +3,16 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use raddle::embedded::embedded;
 use raddle_driver_core::revision::REVISIONS;
 use raddle_driver_core::rules::{RULES, Rules};
 use raddle_probing::call::{CALLS, RETURN};
 use raddle_probing::properties::HAZARDS;
 use raddle_probing::scenario::template;
 
+use super::What;
+use super::embedded::embedded;
+use super::inputs::INPUT_ERROR;
 use super::out::{Out, complain};
-use super::{INPUT_ERROR, What};
 
 /// Prints one table.
 pub fn list(what: What, out: &mut Out) -> u8 {
@@ -28,7 +29,7 @@ pub fn list(what: What, out: &mut Out) -> u8 {
         }
         What::Scenarios => {
             for (path, text) in embedded() {
-                let title = raddle::check::Scenario::parse(&path, text).map(|s| s.file().title.clone());
+                let title = raddle::Scenario::parse(&path, text).map(|s| s.file().title.clone());
                 out.line(format_args!("{path:<50} {}", title.unwrap_or_default()));
             }
         }

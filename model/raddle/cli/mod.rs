@@ -1,26 +1,31 @@
-//! The commands.
+//! The command line: one module for each command, and what they share.
 
 mod ablate;
 mod agree;
 mod check;
 mod compare;
+mod coverage;
 mod dump;
+mod embedded;
+mod inputs;
 mod interrupt;
 mod list;
 mod out;
 mod saving;
 mod stats;
 mod step;
-mod sweep;
-mod uses;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
+use inputs::INPUT_ERROR;
 use out::{Out, complain};
+use raddle::Engine;
+use raddle::formats::{FORMATS, Format};
 use raddle_engines::Scheduler;
 
 /// A deterministic model checker for probe races in the Linux driver core.
@@ -36,23 +41,23 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check scenarios: explore every interleaving and print a verdict and, if it goes wrong, a diagram
-    Check(CheckArgs),
-    /// Re-run a dumped trace step by step and say whether it still shows its hazard
+    /// Check scenarios: explore every interleaving, print a verdict and a diagram of each violation
+    Check(Box<CheckArgs>),
+    /// Replay a dumped trace: does it still show its hazard?
     Replay {
         /// A trace dumped by `check --dump`
         trace: PathBuf,
-        /// Step through it: commands come from standard input, a line each
+        /// Step through the trace by commands on standard input, one a line
         #[arg(long)]
         step: bool,
-        /// Where to re-run it: step by step, or on shuttle's threads
+        /// What executes the trace
         #[arg(long, value_enum, default_value = "steps")]
         engine: ReplayArg,
     },
-    /// Run every engine on the same scenarios; a difference between what they find is an error
+    /// Run every engine on the same scenarios and compare what they find
     Agree(AgreeArgs),
     /// Run an engine for another process of raddle
-    #[command(name = raddle::witness::COMMAND, hide = true)]
+    #[command(name = raddle::engine::COMMAND, hide = true)]
     RunEngine,
     /// Compare two revisions: which hazards a patch removes, keeps and brings
     Compare {
@@ -65,11 +70,11 @@ enum Command {
         /// The revision after
         #[arg(long, value_name = "R2")]
         to: String,
-        /// How to print results
+        /// Output format
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
-    /// Change each rule of a revision in turn: which hazards does it prevent?
+    /// Change each rule of a revision in turn: which hazards does the rule prevent?
     Ablate {
         /// Scenario files, or directories of them
         #[arg(required = true)]
@@ -77,24 +82,24 @@ enum Command {
         /// The revision
         #[arg(long, value_name = "R")]
         revision: String,
-        /// How to print results
+        /// Output format
         #[arg(long, value_enum, default_value = "text")]
         format: TableFormat,
     },
     /// Print a graph as DOT: a function's automaton, a scenario's lock order, its states
     Graph(GraphArgs),
-    /// Say which steps a scenario never took, and which of its calls never met a contender
+    /// List the steps that a scenario never takes, and its calls that never conflict with another task
     Coverage(CoverageArgs),
-    /// Write one HTML page about a run, to step through its violations; it needs no network
+    /// Write a self-contained HTML page of verdicts and violations to step through
     Report(ReportArgs),
-    /// Print a script that completes raddle's arguments in a shell
+    /// Print a shell completion script
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
     },
     /// Print raddle's manual page
     Man,
-    /// List what raddle knows
+    /// List revisions, rules, hazards, calls or scenarios
     List {
         /// What to list
         what: What,
@@ -111,13 +116,13 @@ enum Command {
 enum What {
     /// Revisions of the driver core
     Revisions,
-    /// Rules, with their values by revision
+    /// Rules of the driver core, with their values by revision
     Rules,
     /// Hazards
     Hazards,
-    /// Calls of scenario files
+    /// Calls that scenario files can make
     Calls,
-    /// The scenarios that are built in
+    /// Built-in scenarios
     Scenarios,
 }
 
@@ -126,16 +131,16 @@ struct CheckArgs {
     /// Scenario files, or directories of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Check this revision instead of those that the scenario lists (may be repeated)
+    /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
-    /// Which engine explores the scenario
-    #[arg(long, value_enum, default_value = "exhaustive")]
-    engine: EngineArg,
-    /// How to print results
-    #[arg(long, value_enum, default_value = "text")]
+    /// The engine
+    #[arg(long, value_name = "NAME", default_value = "exhaustive", value_parser = engines())]
+    engine: Engine,
+    /// Output format
+    #[arg(long, value_name = "FORMAT", default_value = "text", value_parser = formats())]
     format: Format,
-    /// Write each violation's trace into this directory, in all renderings
+    /// Write the trace of each violation into this directory, in all formats
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
     /// Stop after this many states
@@ -147,70 +152,70 @@ struct CheckArgs {
     /// Stop each row after this many seconds and say what was covered
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
-    /// How many threads search; the results do not depend on it
+    /// Search threads; results do not depend on their number
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Keep only a hash of each state: less memory, and a small probability that a state is missed
+    /// Hash compaction: store a hash of each state. Saves memory; a state may be missed, with a small probability that is reported
     #[arg(long)]
     compact: bool,
-    /// Keep states that are too many for --max-memory in files in this directory
+    /// Store states beyond --max-memory in files in this directory
     #[arg(long, value_name = "DIR")]
     spill: Option<PathBuf>,
-    /// Save the search into this file now and then, on interruption and at the end (for one row)
+    /// Save the search in this file periodically, when interrupted, and at the end (one row only)
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// How many seconds between saves
+    /// Seconds between saves
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "checkpoint")]
     checkpoint_every: Option<Duration>,
-    /// Go on with the search that was saved in this file, and save there unless --checkpoint says where
+    /// Resume the search that was saved in this file, and save it there again unless --checkpoint is given
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Explore all orders of steps, also of those that commute
+    /// Disable partial-order reduction
     #[arg(long)]
     all_orders: bool,
-    /// Do not take states for each other that differ only in which of several things that are alike is which
+    /// Disable symmetry reduction
     #[arg(long)]
     no_symmetry: bool,
-    /// Visit every state: --all-orders and --no-symmetry
+    /// Disable both reductions: --all-orders --no-symmetry
     #[arg(long)]
     no_reduction: bool,
-    /// How shuttle chooses schedules: random, pct, urw or dfs
-    #[arg(long, value_name = "NAME", default_value = "pct", value_parser = scheduler)]
+    /// Scheduler of shuttle [default: pct]
+    #[arg(long, value_name = "NAME", default_value = "pct", value_parser = schedulers())]
     scheduler: Scheduler,
-    /// How many executions loom or shuttle may make (shuttle's samples: 10000 unless given)
+    /// Executions of loom or shuttle at most [default: 10000 if shuttle samples, else 10000000]
     #[arg(long, value_name = "N", value_parser = positive)]
     iterations: Option<usize>,
-    /// The seed of shuttle's random choices
+    /// Seed of shuttle's random choices [default: 1]
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// The depth of shuttle's pct: how many orderings it is to get right at once
+    /// Bug depth of PCT: ordering constraints that the bug needs [default: 3]
     #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
     depth: usize,
-    /// How often loom may switch away from a task that could go on
+    /// Bound on preemptions per execution under loom
     #[arg(long, value_name = "N")]
     preemptions: Option<usize>,
     /// How many seconds loom or shuttle may take
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     engine_time: Option<Duration>,
-    /// An experiment, with loom only: loads of marked fields may be stale. loom may miss and may invent outcomes
+    /// An experiment, with loom only: loads of marked fields may return stale values. loom may miss and may invent outcomes
     #[arg(long)]
     weak_memory: bool,
-    /// Add seconds and memory to the output
+    /// Print time and memory of each row
     #[arg(long)]
     timing: bool,
-    /// At the end, say on standard error what the searches did
+    /// Print statistics of the searches on standard error at the end
     #[arg(long, value_enum, value_name = "FORMAT")]
     stats: Option<StatsFormat>,
-    /// Also check scenarios that are marked slow
+    /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
     /// Show every step of a counterexample
     #[arg(long)]
     full: bool,
-    /// Show so many runs of a scenario that is verified
+    /// Print this many sample runs of a verified scenario
     #[arg(long, value_name = "N", default_value = "0")]
     samples: usize,
-    /// Say which rules of the revision would have prevented each hazard: one more check for each rule
+    /// Name the rules that would prevent each hazard, or that protect a verified scenario: one more check per rule
     #[arg(long)]
     why: bool,
 }
@@ -220,13 +225,13 @@ struct AgreeArgs {
     /// Scenario files, or directories of them
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// Compare on this revision instead of those that the scenario lists (may be repeated)
+    /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
-    /// How many schedules each sampling engine draws
+    /// Schedules that each sampling engine draws
     #[arg(long, value_name = "N", default_value = "1000")]
     iterations: usize,
-    /// The seed of random choices
+    /// Seed of random choices
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
     /// How many seconds each engine may take
@@ -235,45 +240,45 @@ struct AgreeArgs {
     /// Stop the searches after this many states
     #[arg(long, value_name = "N")]
     max_states: Option<usize>,
-    /// Also compare on scenarios that are marked slow
+    /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
 }
 
 #[derive(Args)]
 struct GraphArgs {
-    /// The modelled function whose automaton is printed
+    /// Print the automaton of this kernel function
     #[arg(required_unless_present_any = ["locks", "states"])]
     function: Option<String>,
-    /// The revision; otherwise the first that the scenario lists
+    /// The revision [default: the first that the scenario lists]
     #[arg(long, value_name = "R")]
     revision: Option<String>,
-    /// The scenario that calls the function; otherwise the first built-in one that does
+    /// A scenario that calls the function [default: the first built-in one that does]
     #[arg(long, value_name = "FILE")]
     scenario: Option<PathBuf>,
-    /// Print the order in which this scenario's tasks take mutexes
+    /// Print the lock order graph of this scenario
     #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["function", "states"])]
     locks: Option<PathBuf>,
-    /// Print all states of this small scenario, the counterexample marked
+    /// Print all states of this small scenario, with the counterexample marked
     #[arg(long, value_name = "SCENARIO", conflicts_with = "function")]
     states: Option<PathBuf>,
-    /// Explore so many states at the most
+    /// Stop after this many states
     #[arg(long, value_name = "N")]
     max_states: Option<usize>,
 }
 
 #[derive(Args)]
 struct CoverageArgs {
-    /// Scenario files, or directories of them; a step is missed if another of them takes it
+    /// Scenario files, or directories of them; a step counts as missed if another of them takes it
     #[arg(required = true)]
     paths: Vec<PathBuf>,
-    /// This revision instead of those that the scenario lists (may be repeated)
+    /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
-    /// Explore so many states of each at the most
+    /// Stop each exploration after this many states
     #[arg(long, value_name = "N", default_value = "200000")]
     max_states: usize,
-    /// Also scenarios that are marked slow
+    /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
 }
@@ -286,10 +291,10 @@ struct ReportArgs {
     /// The directory that the page, index.html, is written into
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// This revision instead of those that the scenario lists (may be repeated)
+    /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
-    /// Also scenarios that are marked slow
+    /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
 }
@@ -300,11 +305,27 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// Parses one of shuttle's schedulers.
-fn scheduler(text: &str) -> Result<Scheduler, String> {
-    let all = [Scheduler::Random, Scheduler::Pct, Scheduler::Urw, Scheduler::Dfs];
-    let found = all.into_iter().find(|scheduler| scheduler.name() == text);
-    found.ok_or_else(|| "expected random, pct, urw or dfs".to_owned())
+/// Parses one of a table's rows by its name.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    all: &'static [T],
+    name: fn(&T) -> &'static str,
+    about: fn(&T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    let values = all.iter().map(move |one| PossibleValue::new(name(one)).help(about(one)));
+    PossibleValuesParser::new(values)
+        .map(move |word| *all.iter().find(|one| name(one) == word).expect("internal: clap knows the names"))
+}
+
+fn formats() -> impl TypedValueParser<Value = Format> {
+    one_of(FORMATS, |format| format.name, |format| format.about)
+}
+
+fn engines() -> impl TypedValueParser<Value = Engine> {
+    one_of(&Engine::ALL, |engine| engine.name(), |engine| engine.about())
+}
+
+fn schedulers() -> impl TypedValueParser<Value = Scheduler> {
+    one_of(&Scheduler::ALL, |scheduler| scheduler.name(), |scheduler| scheduler.about())
 }
 
 /// Parses a number from 1.
@@ -322,43 +343,11 @@ enum ReplayArg {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum EngineArg {
-    /// The default search
-    Exhaustive,
-    /// The plain breadth-first search that every other one must agree with
-    Reference,
-    /// loom: the model on its threads, exhaustive for up to 4 tasks and workers
-    Loom,
-    /// shuttle: the model on its threads, schedules drawn at random
-    Shuttle,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum TableFormat {
     /// For people
     Text,
     /// One JSON object a line
     Json,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// One JSON object a line
-    Json,
-    /// To paste into a mail: claim, diagram, how to reproduce, what was covered; 75 columns, ASCII
-    Lkml,
-    /// SARIF 2.1.0, one log for the whole run
-    Sarif,
-    /// JUnit XML, one document for the whole run
-    Junit,
-    /// KTAP, the kernel's test output
-    Ktap,
-    /// Mermaid sequence diagrams, one for each violation
-    Mermaid,
-    /// ITF JSON, one trace for each violation
-    Itf,
 }
 
 /// How to print what the searches did.
@@ -383,9 +372,6 @@ fn size(text: &str) -> Result<usize, String> {
         digits.parse().map_err(|_| "expected a number and a unit, such as 512M".to_owned())?;
     number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
 }
-
-/// Something the user gave is wrong (docs/scenarios.md#exit-codes, 2).
-const INPUT_ERROR: u8 = 2;
 
 /// Prints the manual page: raddle's, then that of each command.
 fn man(out: &mut Out) -> u8 {
@@ -474,9 +460,9 @@ pub fn main() -> ExitCode {
         Some(Command::Replay { trace, step: false, engine }) => {
             dump::replay(&trace, engine == ReplayArg::Shuttle, &mut out)
         }
-        Some(Command::Graph(args)) => uses::graph(&args, &mut out),
-        Some(Command::Coverage(args)) => uses::cover(&args, &mut out),
-        Some(Command::Report(args)) => uses::report(&args, &mut out),
+        Some(Command::Graph(args)) => coverage::graph(&args, &mut out),
+        Some(Command::Coverage(args)) => coverage::cover(&args, &mut out),
+        Some(Command::Report(args)) => coverage::report(&args, &mut out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "raddle", &mut script);

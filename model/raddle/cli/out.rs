@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
-use super::INPUT_ERROR;
+use super::inputs::INPUT_ERROR;
 
 /// Standard output, and the first error that writing to it gave.
 pub struct Out {

@@ -2,27 +2,24 @@
 
 use std::time::Duration;
 
-use raddle::check::Scenario;
+use raddle::Scenario;
 use raddle_checker::search::reduced::resources::Saving;
 
 use super::CheckArgs;
-use super::out::complain;
 
-/// Whether the options go together; says what does not.
-pub fn is_possible(args: &CheckArgs) -> bool {
+/// What is wrong with the options together.
+pub fn contradiction(args: &CheckArgs) -> Option<&'static str> {
     let saves = args.checkpoint.is_some() || args.resume.is_some();
     let whole = args.no_reduction || args.all_orders && args.no_symmetry;
-    let problem = if saves && whole {
-        "--checkpoint: only the reduced search is saved; leave out --no-reduction"
+    if saves && whole {
+        Some("--checkpoint: only the reduced search is saved; leave out --no-reduction")
     } else if args.spill.is_some() && args.max_memory.is_none() {
-        "--spill: say with --max-memory how much may stay in memory"
+        Some("--spill: say with --max-memory how much may stay in memory")
     } else if args.spill.is_some() && args.compact {
-        "--spill: hashes alone are not spilled; leave out --compact"
+        Some("--spill: hashes alone are not spilled; leave out --compact")
     } else {
-        return true;
-    };
-    complain(format_args!("raddle: {problem}"));
-    false
+        None
+    }
 }
 
 /// How the search of a row is saved, if it is.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use raddle::check::Report;
+use raddle::Report;
 use serde_json::json;
 
 use super::out::complain;

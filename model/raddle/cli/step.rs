@@ -8,7 +8,7 @@ use raddle::dumped::{DumpedTrace, Replayed};
 use raddle_checker::render::step_words;
 use raddle_checker::story::Scene;
 
-use super::INPUT_ERROR;
+use super::inputs::INPUT_ERROR;
 use super::out::{Out, complain};
 
 const HELP: &str = "\

@@ -3,16 +3,14 @@
 //!
 //! All that the script shows is data of the page; without the script the diagrams remain.
 
-use std::fmt::Write as _;
-
 use indexmap::{IndexMap, IndexSet};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
-use crate::check::{Report, Scenario, Violation, diagram};
+use crate::coverage::function_steps;
 use crate::dumped::DumpedTrace;
-use crate::embedded::source_line;
-use crate::forms::row;
-use crate::uses::function_steps;
+use crate::report::{Report, Violation, diagram};
+use crate::scenario::Scenario;
 use raddle_checker::render::{explain, step_words};
 use raddle_checker::story::Scene;
 
@@ -22,22 +20,26 @@ const SCRIPT: &str = include_str!("script.js");
 /// So many states of a scenario are explored for the automata of its functions.
 const AUTOMATON_STATES: usize = 50_000;
 
+/// Gives a line of the model's source by its place.
+type SourceLine<'s> = &'s dyn Fn(&str) -> Option<&'static str>;
+
 /// The steps of each function, by its name: where each is, and what it does.
 type Functions = IndexMap<String, IndexSet<(String, String)>>;
 
-/// The page of a run.
+/// The page of a run; `source_line` gives a line of the model's source by its place, such as
+/// `model/driver_core/dd.rs:12`.
 ///
 /// # Errors
 ///
 /// A trace that was just found cannot be replayed: our own mistake, or a scenario that changed.
-pub fn page(checked: &[(Scenario, Report)]) -> Result<String, String> {
-    let mut sections = String::new();
+pub fn page(checked: &[(Scenario, Report)], source_line: SourceLine<'_>) -> Result<String, String> {
+    let mut sections = Vec::new();
     let mut violations = Vec::new();
     let mut functions = Functions::new();
     for (scenario, report) in checked {
         for violation in &report.violations {
-            violations.push(violation_data(scenario, report, violation)?);
-            sections.push_str(&section(violations.len(), report, violation));
+            violations.push(violation_data(scenario, report, violation, source_line)?);
+            sections.push(section(violations.len(), report, violation));
         }
         // After a set-up that goes wrong nothing was explored: of its functions only its own steps are known.
         let in_set_up = report.violations.iter().filter(|violation| violation.in_set_up);
@@ -55,89 +57,117 @@ pub fn page(checked: &[(Scenario, Report)]) -> Result<String, String> {
     let data = json!({ "violations": violations, "functions": functions }).to_string();
     // Nothing in a script's data may look like the end of the script.
     let data = data.replace('<', "\\u003c");
-    Ok(format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>raddle: {} rows</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <h1>raddle</h1>\n{}{sections}</main>\n\
-         <script type=\"application/json\" id=\"data\">{data}</script>\n<script>\n{SCRIPT}</script>\n\
-         </body>\n</html>\n",
-        checked.len(),
-        verdicts(checked)
-    ))
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "raddle: " (checked.len()) " rows" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { "raddle" }
+                    (verdicts(checked))
+                    @for section in &sections { (section) }
+                }
+                script type="application/json" id="data" { (PreEscaped(data)) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    Ok(page.into_string() + "\n")
 }
 
-fn verdicts(checked: &[(Scenario, Report)]) -> String {
-    let mut out = "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Verdicts\"><table>\n\
-                   <caption>Verdicts</caption>\n<thead><tr>"
-        .to_owned();
-    for head in ["scenario", "revision", "verdict", "as expected", "covered"] {
-        put(&mut out, &format!("<th scope=\"col\">{head}</th>"));
-    }
-    out.push_str("</tr></thead>\n<tbody>\n");
+fn verdicts(checked: &[(Scenario, Report)]) -> Markup {
     let mut number = 0;
-    for (_, report) in checked {
-        let row = row(report, false);
-        let links: Vec<String> = report
-            .violations
-            .iter()
-            .map(|violation| {
-                number += 1;
-                format!("<a href=\"#v{number}\">{}</a>", escaped(&violation.id))
-            })
-            .collect();
-        let verdict =
-            if links.is_empty() { row.verdict } else { format!("{}: {}", row.verdict, links.join(", ")) };
-        put(
-            &mut out,
-            &format!(
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{verdict}</td><td>{}</td><td>{}</td></tr>\n",
-                escaped(&row.scenario),
-                escaped(&row.revision),
-                if row.as_expected { "yes" } else { "<span class=\"bad\">no</span>" },
-                escaped(&row.guarantee)
-            ),
-        );
+    let mut link = || {
+        number += 1;
+        format!("#v{number}")
+    };
+    html! {
+        div .wide tabindex="0" role="region" aria-label="Verdicts" {
+            table {
+                caption { "Verdicts" }
+                thead { tr {
+                    @for head in ["scenario", "revision", "verdict", "as expected", "covered"] {
+                        th scope="col" { (head) }
+                    }
+                } }
+                tbody {
+                    @for (_, report) in checked {
+                        tr {
+                            th scope="row" { (report.scenario) }
+                            td { (report.revision) }
+                            td {
+                                (report.verdict.name())
+                                @for (place, violation) in report.violations.iter().enumerate() {
+                                    @if place == 0 { ": " } @else { ", " }
+                                    a href=(link()) { (violation.id) }
+                                }
+                            }
+                            td { @if report.as_expected() { "yes" } @else { span .bad { "no" } } }
+                            td { (report.guarantee) }
+                        }
+                    }
+                }
+            }
+        }
     }
-    out.push_str("</tbody></table></div>\n");
-    out
 }
 
-fn section(number: usize, report: &Report, violation: &Violation) -> String {
+fn section(number: usize, report: &Report, violation: &Violation) -> Markup {
     let hazard = violation.story.hazard.as_ref().map_or("", |hazard| hazard.text.as_str());
-    let mut out = format!(
-        "<section class=\"violation\" id=\"v{number}\" aria-labelledby=\"h{number}\">\n\
-         <h2 id=\"h{number}\">{} on {}</h2>\n<p>{}: {}</p>\n<p class=\"bad\">{}.</p>\n<p>{}</p>\n\
-         <details open><summary>Diagram</summary><div class=\"wide\" tabindex=\"0\" role=\"region\" \
-         aria-label=\"Diagram\"><pre>{}</pre></div></details>\n",
-        escaped(&violation.id),
-        escaped(&report.revision),
-        escaped(&report.scenario),
-        escaped(&report.title),
-        escaped(hazard),
-        escaped(&explain(&violation.story)),
-        escaped(&diagram(&violation.story, false)),
-    );
-    put(
-        &mut out,
-        "<h3>Step by step</h3>\n<p>Arrow keys, Home and End move while the focus is here.</p>\n\
-         <p><button type=\"button\" class=\"back\">Back</button> \
-         <button type=\"button\" class=\"next\">Next</button></p>\n\
-         <p aria-live=\"polite\"></p>\n<div class=\"stepper\">\n\
-         <div><div class=\"lanes\" tabindex=\"0\" role=\"region\" aria-label=\"Tasks\"></div></div>\n\
-         <div><h4>Where</h4><p class=\"place\"></p><pre class=\"source\"></pre>\n\
-         <h4>Mutexes</h4><ul class=\"locks\"></ul>\n\
-         <h4>Tasks from here</h4><ul class=\"ready\"></ul>\n\
-         <details open><summary>Memory</summary><table><thead><tr><th scope=\"col\">cell</th>\
-         <th scope=\"col\">value</th></tr></thead><tbody class=\"memory\"></tbody></table></details>\n\
-         <details><summary>All steps of this function</summary><ul class=\"automaton\"></ul></details>\n\
-         </div></div>\n",
-    );
-    out.push_str("</section>\n");
-    out
+    html! {
+        section .violation id={ "v" (number) } aria-labelledby={ "h" (number) } {
+            h2 id={ "h" (number) } { (violation.id) " on " (report.revision) }
+            p { (report.scenario) ": " (report.title) }
+            p .bad { (hazard) "." }
+            p { (explain(&violation.story)) }
+            details open {
+                summary { "Diagram" }
+                div .wide tabindex="0" role="region" aria-label="Diagram" {
+                    pre { (diagram(&violation.story, false)) }
+                }
+            }
+            h3 { "Step by step" }
+            p { "Arrow keys, Home and End move while the focus is here." }
+            p { button .back type="button" { "Back" } " " button .next type="button" { "Next" } }
+            p aria-live="polite" {}
+            div .stepper {
+                div { div .lanes tabindex="0" role="region" aria-label="Tasks" {} }
+                div {
+                    h4 { "Where" }
+                    p .place {}
+                    pre .source {}
+                    h4 { "Mutexes" }
+                    ul .locks {}
+                    h4 { "Tasks from here" }
+                    ul .ready {}
+                    details open {
+                        summary { "Memory" }
+                        table {
+                            thead { tr { th scope="col" { "cell" } th scope="col" { "value" } } }
+                            tbody .memory {}
+                        }
+                    }
+                    details {
+                        summary { "All steps of this function" }
+                        ul .automaton {}
+                    }
+                }
+            }
+        }
+    }
 }
 
-fn violation_data(scenario: &Scenario, report: &Report, violation: &Violation) -> Result<Value, String> {
+fn violation_data(
+    scenario: &Scenario,
+    report: &Report,
+    violation: &Violation,
+    source_line: SourceLine<'_>,
+) -> Result<Value, String> {
     let story = &violation.story;
     let trace = DumpedTrace::new(scenario, report, violation);
     let scenes = trace.scenes()?;
@@ -183,23 +213,4 @@ fn deltas(scenes: &[Scene]) -> Vec<Value> {
         before = now;
     }
     deltas
-}
-
-fn put(out: &mut String, text: &str) {
-    out.write_str(text).expect("internal: a string can be written to");
-}
-
-/// A text for an element or an attribute.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            _ => out.push(c),
-        }
-    }
-    out
 }

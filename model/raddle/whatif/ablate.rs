@@ -1,8 +1,9 @@
 //! Which rule of a revision prevents which hazard: each rule is changed, one at a time, and what goes
 //! wrong then, and did not before, is what it prevented.
 
-use crate::check::{Options, Scenario};
-use crate::sweep::{Hazards, hazards};
+use super::{Hazards, hazards};
+use crate::check::Options;
+use crate::scenario::Scenario;
 use raddle_driver_core::revision::Revision;
 use raddle_driver_core::rules::{RULES, Rules};
 use raddle_probing::scenario::InputError;

@@ -1,42 +1,23 @@
 //! `raddle graph`, `raddle coverage` and `raddle report`.
 
 use std::fs;
-use std::path::Path;
 
 use indexmap::{IndexMap, IndexSet};
-use raddle::check::{Options, Scenario};
-use raddle::embedded::{embedded, source_line};
+use raddle::coverage::graph::{function_graph, lock_graph, state_graph};
+use raddle::coverage::{Coverage, coverage};
 use raddle::page::page;
-use raddle::uses::{Coverage, coverage, function_graph, lock_graph, state_graph};
-use raddle_checker::search::reference::Limits;
-use raddle_probing::scenario::scenario_files;
+use raddle::{Options, Scenario};
 
+use super::embedded::{embedded, source_line};
+use super::inputs::{Exit, INPUT_ERROR, is_slow, load, scenarios};
 use super::out::{Out, complain};
-use super::{CoverageArgs, GraphArgs, INPUT_ERROR, ReportArgs};
+use super::{CoverageArgs, GraphArgs, ReportArgs};
 
 /// So many states are explored for the automaton of a function in each scenario that is tried.
 const FUNCTION_STATES: usize = 20_000;
 
 /// So many states are drawn at the most.
 const DRAWN_STATES: usize = 2_000;
-
-fn load(path: &Path) -> Option<Scenario> {
-    Scenario::load(path).map_err(|errors| errors.iter().for_each(complain)).ok()
-}
-
-/// All scenarios below the paths, unless something is wrong with one.
-fn load_all(paths: &[std::path::PathBuf], slow: bool) -> Option<Vec<Scenario>> {
-    let mut scenarios = Vec::new();
-    for path in paths {
-        for file in scenario_files(path).map_err(complain).ok()? {
-            let scenario = load(&file)?;
-            if slow || !scenario.file().world.environment.slow || *path == file {
-                scenarios.push(scenario);
-            }
-        }
-    }
-    Some(scenarios)
-}
 
 fn failed(error: impl std::fmt::Display) -> u8 {
     complain(format_args!("raddle: {error}"));
@@ -46,17 +27,17 @@ fn failed(error: impl std::fmt::Display) -> u8 {
 /// Prints a graph.
 pub fn graph(args: &GraphArgs, out: &mut Out) -> u8 {
     let limit = args.max_states;
+    let exit = &mut Exit::default();
     let result = match (&args.function, &args.locks, &args.states) {
         (_, Some(path), _) => {
-            let Some(scenario) = load(path) else { return INPUT_ERROR };
+            let Some(scenario) = load(path, exit) else { return exit.code() };
             lock_graph(&scenario, revision(args, &scenario), limit.unwrap_or(usize::MAX)).map(Some)
         }
         (_, _, Some(path)) => {
-            let Some(scenario) = load(path) else { return INPUT_ERROR };
+            let Some(scenario) = load(path, exit) else { return exit.code() };
             let revision = revision(args, &scenario);
             let limit = limit.unwrap_or(DRAWN_STATES);
-            let limits = Limits { state_limit: Some(limit), ..Limits::default() };
-            let options = Options { limits, ..Options::default() };
+            let options = Options::default().max_states(limit);
             match scenario.check_on(revision, &options, |_| {}) {
                 Ok(report) => state_graph(&scenario, revision, report.violations.first(), limit).map(Some),
                 Err(error) => Err(error.to_string()),
@@ -83,12 +64,12 @@ fn revision<'a>(args: &'a GraphArgs, scenario: &'a Scenario) -> &'a str {
 fn of_function(function: &str, args: &GraphArgs) -> Result<Option<String>, String> {
     let limit = args.max_states.unwrap_or(FUNCTION_STATES);
     if let Some(path) = &args.scenario {
-        let scenario = Scenario::load(path).map_err(|errors| errors[0].to_string())?;
+        let scenario = Scenario::load(path).map_err(|errors| errors.to_string())?;
         return function_graph(&scenario, revision(args, &scenario), function, limit);
     }
     for (path, text) in embedded() {
         let Ok(scenario) = Scenario::parse(&path, text) else { continue };
-        if scenario.file().world.environment.slow {
+        if is_slow(&scenario) {
             continue;
         }
         if let Some(dot) = function_graph(&scenario, revision(args, &scenario), function, limit)? {
@@ -100,21 +81,26 @@ fn of_function(function: &str, args: &GraphArgs) -> Result<Option<String>, Strin
 
 /// Prints what the scenarios never did.
 pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
-    let Some(scenarios) = load_all(&args.paths, args.slow) else { return INPUT_ERROR };
+    let mut exit = Exit::default();
     // By revision and function: only what the same code does elsewhere can be missed here.
     let mut all: IndexMap<(String, String), IndexSet<String>> = IndexMap::new();
     let mut rows: Vec<(String, String, Coverage)> = Vec::new();
-    let options = Options { revisions: args.revisions.clone(), ..Options::default() };
-    for scenario in &scenarios {
+    let mut options = Options::default();
+    options.revisions.clone_from(&args.revisions);
+    for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
-            let found = match coverage(scenario, revision, args.max_states) {
+            let path = scenario.file().path.clone();
+            let found = match coverage(&scenario, revision, args.max_states) {
                 Ok(found) => found,
-                Err(error) => return failed(error),
+                Err(error) => {
+                    exit.wrong(format_args!("{path} on {revision}: {error}"));
+                    continue;
+                }
             };
             for (function, places) in &found.functions {
                 all.entry((revision.clone(), function.clone())).or_default().extend(places.iter().cloned());
             }
-            rows.push((scenario.file().path.clone(), revision.clone(), found));
+            rows.push((path, revision.clone(), found));
         }
     }
     for (path, revision, found) in rows {
@@ -132,33 +118,34 @@ pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
             }
         }
     }
-    0
+    exit.code()
 }
 
 /// Writes the page of a run.
 pub fn report(args: &ReportArgs, out: &mut Out) -> u8 {
-    let Some(scenarios) = load_all(&args.paths, args.slow) else { return INPUT_ERROR };
-    let options = Options { revisions: args.revisions.clone(), ..Options::default() };
+    let mut exit = Exit::default();
+    let mut options = Options::default();
+    options.revisions.clone_from(&args.revisions);
     let mut checked = Vec::new();
-    for scenario in scenarios {
+    for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
             match scenario.check_on(revision, &options, |_| {}) {
-                Ok(report) => checked.push((scenario.clone(), report)),
-                Err(error) => {
-                    complain(error);
-                    return INPUT_ERROR;
+                Ok(report) => {
+                    exit.row(&report);
+                    checked.push((scenario.clone(), report));
                 }
+                Err(error) => exit.wrong(error),
             }
         }
     }
     let path = args.out.join("index.html");
-    let written = page(&checked).and_then(|page| {
+    let written = page(&checked, &source_line).and_then(|page| {
         fs::create_dir_all(&args.out).and_then(|()| fs::write(&path, page)).map_err(|error| error.to_string())
     });
     match written {
         Ok(()) => {
             out.line(format_args!("{} is written: {} rows", path.display(), checked.len()));
-            u8::from(checked.iter().any(|(_, report)| !report.as_expected()))
+            exit.code()
         }
         Err(error) => failed(format_args!("{}: {error}", path.display())),
     }

@@ -1,7 +1,12 @@
-//! What [`compare`](crate::compare) and [`ablate`](crate::ablate) share: the hazards of a scenario
-//! under given rules, without their stories.
+//! What another revision or another rule would change: the hazards of a scenario under given rules.
 
-use crate::check::{Options, Report, Scenario, Verdict};
+pub mod ablate;
+pub mod compare;
+pub mod why;
+
+use crate::check::Options;
+use crate::report::{Report, Verdict};
+use crate::scenario::Scenario;
 use raddle_probing::scenario::InputError;
 
 /// What was found in one scenario under one set of rules.

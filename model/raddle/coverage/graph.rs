@@ -1,17 +1,19 @@
-//! What can be seen of a scenario besides its verdict: automata, graphs, coverage and sample runs.
+//! Graphs as DOT: a function's automaton, a scenario's lock order, its states.
 
 use indexmap::{IndexMap, IndexSet};
 use petgraph::dot::{Config, Dot};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
-use crate::check::{Scenario, Violation};
+use super::explored;
+use super::slots::Slots;
+use crate::report::Violation;
+use crate::scenario::Scenario;
 use raddle_checker::machine::op::Action;
-use raddle_checker::machine::program::{Program, SlotKind};
-use raddle_checker::machine::set_up::set_up;
-use raddle_checker::search::explore::{Explored, Moved, call_words, explore};
-use raddle_checker::search::system::{Choice, State};
-use raddle_checker::story::{Ending, Story, Turn, replay, step_words};
+use raddle_checker::machine::program::Program;
+use raddle_checker::search::explore::{Explored, call_words};
+use raddle_checker::search::system::Choice;
+use raddle_checker::story::{Turn, step_words};
 use raddle_driver_core::hand_model::DriverCore;
 
 /// A node or an edge of a graph to draw: its label, and whether it is one of the counterexample's.
@@ -36,16 +38,6 @@ fn dot(graph: &DiGraph<Drawn, Drawn>) -> String {
     let node = |_, (_, drawn): (NodeIndex, &Drawn)| format!("shape=box, {}", attributes(drawn));
     let config = [Config::NodeNoLabel, Config::EdgeNoLabel];
     format!("{:?}", Dot::with_attr_getters(graph, &config, &edge, &node))
-}
-
-/// A scenario on a revision, with all its states.
-///
-/// # Errors
-///
-/// What is wrong with the scenario, or that its set-up goes wrong.
-fn explored<'p>(program: &'p DriverCore, state_limit: usize) -> Result<Explored<'p, DriverCore>, String> {
-    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| "the set-up of this scenario goes wrong")?;
-    Ok(explore(program, &memory, state_limit))
 }
 
 /// The automaton of a modelled function as DOT, as far as the scenario's tasks take it; `None` if none
@@ -198,149 +190,14 @@ pub fn state_graph(
 /// The steps of a schedule as steps between explored states.
 fn marked(explored: &mut Explored<'_, DriverCore>, schedule: &[Turn]) -> IndexSet<(usize, usize, u8)> {
     let mut marked = IndexSet::new();
-    let mut places = Places::new(explored);
+    let mut slots = Slots::new(explored);
     let mut state = explored.states[0].clone();
     for turn in schedule {
-        let choice = Choice { slot: places.0[turn.slot], outcome: turn.outcome };
+        let choice = Choice { slot: slots.of_state(turn.slot), outcome: turn.outcome };
         let Some(from) = explored.states.get_index_of(&state) else { break };
         marked.insert((from, choice.slot, choice.outcome));
-        let Some(next) = places.step(explored, &state, choice) else { break };
+        let Some(next) = slots.step(explored, &state, choice) else { break };
         state = next;
     }
     marked
-}
-
-/// Where each slot of a schedule is in a state: schedules never sort their workers, states do.
-struct Places(Vec<usize>);
-
-impl Places {
-    fn new(explored: &Explored<'_, DriverCore>) -> Self {
-        Places((0..explored.system.program().slots().len()).collect())
-    }
-
-    /// Takes a step of the state; `None` if it is a hazard.
-    fn step(
-        &mut self,
-        explored: &mut Explored<'_, DriverCore>,
-        state: &State,
-        choice: Choice,
-    ) -> Option<State> {
-        let moved = explored.system.step(state, choice).ok()?;
-        if let Some(spawned) = moved.spawned {
-            // In a schedule a spawned task takes the first worker that is free.
-            let worker = |place: usize| explored.system.program().slots()[place].kind == SlotKind::Worker;
-            let is_free = |place: usize| worker(place) && state.node(place).is_none();
-            let free = self.0.iter().position(|place| is_free(*place)).expect("internal: a worker was free");
-            let other = self.0.iter().position(|place| *place == spawned).expect("internal: a permutation");
-            self.0.swap(free, other);
-        }
-        for place in &mut self.0 {
-            *place = moved.came_from.iter().position(|slot| slot == place).expect("internal: a permutation");
-        }
-        Some(moved.state)
-    }
-}
-
-/// What a scenario's tasks did on a revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coverage {
-    /// Each modelled function that was entered, with the source places of the steps that were reached
-    /// in it, as `file:line`.
-    pub functions: IndexMap<String, IndexSet<String>>,
-    /// Calls of tasks during which no other task's next step ever conflicted with theirs.
-    pub uncontended: Vec<String>,
-    /// Whether all states were visited.
-    pub complete: bool,
-}
-
-/// Finds out what a scenario's tasks do on a revision.
-///
-/// # Errors
-///
-/// What is wrong with the scenario.
-pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Result<Coverage, String> {
-    let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let explored = explored(&program, state_limit)?;
-    let mut functions: IndexMap<String, IndexSet<String>> = IndexMap::new();
-    for node in explored.system.automaton().graph().node_weights() {
-        let stack = program.stack(&node.control);
-        let (Some(call), Some((_, at))) = (stack.last(), &node.next) else { continue };
-        functions.entry(call.name.to_owned()).or_default().insert(format!("{}:{}", at.file(), at.line()));
-    }
-    functions.sort_unstable_keys();
-    functions.values_mut().for_each(IndexSet::sort_unstable);
-    let mut uncontended: Vec<String> = explored
-        .uncontended()
-        .into_iter()
-        .map(|(slot, call)| format!("{}: {call}", program.slots()[slot].name))
-        .collect();
-    uncontended.sort_unstable();
-    Ok(Coverage { functions, uncontended, complete: explored.complete })
-}
-
-/// The steps of each modelled function that a scenario's tasks enter: its place and what it does.
-///
-/// # Errors
-///
-/// What is wrong with the scenario.
-pub fn function_steps(
-    scenario: &Scenario,
-    revision: &str,
-    state_limit: usize,
-) -> Result<IndexMap<String, IndexSet<(String, String)>>, String> {
-    let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let explored = explored(&program, state_limit)?;
-    let mut functions: IndexMap<String, IndexSet<(String, String)>> = IndexMap::new();
-    for node in explored.system.automaton().graph().node_weights() {
-        let stack = program.stack(&node.control);
-        let (Some(call), Some((op, at))) = (stack.last(), &node.next) else { continue };
-        let step = (format!("{}:{}", at.file(), at.line()), step_words(&program, op));
-        functions.entry(call.name.to_owned()).or_default().insert(step);
-    }
-    Ok(functions)
-}
-
-/// Sample runs of a scenario that end without a hazard: the shortest to the last states that are at
-/// rest, so that they differ as much as that search order allows.
-///
-/// # Errors
-///
-/// What is wrong with the scenario.
-pub fn samples(
-    scenario: &Scenario,
-    revision: &str,
-    wanted: usize,
-    state_limit: usize,
-) -> Result<Vec<Story>, String> {
-    let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let mut explored = explored(&program, state_limit)?;
-    let mut moves = vec![false; explored.states.len()];
-    explored.moves.iter().for_each(|moved| moves[moved.from] = true);
-    let at_rest = (0..moves.len()).filter(|state| !moves[*state]);
-    let ends: Vec<usize> =
-        at_rest.filter(|state| explored.system.quiescent(&explored.states[*state])).collect();
-    let chosen = ends.len().min(wanted);
-    let mut stories = Vec::new();
-    for number in 0..chosen {
-        let way = explored.way_to(ends[number * ends.len() / chosen]);
-        let schedule = unsorted(&mut explored, &way);
-        stories.push(replay(&program, &schedule, Ending::Step).map_err(|error| error.to_string())?);
-    }
-    Ok(stories)
-}
-
-/// Steps between explored states as a schedule.
-fn unsorted(explored: &mut Explored<'_, DriverCore>, way: &[usize]) -> Vec<Turn> {
-    let mut places = Places::new(explored);
-    let mut schedule = Vec::new();
-    for number in way {
-        let Moved { from, choice, .. } = explored.moves[*number];
-        let state = explored.states[from].clone();
-        let slot = places.0.iter().position(|place| *place == choice.slot).expect("internal: a permutation");
-        schedule.push(Turn { slot, outcome: choice.outcome });
-        if places.step(explored, &state, choice).is_none() {
-            break;
-        }
-    }
-    schedule
 }

@@ -21,13 +21,18 @@ fn collect(dir: &'static Dir<'static>, found: &mut Vec<(String, &'static str)>) 
     dir.dirs().for_each(|dir| collect(dir, found));
 }
 
-static MODEL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/model/driver_core");
+/// Where the functions of the model are written, below the repository's root.
+static MODEL: [(&str, Dir<'_>); 2] = [
+    ("model/driver_core/", include_dir!("$CARGO_MANIFEST_DIR/model/driver_core")),
+    ("model/probing/", include_dir!("$CARGO_MANIFEST_DIR/model/probing")),
+];
 
 /// A line of the model's source, by its place as stories give it: `model/driver_core/dd.rs:12`.
 #[must_use]
 pub fn source_line(at: &str) -> Option<&'static str> {
     let (file, line) = at.rsplit_once(':')?;
-    let (_, name) = file.rsplit_once("driver_core/")?;
     let line: usize = line.parse().ok()?;
-    MODEL.get_file(name)?.contents_utf8()?.lines().nth(line.checked_sub(1)?).map(str::trim)
+    let in_dir = |(place, dir): &'static (&str, Dir<'static>)| dir.get_file(file.strip_prefix(place)?);
+    let file = MODEL.iter().find_map(in_dir)?;
+    file.contents_utf8()?.lines().nth(line.checked_sub(1)?).map(str::trim)
 }

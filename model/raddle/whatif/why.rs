@@ -1,7 +1,9 @@
 //! Which rule of a revision would have prevented a hazard: each rule is changed, one at a time, and the
 //! scenario checked again.
 
-use crate::check::{Options, Report, Scenario, Verdict};
+use crate::check::Options;
+use crate::report::{Report, Verdict};
+use crate::scenario::Scenario;
 use raddle_checker::search::reference::Limits;
 use raddle_driver_core::revision::{REVISIONS, Revision, Series};
 use raddle_driver_core::rules::{Change, RULES, RuleInfo};
@@ -75,7 +77,7 @@ pub fn preventers(
     let hazards = report.hazards();
     let as_is = scenario.program(&report.revision)?;
     let limits = Limits { state_limit: Some(state_limit), ..Limits::default() };
-    let options = Options { limits, ..Options::default() };
+    let options = Options::default().limits(limits);
     let mut found: Vec<(usize, Preventer)> = Vec::new();
     for rule in RULES {
         let from = (rule.get)(as_is.subject().rules());
@@ -132,13 +134,11 @@ fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::embedded::embedded;
 
     #[test]
     fn the_wait_in_driver_detach_prevents_the_stale_pointer() {
-        let path = "scenarios/bart/unregister-pending-no-flush.toml";
-        let (_, text) = embedded().into_iter().find(|(name, _)| name == path).expect("it is built in");
-        let scenario = Scenario::parse(path, text).expect("it is a scenario");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/bart/unregister-pending-no-flush.toml");
+        let scenario = Scenario::load(path).expect("it is a scenario");
         let report = scenario.check_on("duyck-v4", &Options::default(), |_| {}).expect("it is checked");
         let found = preventers(&scenario, &report, 100_000).expect("it is checked");
         let wait = found.iter().find(|one| one.rule == "detach-waits-for-async").expect("it prevents it");

@@ -1,7 +1,8 @@
 //! What a patch fixes and what it breaks: the hazards of two revisions side by side.
 
-use crate::check::{Options, Scenario};
-use crate::sweep::{Hazards, hazards};
+use super::{Hazards, hazards};
+use crate::check::Options;
+use crate::scenario::Scenario;
 use raddle_probing::scenario::InputError;
 
 /// The hazards of one scenario on two revisions.
@@ -22,8 +23,8 @@ pub struct Comparison {
 /// Compares two revisions on a scenario, with its own overrides of rules in force on both.
 ///
 /// ```
-/// use raddle::check::{Options, Scenario};
-/// use raddle::compare::compare;
+/// use raddle::whatif::compare::compare;
+/// use raddle::{Options, Scenario};
 ///
 /// let text = r#"
 ///     title = "probe reads drvdata"
@@ -36,10 +37,10 @@ pub struct Comparison {
 ///     [task.insmod]
 ///     run = ["driver_register(nd_pmem)"]
 /// "#;
-/// let scenario = Scenario::parse("example.toml", text).map_err(|errors| errors[0].to_string())?;
-/// let compared = compare(&scenario, "duyck-v6", "v5.1", &Options::default());
-/// assert_eq!(compared.map_err(|error| error.to_string())?.gone, ["drvdata-stash"]);
-/// # Ok::<(), String>(())
+/// let scenario = Scenario::parse("example.toml", text)?;
+/// let compared = compare(&scenario, "duyck-v6", "v5.1", &Options::default())?;
+/// assert_eq!(compared.gone, ["drvdata-stash"]);
+/// # Ok::<(), raddle::InputErrors>(())
 /// ```
 ///
 /// # Errors

@@ -1,0 +1,105 @@
+//! Whether all engines say the same of a scenario.
+
+use crate::check::{Engine, Options};
+use crate::engine::explore;
+use crate::report::Report;
+use crate::scenario::Scenario;
+use raddle_checker::machine::set_up::set_up;
+use raddle_checker::render::thousands;
+use raddle_engines::Scheduler;
+use raddle_engines::agree::{Covered, Witness, differences};
+use raddle_engines::survey::survey;
+use raddle_probing::scenario::InputError;
+
+/// States up to which the memories at the end are compared too.
+const SMALL: usize = 20_000;
+
+/// What all engines say of a scenario on a revision.
+#[derive(Clone, Debug)]
+pub struct Agreement {
+    /// The engines, the reference first.
+    pub witnesses: Vec<Witness>,
+    /// In what they differ.
+    pub differences: Vec<String>,
+    /// The reference or the exhaustive search did not see everything: nothing can be compared.
+    pub inconclusive: bool,
+}
+
+/// Runs all engines on a scenario and compares what they find.
+///
+/// # Errors
+///
+/// What is wrong with the scenario on this revision.
+pub fn agree(scenario: &Scenario, revision: &str, options: &Options) -> Result<Agreement, InputError> {
+    let mut witnesses = Vec::new();
+    let program = scenario.program(revision)?;
+    let mut in_set_up = false;
+    for engine in [Engine::Reference, Engine::Exhaustive] {
+        let report = scenario.check_on(revision, &Options { engine, ..options.clone() }, |_| {})?;
+        in_set_up |= report.violations.iter().any(|violation| violation.in_set_up);
+        witnesses.push(of_search(&report));
+    }
+    let inconclusive = witnesses.iter().any(|witness| witness.covered != Covered::All);
+    if !inconclusive && !in_set_up {
+        let memory = set_up(&program, |_, _, _, _| {});
+        let small = memory.ok().and_then(|memory| survey(&program, &memory, SMALL));
+        witnesses[0].terminal = small.map(|survey| survey.terminal);
+        let samples = options.native.iterations;
+        let all = raddle_engines::Options { iterations: usize::MAX, ..options.native.clone() };
+        let with = |scheduler: Scheduler| raddle_engines::Options { scheduler, ..options.native.clone() };
+        let drawn = "schedules are drawn at random";
+        let plans = [
+            ("loom", Engine::Loom, all.clone(), None),
+            (
+                "shuttle (dfs)",
+                Engine::Shuttle,
+                raddle_engines::Options { scheduler: Scheduler::Dfs, ..all },
+                None,
+            ),
+            ("shuttle (random)", Engine::Shuttle, with(Scheduler::Random), Some(drawn)),
+            ("shuttle (pct)", Engine::Shuttle, with(Scheduler::Pct), Some(drawn)),
+            ("shuttle (urw)", Engine::Shuttle, with(Scheduler::Urw), Some(drawn)),
+        ];
+        for (name, engine, native, part) in plans {
+            if samples == 0 && part.is_some() {
+                continue;
+            }
+            let options = Options { engine, native, ..options.clone() };
+            witnesses.push(match explore(scenario, &program, revision, &options) {
+                Ok(result) => Witness::new(name, result, part),
+                Err(why) => Witness {
+                    engine: name.to_owned(),
+                    covered: Covered::Nothing(why),
+                    hazards: Vec::new(),
+                    terminal: None,
+                    only_steps: true,
+                    work: String::new(),
+                },
+            });
+        }
+    }
+    let mut found = Vec::new();
+    if !inconclusive {
+        for other in &witnesses[1..] {
+            found.extend(differences(&witnesses[0], other));
+            // Our own mistakes are no limits of an engine.
+            if let Covered::Nothing(why) = &other.covered
+                && why.contains("internal")
+            {
+                found.push(format!("{}: {why}", other.engine));
+            }
+        }
+    }
+    Ok(Agreement { witnesses, differences: found, inconclusive })
+}
+
+fn of_search(report: &Report) -> Witness {
+    Witness {
+        engine: report.engine.name().to_owned(),
+        covered: if report.cut { Covered::Part(report.guarantee.clone()) } else { Covered::All },
+        hazards: report.hazards(),
+        terminal: None,
+        only_steps: false,
+        work: format!("{} states", thousands(report.states)),
+    }
+}

@@ -1,0 +1,87 @@
+//! What a scenario's tasks do, beside the verdict: the functions they enter, the steps they take,
+//! graphs and sample runs. All of it is read off the unreduced states.
+
+pub mod graph;
+pub mod samples;
+mod slots;
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::scenario::Scenario;
+use raddle_checker::machine::program::Program;
+use raddle_checker::machine::set_up::set_up;
+use raddle_checker::search::explore::{Explored, explore};
+use raddle_checker::story::step_words;
+use raddle_driver_core::hand_model::DriverCore;
+
+/// A scenario on a revision, with all its states.
+///
+/// # Errors
+///
+/// What is wrong with the scenario, or that its set-up goes wrong.
+pub(crate) fn explored<'p>(
+    program: &'p DriverCore,
+    state_limit: usize,
+) -> Result<Explored<'p, DriverCore>, String> {
+    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| "the set-up of this scenario goes wrong")?;
+    Ok(explore(program, &memory, state_limit))
+}
+
+/// What a scenario's tasks did on a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage {
+    /// Each modelled function that was entered, with the source places of the steps that were reached
+    /// in it, as `file:line`.
+    pub functions: IndexMap<String, IndexSet<String>>,
+    /// Calls of tasks during which no other task's next step ever conflicted with theirs.
+    pub uncontended: Vec<String>,
+    /// Whether all states were visited.
+    pub complete: bool,
+}
+
+/// Finds out what a scenario's tasks do on a revision.
+///
+/// # Errors
+///
+/// What is wrong with the scenario.
+pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Result<Coverage, String> {
+    let program = scenario.program(revision).map_err(|error| error.to_string())?;
+    let explored = explored(&program, state_limit)?;
+    let mut functions: IndexMap<String, IndexSet<String>> = IndexMap::new();
+    for node in explored.system.automaton().graph().node_weights() {
+        let stack = program.stack(&node.control);
+        let (Some(call), Some((_, at))) = (stack.last(), &node.next) else { continue };
+        functions.entry(call.name.to_owned()).or_default().insert(format!("{}:{}", at.file(), at.line()));
+    }
+    functions.sort_unstable_keys();
+    functions.values_mut().for_each(IndexSet::sort_unstable);
+    let mut uncontended: Vec<String> = explored
+        .uncontended()
+        .into_iter()
+        .map(|(slot, call)| format!("{}: {call}", program.slots()[slot].name))
+        .collect();
+    uncontended.sort_unstable();
+    Ok(Coverage { functions, uncontended, complete: explored.complete })
+}
+
+/// The steps of each modelled function that a scenario's tasks enter: its place and what it does.
+///
+/// # Errors
+///
+/// What is wrong with the scenario.
+pub fn function_steps(
+    scenario: &Scenario,
+    revision: &str,
+    state_limit: usize,
+) -> Result<IndexMap<String, IndexSet<(String, String)>>, String> {
+    let program = scenario.program(revision).map_err(|error| error.to_string())?;
+    let explored = explored(&program, state_limit)?;
+    let mut functions: IndexMap<String, IndexSet<(String, String)>> = IndexMap::new();
+    for node in explored.system.automaton().graph().node_weights() {
+        let stack = program.stack(&node.control);
+        let (Some(call), Some((op, at))) = (stack.last(), &node.next) else { continue };
+        let step = (format!("{}:{}", at.file(), at.line()), step_words(&program, op));
+        functions.entry(call.name.to_owned()).or_default().insert(step);
+    }
+    Ok(functions)
+}

@@ -1,0 +1,130 @@
+//! Scenarios under loom and shuttle, in a process of their own if there is a program for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::{Engine, Options};
+use crate::scenario::Scenario;
+use raddle_checker::machine::set_up::set_up;
+use raddle_checker::story::Turn;
+use raddle_driver_core::hand_model::DriverCore;
+use raddle_driver_core::rules::RULES;
+use raddle_engines::child::{self, Until};
+use raddle_engines::{loom, shuttle};
+
+/// The hidden command by which raddle runs an engine in a process of its own.
+pub const COMMAND: &str = "run-engine";
+
+/// How much longer than an engine may take its process may take to start and to end.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// What a process for an engine is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Request {
+    scenario: String,
+    text: String,
+    revision: String,
+    /// The value of every rule: it may be overridden otherwise than in the text.
+    rules: Vec<(String, String)>,
+    task: Task,
+    options: raddle_engines::Options,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Task {
+    Loom,
+    Shuttle,
+    Follow(Vec<Turn>),
+}
+
+/// Runs a scenario under loom or shuttle. Of the limits of the options, time and interruption hold.
+///
+/// # Errors
+///
+/// The engine's process gave no answer, and why.
+pub fn explore(
+    scenario: &Scenario,
+    program: &DriverCore,
+    revision: &str,
+    options: &Options,
+) -> Result<raddle_engines::Result, String> {
+    let task = if options.engine == Engine::Loom { Task::Loom } else { Task::Shuttle };
+    ask(scenario, program, revision, task, options)
+}
+
+/// Follows a schedule on shuttle's threads: the hazards that it shows there.
+///
+/// # Errors
+///
+/// The engine's process gave no answer, and why.
+pub fn follow(
+    scenario: &Scenario,
+    revision: &str,
+    schedule: &[Turn],
+    options: &Options,
+) -> Result<raddle_engines::Result, String> {
+    let program = scenario.program(revision).map_err(|error| error.to_string())?;
+    ask(scenario, &program, revision, Task::Follow(schedule.to_vec()), options)
+}
+
+fn ask(
+    scenario: &Scenario,
+    program: &DriverCore,
+    revision: &str,
+    task: Task,
+    options: &Options,
+) -> Result<raddle_engines::Result, String> {
+    let mut native = options.native.clone();
+    native.time = native.time.into_iter().chain(options.limits.time_limit).min();
+    let Some(process) = &options.process else {
+        return run(program, &task, &native);
+    };
+    let until = Until {
+        limit: native.time.map(|time| time.saturating_add(GRACE)),
+        interrupt: options.limits.interrupt,
+    };
+    let request = Request {
+        scenario: scenario.file().path.clone(),
+        text: scenario.text().to_owned(),
+        revision: revision.to_owned(),
+        rules: RULES
+            .iter()
+            .map(|rule| (rule.name.to_owned(), (rule.get)(program.subject().rules()).to_owned()))
+            .collect(),
+        task,
+        options: native,
+    };
+    let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
+    let answer = child::run(process, &[COMMAND], &request, until).map_err(|failed| failed.to_string())?;
+    serde_json::from_str(&answer).map_err(|error| format!("the engine's process says no JSON: {error}"))?
+}
+
+fn run(
+    program: &DriverCore,
+    task: &Task,
+    options: &raddle_engines::Options,
+) -> Result<raddle_engines::Result, String> {
+    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| "the set-up does not end well".to_owned())?;
+    let program = Arc::new(program.clone());
+    Ok(match task {
+        Task::Loom => loom::explore(&program, &memory, options),
+        Task::Shuttle => shuttle::explore(&program, &memory, options),
+        Task::Follow(schedule) => shuttle::follow(&program, &memory, schedule),
+    })
+}
+
+/// Answers a request, in the process that was started for it.
+#[must_use]
+pub fn serve(request: &str) -> String {
+    let answer = serde_json::from_str(request).map_err(|error| error.to_string()).and_then(|request| {
+        let Request { scenario, text, revision, rules, task, options } = request;
+        let scenario = Scenario::parse(&scenario, &text).map_err(|errors| errors[0].to_string())?;
+        let rules: Vec<(&str, &str)> =
+            rules.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let program = scenario.program_with(&revision, &rules).map_err(|error| error.to_string())?;
+        run(&program, &task, &options)
+    });
+    serde_json::to_string(&answer).unwrap_or_else(|error| unreachable!("internal: no JSON: {error}"))
+}

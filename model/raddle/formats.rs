@@ -1,0 +1,210 @@
+//! The formats of `raddle check`: one table. A new format is a row here and a function that renders it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::report::{Report, Verdict, Violation};
+use crate::whatif::why::Preventer;
+use raddle_checker::render::itf::itf;
+use raddle_checker::render::junit::junit;
+use raddle_checker::render::ktap::ktap;
+use raddle_checker::render::mermaid::mermaid;
+use raddle_checker::render::sarif::sarif;
+use raddle_checker::render::{thousands, wrapped};
+
+/// A format.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Its name in options.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub about: &'static str,
+    /// The ending of a file that one violation is dumped into, without a full stop before it; `None`: it
+    /// is not dumped.
+    pub ending: Option<&'static str>,
+    /// What a document of it holds.
+    pub document: Document,
+}
+
+/// What one document holds, and how it is written.
+#[derive(Clone, Copy, Debug)]
+pub enum Document {
+    /// A row: they are printed one after the other.
+    Row(fn(&Report, &Extras) -> String),
+    /// A whole run.
+    Run(fn(&[Report], &Extras) -> String),
+    /// One violation: a reader takes no second one after it.
+    Violation(fn(&Report, &Violation) -> String),
+}
+
+/// What is printed of a row besides its report.
+#[derive(Clone, Debug, Default)]
+pub struct Extras {
+    /// Every step of a diagram.
+    pub full: bool,
+    /// How long the check took.
+    pub time: Option<Duration>,
+    /// The rules that would have prevented its hazards.
+    pub why: Vec<Preventer>,
+}
+
+/// All formats; the first is the default.
+pub const FORMATS: &[Format] = &[
+    Format { name: "text", about: "For people", ending: None, document: Document::Row(text) },
+    Format {
+        name: "json",
+        about: "One JSON object a line",
+        ending: None,
+        document: Document::Row(json_line),
+    },
+    Format {
+        name: "lkml",
+        about: "To paste into a mail: claim, diagram, how to reproduce, what was covered; 75 columns, ASCII",
+        ending: Some("txt"),
+        document: Document::Row(lkml),
+    },
+    Format {
+        name: "sarif",
+        about: "SARIF 2.1.0, one log for the whole run",
+        ending: Some("sarif"),
+        document: Document::Run(|reports, _| sarif_log(reports)),
+    },
+    Format {
+        name: "junit",
+        about: "JUnit XML, one document for the whole run",
+        ending: Some("junit.xml"),
+        document: Document::Run(|reports, extras| junit(&rows(reports, extras))),
+    },
+    Format {
+        name: "ktap",
+        about: "KTAP, the kernel's test output",
+        ending: Some("ktap"),
+        document: Document::Run(|reports, extras| ktap(&rows(reports, extras))),
+    },
+    Format {
+        name: "mermaid",
+        about: "A Mermaid sequence diagram of one violation",
+        ending: Some("mmd"),
+        document: Document::Violation(|_, violation| mermaid(&violation.story)),
+    },
+    Format {
+        name: "itf",
+        about: "ITF JSON (Apalache), the trace of one violation",
+        ending: Some("itf.json"),
+        document: Document::Violation(|report, violation| itf(&violation.story, &report.scenario)),
+    },
+];
+
+impl Format {
+    /// One violation as a document of its own.
+    #[must_use]
+    pub fn violation(&self, report: &Report, violation: &Violation, full: bool) -> String {
+        let alone = || Report { violations: vec![violation.clone()], ..report.clone() };
+        let extras = Extras { full, ..Extras::default() };
+        match self.document {
+            Document::Row(write) => format!("{}\n", write(&alone(), &extras).trim_end()),
+            Document::Run(write) => write(&[alone()], &extras),
+            Document::Violation(write) => write(report, violation),
+        }
+    }
+}
+
+fn rows(reports: &[Report], extras: &Extras) -> Vec<raddle_checker::render::Row> {
+    reports.iter().map(|report| report.row(extras.full)).collect()
+}
+
+fn sarif_log(reports: &[Report]) -> String {
+    let each = reports.iter().flat_map(|report| report.violations.iter().map(move |one| (report, one)));
+    sarif(&each.map(|(report, one)| (report.heading(one), &one.story)).collect::<Vec<_>>())
+}
+
+/// The verdict in one line.
+#[must_use]
+pub fn summary(report: &Report) -> String {
+    let verdict = match report.verdict {
+        Verdict::Violated => format!("violated: {}", report.hazards().join(", ")),
+        Verdict::Inconclusive if report.sampled => "no hazard found".to_owned(),
+        verdict => verdict.name().to_owned(),
+    };
+    let expected = match (report.as_expected(), &report.expected) {
+        (true, _) => String::new(),
+        (false, None) => " -- UNEXPECTED".to_owned(),
+        (false, Some(ids)) if ids.is_empty() => " -- UNEXPECTED, should be verified".to_owned(),
+        (false, Some(ids)) => format!(" -- UNEXPECTED, should be {}", ids.join(", ")),
+    };
+    format!("{} on {}: {verdict}{expected}", report.scenario, report.revision)
+}
+
+/// A row for people: one line if nothing is wrong, else every violation.
+fn text(report: &Report, extras: &Extras) -> String {
+    let mut out = summary(report) + "\n";
+    if report.violations.is_empty() {
+        line(&mut out, &format!("    {}", report.guarantee));
+    }
+    if let Some(time) = extras.time {
+        let bytes = thousands(report.bytes);
+        line(&mut out, &format!("    {:.3} s, {bytes} bytes for states", time.as_secs_f64()));
+    }
+    for violation in &report.violations {
+        line(&mut out, "");
+        line(&mut out, report.text(violation, extras.full).trim_end());
+        preventers(&mut out, &violation.id, &extras.why);
+        line(&mut out, "");
+    }
+    out + "\n"
+}
+
+/// What can be pasted into a mail: every violation, or what was covered.
+fn lkml(report: &Report, extras: &Extras) -> String {
+    let mut out = String::new();
+    for violation in &report.violations {
+        out.push_str(&report.text(violation, extras.full));
+        preventers(&mut out, &violation.id, &extras.why);
+        line(&mut out, "");
+    }
+    if report.violations.is_empty() {
+        let claim = format!("{} on {}, {}", report.title, report.revision, report.scenario);
+        for sentence in [claim, format!("{}.", report.guarantee)] {
+            wrapped(&sentence).iter().for_each(|row| line(&mut out, row));
+        }
+        line(&mut out, "");
+    }
+    out
+}
+
+fn preventers(out: &mut String, id: &str, why: &[Preventer]) {
+    let mine: Vec<&Preventer> = why.iter().filter(|one| one.prevents.iter().any(|it| it == id)).collect();
+    if !mine.is_empty() {
+        line(out, "");
+        line(out, "Rules that prevent it, each changed alone on this revision:");
+    }
+    for one in mine {
+        wrapped(&format!("* {}", one.sentence())).iter().for_each(|row| line(out, row));
+    }
+}
+
+fn line(out: &mut String, text: &str) {
+    writeln!(out, "{text}").expect("internal: a string can be written to");
+}
+
+fn json_line(report: &Report, extras: &Extras) -> String {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
+    put("scenario", json!(report.scenario));
+    put("revision", json!(report.revision));
+    put("engine", json!(report.engine.name()));
+    put("verdict", json!(report.verdict));
+    put("hazards", json!(report.hazards()));
+    put("expected", json!(report.expected));
+    put("as_expected", json!(report.as_expected()));
+    put("states", json!(report.states));
+    put("transitions", json!(report.transitions));
+    put("guarantee", json!(report.guarantee));
+    if let Some(time) = extras.time {
+        put("seconds", json!(time.as_secs_f64()));
+        put("peak_memory_bytes", json!(report.bytes));
+    }
+    format!("{}\n", Value::Object(object))
+}

@@ -1,0 +1,148 @@
+//! What came of checking a scenario on a revision.
+
+use serde::{Deserialize, Serialize};
+
+use crate::check::Engine;
+use raddle_checker::render::{self, DiagramOptions, Heading, Row};
+use raddle_checker::story::{Story, Turn};
+
+/// What came of checking a scenario on a revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every reachable state was visited, and none shows a hazard.
+    Verified,
+    /// A hazard was found.
+    Violated,
+    /// A limit was hit before everything was visited, and nothing was found.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// Its name in output.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Verified => "verified",
+            Verdict::Violated => "violated",
+            Verdict::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// What was found, and whether everything was visited.
+    pub(crate) fn of(found: bool, complete: bool) -> Self {
+        match (found, complete) {
+            (true, _) => Verdict::Violated,
+            (false, true) => Verdict::Verified,
+            (false, false) => Verdict::Inconclusive,
+        }
+    }
+}
+
+/// A hazard, with the run that shows it.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// The hazard id.
+    pub id: String,
+    /// How many other objects have the same hazard.
+    pub others: usize,
+    /// The run, after the set-up; empty if the set-up itself raises the hazard.
+    pub schedule: Vec<Turn>,
+    /// Whether the set-up itself raises the hazard.
+    pub in_set_up: bool,
+    /// The run in words.
+    pub story: Story,
+}
+
+/// A row of the result: one scenario on one revision.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The scenario's path, as given.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// The revision.
+    pub revision: String,
+    /// The rules that the scenario changes, such as `detach-waits-for-async = false`.
+    pub rules: String,
+    /// The engine.
+    pub engine: Engine,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The hazards that were found, sorted by id.
+    pub violations: Vec<Violation>,
+    /// The hazards that the scenario expects, sorted; `None` if it says nothing of this revision.
+    pub expected: Option<Vec<String>>,
+    /// States stored.
+    pub states: usize,
+    /// Steps taken.
+    pub transitions: usize,
+    /// What the verdict covers, in one sentence.
+    pub guarantee: String,
+    /// Whether a limit was hit.
+    pub cut: bool,
+    /// Whether the engine never visits everything, even without a limit.
+    pub sampled: bool,
+    /// Bytes that the search used for states, by its own account.
+    pub bytes: usize,
+}
+
+impl Report {
+    /// The ids of the hazards that were found, sorted.
+    #[must_use]
+    pub fn hazards(&self) -> Vec<String> {
+        self.violations.iter().map(|violation| violation.id.clone()).collect()
+    }
+
+    /// Whether the hazards are exactly the expected ones; without an expectation, whether it is verified.
+    #[must_use]
+    pub fn as_expected(&self) -> bool {
+        match &self.expected {
+            Some(expected) if self.sampled => self.hazards().iter().all(|id| expected.contains(id)),
+            Some(expected) => self.verdict != Verdict::Inconclusive && self.hazards() == *expected,
+            None => self.verdict == Verdict::Verified,
+        }
+    }
+
+    /// The report as a row of a test runner's table; its diagram is that of the first violation.
+    #[must_use]
+    pub fn row(&self, full: bool) -> Row {
+        Row {
+            scenario: self.scenario.clone(),
+            revision: self.revision.clone(),
+            verdict: self.verdict.name().to_owned(),
+            as_expected: self.as_expected(),
+            hazards: self.hazards(),
+            expected: self.expected.clone(),
+            guarantee: self.guarantee.clone(),
+            diagram: self.violations.first().map(|violation| diagram(&violation.story, full)),
+        }
+    }
+
+    /// What a rendering says of a violation besides its story.
+    #[must_use]
+    pub fn heading<'a>(&'a self, violation: &'a Violation) -> Heading<'a> {
+        Heading {
+            scenario: &self.scenario,
+            title: &self.title,
+            revision: &self.revision,
+            rules: &self.rules,
+            hazard: &violation.id,
+            others: violation.others,
+            guarantee: &self.guarantee,
+        }
+    }
+
+    /// A violation for people: the claim, the diagram, what went wrong, how to see it again.
+    #[must_use]
+    pub fn text(&self, violation: &Violation, full: bool) -> String {
+        let options = DiagramOptions { full, ..DiagramOptions::default() };
+        render::report(&self.heading(violation), &violation.story, &options)
+    }
+}
+
+/// A story as a race diagram; `full` shows every step.
+#[must_use]
+pub fn diagram(story: &Story, full: bool) -> String {
+    render::diagram(story, &DiagramOptions { full, ..DiagramOptions::default() })
+}
