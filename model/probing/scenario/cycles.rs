@@ -1,44 +1,26 @@
 //! Cycles in relations that must have none: `parent`, `after`, `softdep-pre`.
 
-/// The cycles that a depth-first walk meets, each from its least member on, in the order of those.
+use petgraph::algo::{astar, tarjan_scc};
+use petgraph::graph::{DiGraph, NodeIndex};
+
+/// One cycle of each strongly connected component, the shortest through its least member, from that on.
 ///
 /// `next[n]` are the successors of node `n`. There is a cycle if and only if one is returned.
 pub(crate) fn cycles(next: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let mut walk = Walk { next, done: vec![false; next.len()], path: Vec::new(), found: Vec::new() };
-    for node in 0..next.len() {
-        walk.visit(node);
-    }
-    walk.found.sort();
-    walk.found.dedup();
-    walk.found
-}
-
-struct Walk<'a> {
-    next: &'a [Vec<usize>],
-    done: Vec<bool>,
-    path: Vec<usize>,
-    found: Vec<Vec<usize>>,
-}
-
-impl Walk<'_> {
-    fn visit(&mut self, node: usize) {
-        if self.done[node] {
-            return;
-        }
-        if let Some(start) = self.path.iter().position(|&other| other == node) {
-            let mut cycle = self.path[start..].to_vec();
-            let least = (0..cycle.len()).min_by_key(|&i| cycle[i]).unwrap_or(0);
-            cycle.rotate_left(least);
-            self.found.push(cycle);
-            return;
-        }
-        self.path.push(node);
-        for &next in &self.next[node] {
-            self.visit(next);
-        }
-        self.path.pop();
-        self.done[node] = true;
-    }
+    let edges = (0..).zip(next).flat_map(|(from, next)| next.iter().map(move |to| (from, *to as u32)));
+    let graph: DiGraph<(), ()> = DiGraph::from_edges(edges);
+    let through = |least: NodeIndex| {
+        let back = |next| astar(&graph, next, |node| node == least, |_| 1, |_| 0);
+        let (_, way) = graph.neighbors(least).filter_map(back).min()?;
+        // The way ends where it is to begin.
+        let mut cycle: Vec<usize> = way.iter().map(|node| node.index()).collect();
+        cycle.rotate_right(1);
+        Some(cycle)
+    };
+    let least = tarjan_scc(&graph).into_iter().filter_map(|component| component.into_iter().min());
+    let mut cycles: Vec<Vec<usize>> = least.filter_map(through).collect();
+    cycles.sort();
+    cycles
 }
 
 #[cfg(test)]

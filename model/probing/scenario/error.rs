@@ -1,17 +1,17 @@
 //! A mistake in the user's input, and how it is shown.
 //!
-//! The first line is `path:line:column: message; help`, as compilers write it; the source line and
-//! a line of carets follow. Whatever came from the file is escaped, so that no control character
-//! reaches a terminal.
+//! The first line is `path:line:column: message; help`, as compilers write it; the source line
+//! with carets below it follows, drawn by annotate-snippets. Whatever came from the file is escaped, so that
+//! no control character reaches a terminal.
 
 use std::fmt::{self, Write};
 
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
 use super::spans::Place;
 
-/// At most this many characters of a source line are shown.
-const SHOWN_CHARACTERS: usize = 100;
-/// What is shown before the place in a line that has to be cut.
-const SHOWN_BEFORE: usize = 30;
+/// Excerpts are cut to this many columns.
+const WIDTH: usize = 110;
 
 /// A mistake in a scenario file, or a file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,56 +47,23 @@ impl fmt::Display for InputError {
             write!(f, "; {}", printable(help))?;
         }
         if let Some(place) = &self.place {
-            let Excerpt { text, caret, width } = excerpt(place);
-            let line = place.line.to_string();
-            write!(f, "\n {line} | {text}")?;
-            let gutter = line.len();
-            write!(f, "\n {:gutter$} | {:caret$}{:^<width$}", "", "", "")?;
+            // annotate-snippets shows signs for all control characters but these.
+            let c1 = '\u{80}'..='\u{9f}';
+            let text: String =
+                place.text.chars().map(|c| if c1.contains(&c) { '\u{fffd}' } else { c }).collect();
+            let offset = |column: usize| {
+                let character = text.char_indices().nth(column);
+                character.map_or(text.len(), |(offset, _)| offset)
+            };
+            let start = place.column - 1;
+            let span = offset(start)..offset(start + place.length);
+            let snippet = Snippet::source(&text).line_start(place.line);
+            let snippet = snippet.annotation(AnnotationKind::Primary.span(span));
+            let group = Group::with_level(Level::ERROR).element(snippet);
+            write!(f, "\n{}", Renderer::plain().term_width(WIDTH).render(&[group]))?;
         }
         Ok(())
     }
-}
-
-/// A source line as it is shown.
-struct Excerpt {
-    text: String,
-    /// How far the carets are from the start of `text`.
-    caret: usize,
-    /// How many carets.
-    width: usize,
-}
-
-fn excerpt(place: &Place) -> Excerpt {
-    let start = place.column - 1;
-    let end = start + place.length;
-    let characters = place.text.chars().count();
-    let first = if characters <= SHOWN_CHARACTERS || start + SHOWN_BEFORE < SHOWN_CHARACTERS {
-        0
-    } else {
-        start - SHOWN_BEFORE
-    };
-    let last = (first + SHOWN_CHARACTERS).min(characters);
-
-    let mut text = String::from(if first > 0 { "..." } else { "" });
-    let (mut caret, mut width) = (text.len(), 0);
-    let shown = place.text.chars().enumerate();
-    for (index, character) in shown.take(last).skip(first) {
-        let before = text.chars().count();
-        match character {
-            '\t' => text.push_str("    "),
-            other => push_printable(&mut text, other),
-        }
-        let added = text.chars().count() - before;
-        if index < start {
-            caret += added;
-        } else if index < end {
-            width += added;
-        }
-    }
-    if last < characters {
-        text.push_str("...");
-    }
-    Excerpt { text, caret, width: width.max(1) }
 }
 
 /// The text with every character escaped that a terminal would act on instead of showing it.
@@ -136,8 +103,8 @@ mod tests {
 
     #[test]
     fn the_place_is_underlined() {
-        let expected =
-            [&format!("unregister.toml:7:9: {FIRST}"), r#" 7 | run = ["nd_pmen"]"#, r"   |         ^^^^^^^"];
+        let first = format!("unregister.toml:7:9: {FIRST}");
+        let expected = [&first, "  |", r#"7 | run = ["nd_pmen"]"#, r"  |         ^^^^^^^"];
         assert_eq!(shown(r#"run = ["nd_pmen"]"#, 9, 7), expected.join("\n"));
     }
 
@@ -152,26 +119,23 @@ mod tests {
         let line = format!("{}bad{}", "x".repeat(5000), "y".repeat(5000));
         let text = shown(&line, 5001, 3);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].len() < 120, "{text}");
-        assert!(lines[1].starts_with(" 7 | ...xxx") && lines[1].ends_with("yyy..."));
-        let caret = lines[2].find('^').unwrap();
-        assert_eq!(&lines[1][caret..caret + 3], "bad");
-        assert!(lines[2].ends_with("^^^") && !lines[2].ends_with("^^^^"));
+        assert!(lines[2].chars().count() < 2 * WIDTH, "{text}");
+        let column = |text: &str, part: &str| text.find(part).map(|at| text[..at].chars().count());
+        assert_eq!(column(lines[3], "^^^"), column(lines[2], "bad"), "{text}");
+        assert!(!lines[3].contains("^^^^"));
     }
 
     #[test]
-    fn control_characters_are_escaped() {
+    fn no_control_character_is_shown() {
         let text = shown("a\u{1b}[2Jb\u{202e}\0 bad", 10, 3);
-        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
-        assert!(text.contains(r"a\u{1b}[2Jb\u{202e}\0 bad"), "{text}");
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{text:?}");
         let lines: Vec<&str> = text.lines().collect();
-        let caret = lines[2].find('^').unwrap();
-        assert_eq!(&lines[1][caret..], "bad");
+        assert!(lines[2].ends_with("bad") && lines[3].ends_with("^^^"), "{text}");
     }
 
     #[test]
     fn a_place_past_the_end_of_its_line_is_shown() {
-        assert!(shown("", 1, 1).ends_with("\n 7 | \n   | ^"));
-        assert!(shown("ab", 3, 1).ends_with("\n 7 | ab\n   |   ^"));
+        assert!(shown("", 1, 1).contains("\n7 |"));
+        assert!(shown("ab", 3, 1).ends_with("\n7 | ab\n  |   ^"));
     }
 }
