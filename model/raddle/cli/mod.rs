@@ -14,6 +14,7 @@ mod out;
 mod saving;
 mod stats;
 mod step;
+mod tree;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -59,6 +60,13 @@ enum Command {
     /// Run an engine for another process of raddle
     #[command(name = raddle::engine::COMMAND, hide = true)]
     RunEngine,
+    /// Read a kernel's own C: what raddle sees of it, what stands for the rest, what it does not understand
+    Tree {
+        /// The kernel's directory
+        dir: PathBuf,
+        #[command(flatten)]
+        args: tree::TreeArgs,
+    },
     /// Compare two revisions: which hazards a patch removes, keeps and brings
     Compare {
         /// Scenario files, or directories of them
@@ -450,6 +458,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::check(&args, &mut out),
         Some(Command::Agree(args)) => agree::agree(&args, &mut out),
         Some(Command::RunEngine) => agree::run_engine(&mut out),
+        Some(Command::Tree { dir, args }) => tree::tree(&dir, &args, &mut out),
         Some(Command::Compare { paths, from, to, format }) => {
             compare::compare(&paths, &from, &to, format, &mut out)
         }

@@ -1,0 +1,28 @@
+//! The kernel's own C, as a subject of raddle.
+//!
+//! [`Tree::open`] reads the driver core of a kernel as it is, unpreprocessed, with the patches under review laid
+//! over it in memory. Headers and other files are read when something in them is asked for.
+//!
+//! ```no_run
+//! use raddle_kernel_c::tree::{Options, Tree};
+//!
+//! let tree = Tree::open("linux".as_ref(), Options::default())?;
+//! let probe = tree.function("really_probe", "drivers/base/dd.c").expect("every driver core has it");
+//! println!("{}: {}:{}", tree.version(), probe.file, probe.line);
+//! # Ok::<(), raddle_kernel_c::error::Error>(())
+//! ```
+
+pub mod ast;
+pub mod config;
+pub mod error;
+pub mod index;
+mod known;
+mod lower;
+pub mod patch;
+pub mod reach;
+mod scan;
+mod sources;
+pub mod table;
+mod text;
+pub mod tree;
+pub mod walk;
