@@ -80,6 +80,10 @@ pub enum Action {
     ListDel(CellId, CellId, Object),
     /// Removes and observes the first object.
     ListPop(CellId),
+    /// Observes the first object.
+    ListFirst(CellId),
+    /// Whether an object is on one of two lists.
+    ListHas(CellId, CellId, Object),
     /// Moves all of the first list to the tail of the second.
     ListSplice(CellId, CellId),
     /// `klist_add_tail`.
@@ -96,6 +100,10 @@ pub enum Action {
     KlistLast(CellId, Field),
     /// Whether an object has a node that is not dead; if so, with a reference taken in this field.
     KlistFind(CellId, Object, Field),
+    /// Observes the last node that is linked, dead or not.
+    KlistPeek(CellId),
+    /// Whether an object has a node that is linked, dead or not.
+    KlistHas(CellId, Object),
     /// Puts an entry on the async lists and starts it.
     AsyncSchedule {
         /// The async lists.
@@ -285,6 +293,10 @@ impl Action {
                 Action::ListDel(of.cell(*one, Write), of.cell(*other, Write), of.object(*o, Use::Named))
             }
             Action::ListPop(c) => Action::ListPop(of.cell(*c, Write)),
+            Action::ListFirst(c) => Action::ListFirst(of.cell(*c, Read)),
+            Action::ListHas(one, other, o) => {
+                Action::ListHas(of.cell(*one, Read), of.cell(*other, Read), of.object(*o, Use::Named))
+            }
             Action::ListSplice(from, to) => Action::ListSplice(of.cell(*from, Write), of.cell(*to, Write)),
             Action::KlistAdd(c, o) => Action::KlistAdd(of.klist(*c, Write), of.object(*o, Use::Named)),
             Action::KlistNext(c, node) => {
@@ -303,6 +315,8 @@ impl Action {
                 of.reference(*c, Some(*o), *field);
                 Action::KlistFind(of.klist(*c, Read), of.object(*o, Use::Named), *field)
             }
+            Action::KlistPeek(c) => Action::KlistPeek(of.klist(*c, Read)),
+            Action::KlistHas(c, o) => Action::KlistHas(of.klist(*c, Read), of.object(*o, Use::Named)),
             Action::AsyncSchedule { lists, domain, entry, mark } => {
                 of.workers(1);
                 Action::AsyncSchedule {
@@ -379,6 +393,8 @@ impl Action {
             | Action::ListAdd { .. }
             | Action::ListDel(..)
             | Action::ListPop(_)
+            | Action::ListFirst(_)
+            | Action::ListHas(..)
             | Action::ListSplice(..)
             | Action::KlistAdd(..)
             | Action::KlistNext(..)
@@ -386,6 +402,8 @@ impl Action {
             | Action::KlistDel(..)
             | Action::KlistLast(..)
             | Action::KlistFind(..)
+            | Action::KlistPeek(_)
+            | Action::KlistHas(..)
             | Action::AsyncSchedule { .. }
             | Action::AsyncEnd(..)
             | Action::Spawn(..)

@@ -146,6 +146,12 @@ impl<'a> Cpu<'a> {
         self.current
     }
 
+    /// Where everything is in memory.
+    #[must_use]
+    pub fn layout(&self) -> &'a Layout {
+        self.layout
+    }
+
     /// The number of a cell.
     #[must_use]
     pub fn cell<T>(&self, cell: Cell<T>) -> CellId {

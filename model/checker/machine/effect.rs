@@ -298,6 +298,15 @@ impl Machine<'_> {
                 }
                 return Ok(self.member(*cell, first));
             }
+            Action::ListFirst(cell) => {
+                let list = self.used(*cell)?;
+                let first = (list[0] > 0).then(|| list[1]);
+                return Ok(self.member(*cell, first));
+            }
+            Action::ListHas(cell, other, member) => {
+                let first = has(self.used(*cell)?, member.index);
+                return Ok(Obs::Bool(first || has(self.bytes(*other), member.index)));
+            }
             Action::ListSplice(cell, to) => {
                 let list = self.used(*cell)?;
                 let members = list[1..=usize::from(list[0])].to_vec();
@@ -350,6 +359,14 @@ impl Machine<'_> {
                     self.get(*object, *field)?;
                 }
                 return Ok(Obs::Bool(there));
+            }
+            Action::KlistPeek(cell) => {
+                let last = klist::last(self.used(*cell)?);
+                self.nodes_alive(*cell, last.as_slice())?;
+                return Ok(self.member(*cell, last));
+            }
+            Action::KlistHas(cell, member) => {
+                return Ok(Obs::Bool(klist::linked(self.used(*cell)?, member.index)));
             }
             Action::AsyncSchedule { lists, domain, entry, mark } => {
                 let entries = &mut self.used(*lists)?[usize::from(*domain)];

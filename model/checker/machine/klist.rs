@@ -32,6 +32,13 @@ pub fn members(klist: &[u8]) -> Vec<u8> {
     all.filter(|(_, state)| state & DEAD == 0).map(|(member, _)| member).collect()
 }
 
+/// The last member that is linked, dead or not.
+#[must_use]
+pub fn last(klist: &[u8]) -> Option<u8> {
+    let last = usize::from(klist[0]).checked_sub(1)?;
+    Some(klist[1 + 2 * last])
+}
+
 /// As text: `a, b` with dead nodes in parentheses.
 #[must_use]
 pub fn show(klist: &[u8], name: impl Fn(u8) -> String) -> String {
@@ -130,6 +137,8 @@ mod tests {
         assert_eq!(del(&mut klist, 2), Some(false), "the iterator keeps it linked");
         assert_eq!(del(&mut klist, 0), Some(true), "nobody stands on it");
         assert!(linked(&klist, 2) && !contains(&klist, 2));
+        assert_eq!(last(&klist), Some(1));
+        assert_eq!(last(&[0; 7]), None);
         assert_eq!(next(&mut klist, current), Some((Some(1), true)));
         assert_eq!(members(&klist), [1]);
         assert!(!exit(&mut klist, Some(1)));

@@ -221,7 +221,7 @@ impl Renamer {
             | Obs::Err
             | Obs::Bool(_)
             | Obs::Int(_)
-            | Obs::Errno(_) => obs,
+            | Obs::Word(_) => obs,
         }
     }
 

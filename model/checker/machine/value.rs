@@ -23,9 +23,9 @@ pub struct Object {
     pub index: u8,
 }
 
-/// A kernel error number, negative as the kernel returns it.
+/// A word of the program, such as the name of an error: the machine only compares it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Errno(pub &'static str);
+pub struct Word(pub &'static str);
 
 /// One atom of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,8 +46,8 @@ pub enum Obs {
     Int(u8),
     /// A pointer to an object.
     Id(Object),
-    /// An error number.
-    Errno(Errno),
+    /// A word of the program.
+    Word(Word),
     /// Where an iterator of a klist stands, and whether the node it left was unlinked by that.
     Iter(CellId, Option<u8>, bool),
     /// From here on the task is one of those that the waiters for this cell wait for.
@@ -150,15 +150,15 @@ impl Datum for Object {
     }
 }
 
-impl Datum for Errno {
+impl Datum for Word {
     fn to_obs(self) -> Obs {
-        Obs::Errno(self)
+        Obs::Word(self)
     }
 
     fn from_obs(obs: Obs) -> Self {
         match obs {
-            Obs::Errno(errno) => errno,
-            other => unreachable!("internal: {other:?} is no errno"),
+            Obs::Word(word) => word,
+            other => unreachable!("internal: {other:?} is no word"),
         }
     }
 }
@@ -177,7 +177,7 @@ impl<T: Datum> Datum for Option<T> {
     }
 }
 
-observe_datum!((), bool, u8, Object, Errno);
+observe_datum!((), bool, u8, Object, Word);
 
 impl<T: Observe> Observe for Option<T> {
     fn record(&self, to: &mut Vec<Obs>) {

@@ -28,7 +28,7 @@ impl<P: Program> Teller<'_, P> {
             Obs::Bool(value) => value.to_string(),
             Obs::Int(value) => value.to_string(),
             Obs::Id(object) => self.program.object_name(object),
-            Obs::Errno(errno) => errno.0.to_owned(),
+            Obs::Word(word) => word.0.to_owned(),
             _ => String::new(),
         }
     }
@@ -187,6 +187,10 @@ impl<P: Program> Teller<'_, P> {
             Action::ListAdd { list, member, .. } => format!("add {} to {}", object(member), name(list)),
             Action::ListDel(list, _, member) => format!("take {} off {}", object(member), name(list)),
             Action::ListPop(list) => format!("take the first of {}", name(list)),
+            Action::ListFirst(list) => format!("look at the first of {}", name(list)),
+            Action::ListHas(list, _, member) => {
+                format!("look whether {} is on {}", object(member), name(list))
+            }
             Action::ListSplice(from, to) => format!("move {} to {}", name(from), name(to)),
             Action::KlistAdd(klist, member) => format!("add {} to {}", object(member), name(klist)),
             Action::KlistNext(klist, node) => format!("next of {}{}", name(klist), at(node, klist)),
@@ -197,6 +201,10 @@ impl<P: Program> Teller<'_, P> {
             }
             Action::KlistLast(klist, _) => format!("last of {}", name(klist)),
             Action::KlistFind(klist, member, _) => format!("find {} in {}", object(member), name(klist)),
+            Action::KlistPeek(klist) => format!("look at the last of {}", name(klist)),
+            Action::KlistHas(klist, member) => {
+                format!("look whether {} is on {}", object(member), name(klist))
+            }
             Action::AsyncSchedule { entry, .. } => format!("schedule {}", self.entered(entry)),
             Action::AsyncEnd(..) => "the async entry ends".to_owned(),
             Action::AsyncAwait(..) => "wait for all async entries".to_owned(),
