@@ -5,12 +5,12 @@
 //! A barrier under way has a number from 1 to 7, in a ghost of its task; whatever it covers has the
 //! bit of that number. A barrier that finds nothing to cover needs no number.
 
+use super::hazards::Breach;
 use super::objects::Core;
-use super::properties::{Checks, View, hazard_id};
-use raddle_checker::machine::hazard::{About, Hazard};
+use super::properties::{Checks, View};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Access;
-use raddle_checker::machine::step::Bound;
+use raddle_checker::machine::step::{Bound, Stop};
 use raddle_checker::machine::work::{PENDING, RUNNING};
 
 /// The flag of an async entry in its slot, beside the bits of barriers.
@@ -77,33 +77,25 @@ pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<()
 }
 
 /// The wait for probing of the task in this slot returns: what it covers must have ended.
-pub fn end(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<(), Hazard> {
+pub fn end(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<(), Stop> {
     let number = std::mem::take(&mut view.bytes(Core.barrier())[slot]);
     if number == 0 {
         return Ok(());
     }
     let bit = 1 << number;
-    let missed = |text: String, about: About| {
-        Err(Hazard::new(hazard_id::MISSED_BARRIER, about, format!("a wait for probing returns, {text}")))
-    };
     for dev in checks.devices() {
-        let (name, about) = (checks.name(dev.object()), About::Object(dev.object()));
         if view.byte(dev.covered_probe()) & bit != 0 {
-            return missed(format!("and the probe of {name} that ran when it was called still runs"), about);
+            return checks.broken(Breach::ProbeStillRuns(dev));
         }
         if view.byte(dev.covered_active()) & bit != 0 {
-            return missed(format!("and {name}, which was on the active list, is still to be probed"), about);
+            return checks.broken(Breach::StillActive(dev));
         }
     }
     if view.read(Core.entries()).iter().any(|entry| entry & bit != 0) {
-        return missed("and an async entry from before it is unfinished".to_owned(), About::Program);
+        return checks.broken(Breach::EntryUnfinished);
     }
-    for drv in checks.drivers() {
-        if view.byte(drv.covered_attach()) & bit != 0 {
-            let name = checks.name(drv.object());
-            let text = format!("and the attach_work of {name} from before it is unfinished");
-            return missed(text, About::Object(drv.object()));
-        }
+    if let Some(drv) = checks.drivers().find(|drv| view.byte(drv.covered_attach()) & bit != 0) {
+        return checks.broken(Breach::AttachUnfinished(drv));
     }
     Ok(())
 }

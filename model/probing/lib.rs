@@ -9,6 +9,7 @@ pub mod calls;
 mod coded;
 pub mod cpu;
 pub mod events;
+pub mod hazards;
 pub mod ids;
 pub mod module;
 pub mod objects;

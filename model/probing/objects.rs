@@ -2,7 +2,7 @@
 
 use super::ids::{Bus, Device, Driver, Module, Resource, Work};
 use super::world::World;
-use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout};
+use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
 use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
 use raddle_checker::observe_datum;
@@ -373,7 +373,8 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
     let timeout = layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
     set.push((timeout, 1));
-    layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
+    let blocked = layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
+    layout.says(blocked, Says::Statement);
     layout.ghost(Core.barrier(), "barriers", Kind::PerTask(slots));
     layout.ghost(Core.entries(), "entries", Kind::PerTask(slots));
     layout.ghost(Core.deferred_current(), "deferred device at hand", Kind::Pointer(vec![DEVICE]));
@@ -388,13 +389,16 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.ghost(id.stores(), format!("stores to {name}/bind"), Kind::Count);
     // Against the contract driver_unregister waits for less.
     let registered = if world.environment.contract_kept { "registered" } else { "on its bus" };
-    layout.ghost(id.registered(), format!("{name} is {registered}"), Kind::Bool);
-    layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
+    let registered = layout.ghost(id.registered(), format!("{name} is {registered}"), Kind::Bool);
+    let taken = layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
+    layout.says(registered, Says::Statement);
+    layout.says(taken, Says::Statement);
     layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
     layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);
     let private = Private(id.0);
     layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
-    layout.cell(private.refs(), format!("{name}.p.refs"), Kind::Count);
+    let refs = layout.cell(private.refs(), format!("{name}.p.refs"), Kind::Count);
+    layout.says(refs, Says::References);
     let holders = (0..world.devices.len() as u8).map(|i| Some(Device(i).object())).collect();
     layout.cell(private.klist_devices(), format!("{name}.p.klist_devices"), Kind::Klist(DEVICE, holders));
     layout.cell(private.attach_work(), format!("{name}.p.attach_work"), Kind::Pointer(vec![ATTACH_WORK]));
@@ -409,6 +413,7 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     set.push((layout.object(id.object()).liveness.expect("internal: it is mortal"), ALIVE));
     let driver = || Kind::Pointer(vec![DRIVER]);
     let refs = layout.cell(id.refs(), format!("{name}.refs"), Kind::Count);
+    layout.says(refs, Says::References);
     set.push((refs, 1));
     layout.cell(id.mutex(), format!("{name}.mutex"), Kind::Lock);
     layout.cell(id.driver(), format!("{name}.driver"), driver());
@@ -424,7 +429,8 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
     layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
-    layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
+    let added = layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
+    layout.says(added, Says::Statement);
     layout.ghost(id.release_passed(), format!("{name}: release passed"), Kind::Bool);
     layout.ghost(id.deferred_passed(), format!("{name}: deferred del passed"), Kind::Bool);
     layout.ghost(id.probed_by(), format!("{name}: probed by"), driver());
@@ -445,6 +451,7 @@ fn lay_out_bus(world: &World, layout: &mut Layout, id: Bus, set: &mut Vec<(CellI
     let name = &world.buses[id.index()].name;
     layout.immortal(id.object(), name);
     let refs = layout.cell(id.refs(), format!("{name}.refs"), Kind::Count);
+    layout.says(refs, Says::References);
     set.push((refs, 1));
     let devices = (0..world.devices.len() as u8).map(|i| Some(Device(i).object())).collect();
     layout.cell(id.klist_devices(), format!("{name}.klist_devices"), Kind::Klist(DEVICE, devices));

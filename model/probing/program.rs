@@ -310,7 +310,7 @@ impl<S: Subject> Program for Probing<S> {
         }
     }
 
-    fn number_name(&self, cell: CellId, number: u8) -> Option<String> {
+    fn meaning(&self, cell: CellId, number: u8) -> Option<program::Meaning> {
         super::words::number(self, cell, number)
     }
 

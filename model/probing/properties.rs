@@ -5,67 +5,16 @@
 
 use super::barrier;
 use super::events::{Event, ProbeError};
+use super::hazards::{Breach, Leak};
 use super::ids::{Bus, Device, Driver, Resource};
-use super::objects::{Core, DRIVER, MODULE, NOT_OWED, OWED, OWED_WITH, Private, STALE_DRIVER_POINTER, owed};
+use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, owed};
 use super::world::{Match, World};
-use raddle_checker::machine::hazard::{About, Hazard, id};
+use raddle_checker::machine::hazard::Hazard;
 use raddle_checker::machine::klist;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout};
 use raddle_checker::machine::op::Access;
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Object, Obs};
-
-/// The hazards of probing, besides those that any program can have.
-pub mod hazard_id {
-    /// Probe observes in drvdata what the core stashed there, or foreign drvdata is taken for a driver.
-    pub const DRVDATA_STASH: &str = "drvdata-stash";
-    /// Probe or remove is called for a driver that is not the one.
-    pub const WRONG_DRIVER: &str = "wrong-driver";
-    /// A device is bound, or deferred, after it was removed.
-    pub const ZOMBIE_BIND: &str = "zombie-bind";
-    /// A probe that is owed never happens.
-    pub const LOST_PROBE: &str = "lost-probe";
-    /// An operation done twice.
-    pub const DOUBLE_OPERATION: &str = "double-operation";
-    /// A wait for probing returns too early.
-    pub const MISSED_BARRIER: &str = "missed-barrier";
-}
-
-/// All hazard ids, with what they mean.
-pub const HAZARDS: &[(&str, &str)] = &[
-    (
-        "data-race",
-        "two tasks whose next steps conflict, one of them a write, one of them plain (off by default)",
-    ),
-    ("deadlock", "a set of tasks, each waiting only for what only members of the set can bring about"),
-    ("double-free", "an object is freed twice"),
-    ("double-operation", "probe without remove, unregister twice, a list node added twice"),
-    (
-        "drvdata-stash",
-        "probe or bus code observes in drvdata what the core stashed there, or foreign drvdata is taken for a driver",
-    ),
-    ("livelock", "a reachable cycle of retries without progress under weak fairness"),
-    (
-        "lost-probe",
-        "at quiescence a device is unbound and a probe of it by a registered, matching driver is owed",
-    ),
-    ("missed-barrier", "a wait for probing returns while probing that it covers has still to end"),
-    ("null-dereference", "NULL is dereferenced"),
-    ("refcount-leak", "at quiescence a count is above the number of its holders"),
-    ("refcount-underflow", "a count drops below zero"),
-    (
-        "stale-driver-pointer",
-        "a driver pointer is dereferenced after that driver was unregistered or its memory freed",
-    ),
-    ("unlock-imbalance", "a lock is released by a task that does not hold it, or held at quiescence"),
-    ("use-after-free", "an object other than a driver is used after it was freed"),
-    ("warning", "a WARN_ON of the kernel"),
-    (
-        "wrong-driver",
-        "probe or remove is called for a driver that does not match, or was not scheduled or named",
-    ),
-    ("zombie-bind", "a device is bound or deferred after device_del has passed the step that prevents it"),
-];
 
 /// A world's checks.
 pub struct Checks<'a> {
@@ -125,10 +74,6 @@ impl View<'_> {
     }
 }
 
-fn about(dev: Device, drv: Driver) -> About {
-    About::Pair(dev.object(), drv.object())
-}
-
 impl Checks<'_> {
     /// All devices.
     pub fn devices(&self) -> impl Iterator<Item = Device> + use<> {
@@ -158,6 +103,10 @@ impl Checks<'_> {
 
     fn matches(&self, dev: Device, drv: Driver) -> bool {
         self.world.drivers[drv.index()].matches[dev.index()] == Match::Yes
+    }
+
+    pub(super) fn broken(&self, breach: Breach) -> Result<(), Stop> {
+        Err(breach.hazard(self).into())
     }
 
     /// The name of an object.
@@ -242,12 +191,7 @@ impl Checks<'_> {
         let mut view = View { layout: self.layout, memory, allowed: Some(allowed) };
         match event {
             Event::Warn(object) => {
-                let name = self.name(object);
-                let text = match object.sort {
-                    MODULE => format!("request_module({name}) waits inside an async function"),
-                    _ => format!("the kernel warns about {name}"),
-                };
-                return Err(Hazard::new(id::WARNING, About::Object(object), text).into());
+                return self.broken(Breach::Warns(object));
             }
             Event::DriverPublished(drv) => {
                 let bus = self.world.drivers[drv.index()].bus;
@@ -317,41 +261,22 @@ impl Checks<'_> {
             Event::BarrierEnds => barrier::end(self, &mut view, slot)?,
             Event::DeferredAdd(dev) => {
                 if view.byte(dev.deferred_passed()) != 0 {
-                    let text = format!(
-                        "{} is put on the deferred list after device_del has taken it off for good",
-                        self.name(dev.object())
-                    );
-                    return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text).into());
+                    return self.broken(Breach::DeferredAfterDel(dev));
                 }
             }
             Event::DrvdataRead(dev) => {
                 if let Obs::Id(object) = observed
                     && object.sort == DRIVER
                 {
-                    let text = format!(
-                        "dev_get_drvdata({}) returns the driver {} that the core stashed there",
-                        self.name(dev.object()),
-                        self.name(object)
-                    );
-                    return Err(
-                        Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text).into()
-                    );
+                    return self.broken(Breach::ReadsStash(dev, object));
                 }
             }
             Event::DrvdataAsDriver(dev) => {
-                let d = self.name(dev.object());
-                let text = format!("the drvdata that others stored in {d} is taken for a driver");
-                return Err(Hazard::new(hazard_id::DRVDATA_STASH, About::Object(dev.object()), text).into());
+                return self.broken(Breach::TakesDrvdataForDriver(dev));
             }
             Event::ProbingBlocked => {
                 if let Some(dev) = self.devices().find(|dev| view.byte(dev.probing()) != 0) {
-                    let text = format!(
-                        "device_block_probing returns while the probe of {} still runs",
-                        self.name(dev.object())
-                    );
-                    return Err(
-                        Hazard::new(hazard_id::MISSED_BARRIER, About::Object(dev.object()), text).into()
-                    );
+                    return self.broken(Breach::BlockedTooEarly(dev));
                 }
             }
             Event::CallPuts(dev) => match view.byte(dev.extra_refs()) {
@@ -382,46 +307,27 @@ impl Checks<'_> {
         drv: Driver,
         scheduled: Option<Driver>,
         barred: bool,
-    ) -> Result<(), Hazard> {
-        let (d, v) = (self.name(dev.object()), self.name(drv.object()));
+    ) -> Result<(), Stop> {
         if !self.matches(dev, drv) {
-            let returned = match self.world.drivers[drv.index()].matches[dev.index()] {
-                Match::Defer => "for which its match returned -EPROBE_DEFER",
-                Match::Error => "for which its match returned an error",
-                _ => "which does not match",
-            };
-            let text = format!("the probe of {v} is called for {d}, {returned}");
-            return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
+            return self.broken(Breach::ProbesWithoutMatch(dev, drv));
         }
-        if let Some(scheduled) = scheduled
-            && scheduled != drv
-        {
-            let text = format!(
-                "the probe of {v} is called for {d} by an async entry that was scheduled for {}",
-                self.name(scheduled.object())
-            );
-            return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
+        if let Some(scheduled) = scheduled.filter(|scheduled| *scheduled != drv) {
+            return self.broken(Breach::ProbesForAnother(dev, drv, scheduled));
         }
         if view.byte(dev.probed_by()) != 0 {
-            let text = format!("the probe of {v} is called for {d}, which has been probed and not removed");
-            return Err(Hazard::new(hazard_id::DOUBLE_OPERATION, about(dev, drv), text));
+            return self.broken(Breach::ProbesTwice(dev, drv));
         }
         if barred && view.byte(Core.probing_blocked()) != 0 {
-            let text = format!("the probe of {v} is called for {d} while probing is blocked");
-            return Err(Hazard::new(hazard_id::MISSED_BARRIER, about(dev, drv), text));
+            return self.broken(Breach::ProbesWhileBlocked(dev, drv));
         }
         view.set(owed(dev, drv), NOT_OWED);
         view.set(dev.probing(), u8::from(barred));
         Ok(())
     }
 
-    fn bound(&self, view: &mut View<'_>, dev: Device) -> Result<(), Hazard> {
+    fn bound(&self, view: &mut View<'_>, dev: Device) -> Result<(), Stop> {
         if view.byte(dev.release_passed()) != 0 {
-            let text = format!(
-                "{} is bound after device_del has passed its device_release_driver",
-                self.name(dev.object())
-            );
-            return Err(Hazard::new(hazard_id::ZOMBIE_BIND, About::Object(dev.object()), text));
+            return self.broken(Breach::BoundAfterRelease(dev));
         }
         self.settle(view, dev);
         view.set(dev.probing(), 0);
@@ -437,18 +343,12 @@ impl Checks<'_> {
         dev: Device,
         drv: Driver,
         named: Option<Driver>,
-    ) -> Result<(), Hazard> {
-        let (d, v) = (self.name(dev.object()), self.name(drv.object()));
-        if let Some(named) = named
-            && named != drv
-        {
-            let named = self.name(named.object());
-            let text = format!("the remove of {v} is called for {d}, but {named} was named");
-            return Err(Hazard::new(hazard_id::WRONG_DRIVER, about(dev, drv), text));
+    ) -> Result<(), Stop> {
+        if let Some(named) = named.filter(|named| *named != drv) {
+            return self.broken(Breach::RemovesAnother(dev, drv, named));
         }
         if view.byte(dev.probed_by()) == 0 {
-            let text = format!("the remove of {v} is called for {d}, which it has not probed");
-            return Err(Hazard::new(hazard_id::DOUBLE_OPERATION, about(dev, drv), text));
+            return self.broken(Breach::RemovesUnprobed(dev, drv));
         }
         view.set(dev.probed_by(), 0);
         Ok(())
@@ -461,9 +361,7 @@ impl Checks<'_> {
         let mut hazards = Vec::new();
         for lock in self.layout.locks() {
             if view.memory[self.layout.info(*lock).offset] != 0 {
-                let text =
-                    format!("{} is still held when all tasks have ended", self.layout.info(*lock).name);
-                hazards.push(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(*lock), text));
+                hazards.push(Breach::HeldAtRest(*lock).hazard(self));
             }
         }
         for dev in self.devices() {
@@ -477,7 +375,7 @@ impl Checks<'_> {
             hazards.extend(self.bus_leak(view, bus));
         }
         if view.byte(Core.probe_count()) != 0 {
-            hazards.push(self.leak(Core.probe_count(), "nobody probes any more"));
+            hazards.push(self.leak(Core.probe_count(), Leak::NobodyProbes));
         }
         hazards
     }
@@ -496,26 +394,17 @@ impl Checks<'_> {
         let listed = |drv: &Driver| view.on_klist(self.bus_of(dev).klist_drivers(), drv.0);
         let lost = self.drivers_of(dev).filter(|drv| listed(drv) && self.matches(dev, *drv) && is_owed(drv));
         lost.map(|drv| {
-            let (d, v) = (self.name(dev.object()), self.name(drv.object()));
-            let text = match view.byte(owed(dev, drv)) {
-                OWED => format!("{d} is unbound and {v} has never been given a chance to probe it"),
-                with => {
-                    let resource = self.name(Resource(with - OWED_WITH).object());
-                    format!("{d} stays deferred although {resource}, for which {v} waits, is there")
-                }
+            let breach = match view.byte(owed(dev, drv)) {
+                OWED => Breach::NeverProbed(dev, drv),
+                with => Breach::StaysDeferred(dev, drv, Resource(with - OWED_WITH)),
             };
-            Hazard::new(hazard_id::LOST_PROBE, about(dev, drv), text)
+            breach.hazard(self)
         })
         .collect()
     }
 
-    fn leak<T>(&self, cell: Cell<T>, why: &str) -> Hazard {
-        let cell = self.layout.find(cell);
-        let text = format!(
-            "{} is never dropped to what its holders account for: {why}",
-            self.layout.info(cell).name
-        );
-        Hazard::new(id::REFCOUNT_LEAK, About::Cell(cell), text)
+    fn leak<T>(&self, cell: Cell<T>, why: Leak) -> Hazard {
+        Breach::Leaks(self.layout.find(cell), why).hazard(self)
     }
 
     fn alive(&self, view: &View<'_>, object: Object) -> bool {
@@ -540,10 +429,10 @@ impl Checks<'_> {
             + usize::from(listed)
             + children;
         if usize::from(view.byte(dev.refs())) > holders {
-            return Some(self.leak(dev.refs(), "somebody forgot to put it"));
+            return Some(self.leak(dev.refs(), Leak::NotPut));
         }
         if view.byte(dev.created()) == 0 {
-            return Some(self.leak(dev.refs(), "its creator has put it and it is still there"));
+            return Some(self.leak(dev.refs(), Leak::CreatorPut));
         }
         None
     }
@@ -553,7 +442,7 @@ impl Checks<'_> {
         let bus = self.world.drivers[drv.index()].bus;
         let listed = view.on_klist(bus.klist_drivers(), drv.0);
         let leaks = self.alive(view, private.object()) && view.byte(private.refs()) > u8::from(listed);
-        leaks.then(|| self.leak(private.refs(), "the driver is not registered"))
+        leaks.then(|| self.leak(private.refs(), Leak::Unregistered))
     }
 
     fn bus_leak(&self, view: &View<'_>, bus: Bus) -> Option<Hazard> {
@@ -562,13 +451,6 @@ impl Checks<'_> {
         let drivers = self.drivers().filter(|drv| self.world.drivers[drv.index()].bus == bus);
         let drivers = drivers.filter(|drv| view.on_klist(bus.klist_drivers(), drv.0)).count();
         let leaks = usize::from(view.byte(bus.refs())) > 1 + devices + drivers;
-        leaks.then(|| self.leak(bus.refs(), "no device or driver on it accounts for that"))
+        leaks.then(|| self.leak(bus.refs(), Leak::NobodyOnBus))
     }
-}
-
-/// Whether a hazard id is one that raddle knows.
-#[must_use]
-pub fn is_hazard(id: &str) -> bool {
-    debug_assert!(HAZARDS.iter().any(|(known, _)| *known == STALE_DRIVER_POINTER));
-    HAZARDS.iter().any(|(known, _)| *known == id)
 }

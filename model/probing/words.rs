@@ -9,7 +9,7 @@ use super::subject::Subject;
 use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Action;
-use raddle_checker::machine::program::{Call, Program};
+use raddle_checker::machine::program::{Call, Meaning, Program};
 use raddle_checker::machine::value::{Datum, Obs};
 
 /// The outcome of a choice that a function makes.
@@ -58,13 +58,13 @@ pub(super) fn call(core: &Probing<impl Subject>, call: &Call) -> Option<String> 
 }
 
 /// The value of a number or a flag that stands for something else.
-pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> Option<String> {
+pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> Option<Meaning> {
     let (layout, world) = (core.layout(), core.world());
     let object = layout.info(cell).object;
     let module = (0..world.modules.len() as u8).map(Module).find(|it| it.object() == object);
     if let Some(module) = module {
         return (layout.find(module.state()) == cell)
-            .then(|| super::module::state_name(number).map(str::to_owned))
+            .then(|| super::module::state_name(number).map(Meaning::Name))
             .flatten();
     }
     // Flags that stand for a pointer to the parent, and for a node on the parent's klist.
@@ -73,7 +73,7 @@ pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> 
     if layout.find(dev.holds_parent()) != cell && layout.find(dev.on_parent()) != cell {
         return None;
     }
-    Some(if number == 0 { "NULL".to_owned() } else { core.object_name(parent.object()) })
+    Some(if number == 0 { Meaning::Null } else { Meaning::Object(parent.object()) })
 }
 
 /// What actions mean that say too little by themselves.

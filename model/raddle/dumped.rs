@@ -7,7 +7,7 @@ use crate::scenario::Scenario;
 use raddle_checker::story::{self, Ending, ReplayError, Scene, Story, Turn};
 
 /// The version of the format; it changes when older readers could misread it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is said of a trace of a set-up that goes well now.
 const NO_HAZARD: &str = "the set-up no longer raises a hazard; the model or the scenario has changed since \

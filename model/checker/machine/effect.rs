@@ -1,6 +1,6 @@
 //! The effect of a step: a total function of its footprint's cells.
 
-use super::hazard::{About, Hazard, id};
+use super::hazard::{Breach, Hazard};
 use super::klist;
 use super::layout::{ABSENT, ALIVE, Cell, CellId, FREED, Field, Kind, Layout, RETIRED};
 use super::op::{Action, Entry, Op};
@@ -90,6 +90,10 @@ impl Machine<'_> {
         &self.layout.info(cell).name
     }
 
+    fn bad<T>(&self, breach: Breach) -> Result<T, Hazard> {
+        Err(Hazard::of(self.layout, breach))
+    }
+
     /// The object of a cell must be alive.
     fn alive(&mut self, cell: CellId) -> Result<(), Hazard> {
         let object = self.layout.info(cell).object;
@@ -102,11 +106,9 @@ impl Machine<'_> {
         };
         match *self.byte(liveness) {
             ALIVE => Ok(()),
-            ABSENT => {
-                let text = format!("{} is used before it is allocated", self.layout.object(object).name);
-                Err(Hazard::new(id::NULL_DEREFERENCE, About::Object(object), text))
-            }
-            state => Err(Hazard::stale(self.layout, object, state == FREED)),
+            ABSENT => self.bad(Breach::UsedTooEarly(object)),
+            FREED => self.bad(Breach::UsedAfterFree(object)),
+            _ => self.bad(Breach::UsedAfterRetire(object)),
         }
     }
 
@@ -122,8 +124,7 @@ impl Machine<'_> {
 
     fn free(&mut self, object: Object) -> Result<(), Hazard> {
         if *self.liveness(object) == FREED {
-            let text = format!("{} is freed twice", self.layout.object(object).name);
-            return Err(Hazard::new(id::DOUBLE_FREE, About::Object(object), text));
+            return self.bad(Breach::FreedTwice(object));
         }
         *self.liveness(object) = FREED;
         self.reset(object);
@@ -172,8 +173,7 @@ impl Machine<'_> {
     fn count_down(&mut self, cell: CellId) -> Result<bool, Hazard> {
         let count = self.variable(cell)?;
         let Some(fewer) = count.checked_sub(1) else {
-            let text = format!("{} drops below zero", self.name(cell));
-            return Err(Hazard::new(id::REFCOUNT_UNDERFLOW, About::Cell(cell), text));
+            return self.bad(Breach::BelowZero(cell));
         };
         *count = fewer;
         Ok(fewer == 0)
@@ -182,8 +182,7 @@ impl Machine<'_> {
     fn unlock(&mut self, cell: CellId) -> Result<(), Hazard> {
         let owner = *self.variable(cell)?;
         if usize::from(owner) != self.slot + 1 {
-            let text = format!("{} is unlocked by a task that does not hold it", self.name(cell));
-            return Err(Hazard::new(id::UNLOCK_IMBALANCE, About::Cell(cell), text));
+            return self.bad(Breach::NotHeld(cell));
         }
         *self.byte(cell) = 0;
         Ok(())
@@ -191,8 +190,7 @@ impl Machine<'_> {
 
     fn lock(&mut self, cell: CellId) -> Result<(), Hazard> {
         if *self.variable(cell)? != 0 {
-            let text = format!("a task that holds {} locks it again and waits for itself", self.name(cell));
-            return Err(Hazard::new(id::DEADLOCK, About::Cell(cell), text));
+            return self.bad(Breach::LockedAgain(cell));
         }
         *self.byte(cell) = u8::try_from(self.slot + 1).expect("internal: too many slots");
         Ok(())
@@ -208,8 +206,7 @@ impl Machine<'_> {
             Action::Follow(cell) => {
                 let byte = *self.variable(*cell)?;
                 if byte == 0 {
-                    let text = format!("{} is NULL and is dereferenced", self.name(*cell));
-                    return Err(Hazard::new(id::NULL_DEREFERENCE, About::Cell(*cell), text).into());
+                    return Ok(self.bad(Breach::NullFollowed(*cell))?);
                 }
                 return Ok(self.layout.decode(*cell, byte));
             }
@@ -317,12 +314,7 @@ impl Machine<'_> {
                 self.alive(*cell)?;
                 self.nodes_alive(*cell, &[member.index])?;
                 if !klist::add(self.bytes(*cell), member.index) {
-                    let text = format!(
-                        "{} is added to {} and is still linked",
-                        self.layout.object(*member).name,
-                        self.name(*cell)
-                    );
-                    return Err(Hazard::new("double-operation", About::Object(*member), text).into());
+                    return Ok(self.bad(Breach::LinkedTwice(*member, *cell))?);
                 }
             }
             Action::KlistNext(cell, current) => {
@@ -456,11 +448,7 @@ impl Machine<'_> {
         let held = |lock: &&CellId| usize::from(self.memory[self.layout.info(**lock).offset]) == owner;
         let held: Vec<CellId> = self.layout.locks().iter().filter(held).copied().collect();
         if !held.is_empty() {
-            // Of several none is the one that it is about.
-            let about = if let [lock] = held[..] { About::Cell(lock) } else { About::Program };
-            let names: Vec<&str> = held.iter().map(|lock| self.name(*lock)).collect();
-            let text = format!("a task ends while it holds {}", names.join(" and "));
-            return Err(Hazard::new(id::UNLOCK_IMBALANCE, about, text));
+            return self.bad(Breach::EndsHolding(held));
         }
         for cell in self.layout.by_slot() {
             if let Some(byte) = self.layout.of_slot(*cell, self.slot) {

@@ -28,8 +28,7 @@ pub fn contains(klist: &[u8], member: u8) -> bool {
 /// The members that are linked and not dead, in order.
 #[must_use]
 pub fn members(klist: &[u8]) -> Vec<u8> {
-    let all = (0..usize::from(klist[0])).map(|i| (klist[1 + 2 * i], klist[2 + 2 * i]));
-    all.filter(|(_, state)| state & DEAD == 0).map(|(member, _)| member).collect()
+    nodes(klist).filter(|(_, dead)| !dead).map(|(member, _)| member).collect()
 }
 
 /// The last member that is linked, dead or not.
@@ -39,14 +38,9 @@ pub fn last(klist: &[u8]) -> Option<u8> {
     Some(klist[1 + 2 * last])
 }
 
-/// As text: `a, b` with dead nodes in parentheses.
-#[must_use]
-pub fn show(klist: &[u8], name: impl Fn(u8) -> String) -> String {
-    let nodes = (0..usize::from(klist[0])).map(|i| {
-        let text = name(klist[1 + 2 * i]);
-        if klist[2 + 2 * i] & DEAD == 0 { text } else { format!("({text})") }
-    });
-    nodes.collect::<Vec<_>>().join(", ")
+/// The members that are linked, in order, and whether each is dead.
+pub fn nodes(klist: &[u8]) -> impl Iterator<Item = (u8, bool)> {
+    (0..usize::from(klist[0])).map(|i| (klist[1 + 2 * i], klist[2 + 2 * i] & DEAD != 0))
 }
 
 /// Appends a node with count 1. False if it is linked already.

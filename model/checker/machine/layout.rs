@@ -115,6 +115,19 @@ pub struct CellInfo {
     pub ghost: bool,
     /// The kernel reads and writes it by `READ_ONCE` and `WRITE_ONCE`.
     pub marked: bool,
+    /// What its name and its value say.
+    pub says: Says,
+}
+
+/// What a cell's name and value say to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// The value of what has this name.
+    Value,
+    /// How many references there are.
+    References,
+    /// The name is a statement, and the flag says whether it is true.
+    Statement,
 }
 
 impl CellInfo {
@@ -183,6 +196,7 @@ impl Layout {
             liveness: None,
             ghost: false,
             marked: false,
+            says: Says::Value,
         });
         let info = &mut self.objects[&object];
         info.liveness = Some(liveness);
@@ -200,6 +214,7 @@ impl Layout {
             liveness,
             ghost: false,
             marked: false,
+            says: Says::Value,
         });
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
@@ -217,6 +232,7 @@ impl Layout {
             liveness: None,
             ghost: true,
             marked: false,
+            says: Says::Value,
         });
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
@@ -232,6 +248,11 @@ impl Layout {
         let info = &mut self.cells[usize::from(cell.0)];
         assert!(info.kind.bytes() == 1, "internal: {} is no variable", info.name);
         info.marked = true;
+    }
+
+    /// What a cell's name and value say, if that is more than a value.
+    pub fn says(&mut self, cell: CellId, says: Says) {
+        self.cells[usize::from(cell.0)].says = says;
     }
 
     fn push(&mut self, mut info: CellInfo) -> CellId {

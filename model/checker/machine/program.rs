@@ -42,6 +42,17 @@ pub enum SlotKind {
     Worker,
 }
 
+/// What a number stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// A NULL pointer.
+    Null,
+    /// A pointer to an object.
+    Object(Object),
+    /// A constant of this name, such as `LIVE`.
+    Name(&'static str),
+}
+
 /// A modelled function that a task is in, with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Call {
@@ -137,9 +148,9 @@ pub trait Program: Sync {
         self.layout().object(object).name.clone()
     }
 
-    /// The name of a number in a cell, such as `LIVE`; `None` where it is only a number. Of a flag the
-    /// numbers are 0 and 1.
-    fn number_name(&self, _cell: CellId, _number: u8) -> Option<String> {
+    /// What a number in a cell stands for; `None` where it is only a number. Of a flag the numbers are 0
+    /// and 1.
+    fn meaning(&self, _cell: CellId, _number: u8) -> Option<Meaning> {
         None
     }
 

@@ -2,7 +2,7 @@
 //! plain load or store. (Locks, counts, lists and work items synchronise by themselves.)
 
 use super::blocked::{TaskView, Tasks};
-use super::hazard::{About, Hazard, id};
+use super::hazard::{Breach, Hazard};
 use super::layout::CellId;
 use super::op::{Access, Action, enabled};
 use super::program::Program;
@@ -35,11 +35,7 @@ pub fn races<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) -> Vec<
                 let writes = access == Access::Write || *against == Access::Write;
                 let is_plain = left_plain.contains(&cell) || right_plain.contains(&cell);
                 if writes && is_plain && !layout.info(cell).ghost {
-                    let text = format!(
-                        "{} is accessed by two tasks at once, plainly by at least one",
-                        layout.info(cell).name
-                    );
-                    found.push(Hazard::new(id::DATA_RACE, About::Cell(cell), text));
+                    found.push(Hazard::of(layout, Breach::Race(cell)));
                 }
             }
         }

@@ -4,9 +4,9 @@
 
 use std::convert::Infallible;
 
-use super::blocked::{Hold, TaskView, Tasks, Waiter, deadlocked, holds};
+use super::blocked::{BlockedOn, Hold, TaskView, Tasks, Waiter, deadlocked, holds};
 use super::effect::permute;
-use super::hazard::{About, Hazard, id};
+use super::hazard::{About, Breach, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::place::Place;
 use super::program::{Call, Next, Program, SlotKind};
@@ -223,7 +223,7 @@ impl<'p, P: Program> Run<'p, P> {
         taken.hazard = stepped.warning;
         let waiters = self.deadlocked();
         if !waiters.is_empty() {
-            taken.hazard = Some(deadlock(&waiters, program));
+            taken.hazard = Some(deadlock(&waiters));
         }
         Ok(taken)
     }
@@ -279,30 +279,14 @@ impl<P: Program> Tasks for Run<'_, P> {
 
 /// A deadlock, as the hazard of the step that completed it.
 #[must_use]
-pub fn deadlock<P: Program>(waiters: &[Waiter], program: &P) -> Hazard {
-    use super::blocked::BlockedOn;
-    let layout = program.layout();
-    let about = match &waiters[0].on {
+pub fn deadlock(waiters: &[Waiter]) -> Hazard {
+    let cell = |waiter: &Waiter| match &waiter.on {
         BlockedOn::Lock(cell) | BlockedOn::Value(cell) | BlockedOn::Node(cell, _) | BlockedOn::Run(cell) => {
-            About::Cell(*cell)
+            Some(*cell)
         }
-        BlockedOn::Async(_) | BlockedOn::Ended(_) => About::Program,
+        BlockedOn::Async(_) | BlockedOn::Ended(_) => None,
     };
-    let who = |slot: &usize| program.slots()[*slot].name.clone();
-    let lines = waiters.iter().map(|waiter| {
-        let on = match &waiter.on {
-            BlockedOn::Lock(cell) => layout.info(*cell).name.clone(),
-            BlockedOn::Value(cell) => format!("{} to change", layout.info(*cell).name),
-            BlockedOn::Node(cell, object) => {
-                format!("{} to leave {}", program.object_name(*object), layout.info(*cell).name)
-            }
-            BlockedOn::Async(_) => "all async entries".to_owned(),
-            BlockedOn::Run(cell) => format!("the run of {}", layout.info(*cell).name),
-            BlockedOn::Ended(entry) => program.role(entry),
-        };
-        let by: Vec<String> = waiter.by.iter().map(who).collect();
-        let by = if by.is_empty() { "nobody".to_owned() } else { by.join(", ") };
-        format!("{} waits for {on}, which depends on {by}", who(&waiter.slot))
-    });
-    Hazard::new(id::DEADLOCK, about, lines.collect::<Vec<_>>().join("; "))
+    let about = cell(&waiters[0]).map_or(About::Program, About::Cell);
+    let breach = Breach::Deadlock(waiters.iter().filter_map(cell).collect());
+    Hazard { id: id::DEADLOCK, about, breach }
 }

@@ -3,7 +3,7 @@
 //! Each choice takes its first outcome, and after each call everything that it started runs to its
 //! end, oldest first; so there is exactly one set-up.
 
-use super::hazard::{About, Hazard, id};
+use super::hazard::{Breach, Hazard};
 use super::program::Program;
 use super::run::{Refused, Run, Taken};
 use super::step::Bound;
@@ -50,7 +50,7 @@ pub fn set_up<'p, P: Program>(
             }
         }
         if !run.ended(SET_UP_SLOT) {
-            let hazard = Hazard::new(id::DEADLOCK, About::Program, "the set-up waits for ever");
+            let hazard = Hazard::of(program.layout(), Breach::SetUpWaits);
             return Err(Failed::Hazard(hazard, steps));
         }
     }

@@ -67,17 +67,6 @@ pub fn waits_for_running(work: &[u8], slot: usize) -> bool {
     work[1 + slot] != WAITS_FOR_NOTHING && work[0] & RUNNING != 0
 }
 
-/// As text.
-#[must_use]
-pub fn show(work: &[u8]) -> &'static str {
-    match work[0] {
-        0 => "idle",
-        PENDING => "pending",
-        RUNNING => "running",
-        _ => "running and pending",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

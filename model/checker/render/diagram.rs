@@ -6,9 +6,11 @@
 
 use super::columns::{columns, prefixed};
 use super::lines::{Line, bad_step, deadlocked, is_deadlock, lines};
-use super::words::{actor, frame};
+use super::sentences::{awaited, hazard_words};
+use super::words::actor;
 use super::wrap::wrap;
-use crate::story::{Held, Story, ToldStep, Waiting};
+use crate::machine::hazard::{Breach, Told};
+use crate::story::{Held, Story, ToldStep, WaitFor, Waiting};
 
 /// The narrowest diagram; a smaller width is taken as this one.
 const LEAST_WIDTH: usize = 40;
@@ -41,26 +43,29 @@ impl DiagramOptions {
 ///
 /// ```
 /// use raddle_checker::render::{DiagramOptions, diagram};
-/// use raddle_checker::story::{Actor, StepKind, Story, ToldHazard, ToldStep};
+/// use raddle_checker::machine::hazard::Breach;
+/// use raddle_checker::story::{Actor, Call, Does, Source, StepKind, Story, ToldHazard, ToldStep};
 ///
-/// let step = |actor, call: &str, does: &str| ToldStep {
+/// let step = |actor, function: &str, does: Does| ToldStep {
 ///     actor,
-///     stack: vec![call.to_owned()],
+///     stack: vec![Call { name: function.to_owned(), args: vec![], note: None }],
 ///     kind: StepKind::Read,
-///     does: does.to_owned(),
+///     does: Some(does),
+///     under: None,
 ///     note: None,
 ///     needed: true,
 ///     observed: None,
 ///     changes: vec![],
 ///     started: None,
-///     at: "model.rs:1".to_owned(),
+///     at: Source { file: "model.rs".to_owned(), line: 1 },
 /// };
+/// let x = || "x".to_owned();
 /// let story = Story {
-///     actors: vec![Actor { name: "rmmod".to_owned() }, Actor { name: "kworker".to_owned() }],
-///     steps: vec![step(0, "exit()", "free x"), step(1, "helper()", "use x")],
+///     actors: ["rmmod", "kworker"].map(|name| Actor { name: name.to_owned(), number: 1 }).to_vec(),
+///     steps: vec![step(0, "exit", Does::Free(x())), step(1, "helper", Does::Use(x()))],
 ///     hazard: Some(ToldHazard {
 ///         id: "use-after-free".to_owned(),
-///         text: "x is used after it has been freed".to_owned(),
+///         breach: Breach::UsedAfterFree(x()),
 ///         at_last_step: true,
 ///     }),
 ///     waiting: vec![],
@@ -92,7 +97,8 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
     };
     let at_rest = story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
     if at_rest && story.cycle.is_none() && story.racing.is_empty() && !is_deadlock(story) {
-        rows.extend([String::new(), at_rest_words(story)]);
+        rows.push(String::new());
+        rows.extend(wrap(&at_rest_words(story), width, 2));
     }
     let sentences = sentences(story);
     if !sentences.is_empty() {
@@ -108,13 +114,13 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
     joined(rows)
 }
 
-/// That nothing more can happen, and whose probe is lost by that.
+/// That nothing more can happen, and what stays as it must not by that.
 fn at_rest_words(story: &Story) -> String {
-    let text = story.hazard.as_ref().map_or("", |hazard| hazard.text.as_str());
-    let deferred = text.split_once(" stays deferred although ").map(|(dev, _)| (dev, "deferred"));
-    match deferred.or_else(|| text.split_once(" is unbound and ").map(|(dev, _)| (dev, "unbound"))) {
-        Some((dev, stays)) => format!("(nothing more can happen: {dev} stays {stays})"),
-        None => "(nothing more can happen)".to_owned(),
+    match story.hazard.as_ref().map(|hazard| &hazard.breach) {
+        Some(Breach::Program(Told { stays: Some((object, how)), .. })) => {
+            format!("(nothing more can happen: {object} stays {how})")
+        }
+        _ => "(nothing more can happen)".to_owned(),
     }
 }
 
@@ -160,13 +166,13 @@ fn table(story: &Story, lines: &[Line], width: usize) -> Vec<String> {
 fn sentences(story: &Story) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(hazard) = &story.hazard {
-        let text = hazard.text.trim_end_matches('.');
+        let text = hazard_words(story);
         // What each of them waits for is said below.
-        sentences.push(if is_deadlock(story) && text.contains(" waits for ") {
+        sentences.push(if is_deadlock(story) && matches!(hazard.breach, Breach::Deadlock(_)) {
             let several = if deadlocked(story).count() > 1 { "these tasks wait" } else { "this task waits" };
             format!("{}: {several} for ever.", hazard.id)
         } else {
-            format!("{}: {text}.", hazard.id)
+            format!("{}: {}.", hazard.id, text.trim_end_matches('.'))
         });
     }
     // Somebody who waits while another one does something wrong is no part of it.
@@ -178,26 +184,25 @@ fn sentences(story: &Story) -> Vec<String> {
 }
 
 fn waits(story: &Story, wait: &Waiting) -> String {
-    let inside = wait.stack.last().map_or(String::new(), |call| format!(" in {}", frame(call)));
+    let inside = wait.stack.last().map_or(String::new(), |call| format!(" in {call}"));
     let who = format!("{}{inside}", actor(story, wait.actor));
     let by: Vec<&str> = wait.by.iter().map(|number| actor(story, *number)).collect();
-    match lock(wait) {
-        Some(lock) => match holder(story, lock) {
-            Some(held) => format!("{who} waits for {lock}, held by {}.", actor(story, held.actor)),
-            None => format!("{who} waits for {lock}."),
+    let on = awaited(&wait.on);
+    match &wait.on {
+        WaitFor::Lock(lock) => match holder(story, lock) {
+            Some(held) => format!("{who} waits for {on}, held by {}.", actor(story, held.actor)),
+            None => format!("{who} waits for {on}."),
         },
-        None if by[..].iter().any(|by| wait.on.ends_with(*by)) => format!("{who} waits for {}.", wait.on),
-        None if !by.is_empty() => format!("{who} waits for {}, which needs {}.", wait.on, by.join(" and ")),
-        None if wait.deadlocked => {
-            format!("{who} waits for {}; no task is left that could bring it about.", wait.on)
-        }
-        None => format!("{who} waits for {}.", wait.on),
+        WaitFor::End(task) if by.contains(&task.as_str()) => format!("{who} waits for {on}."),
+        _ if !by.is_empty() => format!("{who} waits for {on}, which needs {}.", by.join(" and ")),
+        _ if wait.deadlocked => format!("{who} waits for {on}; no task is left that could bring it about."),
+        _ => format!("{who} waits for {on}."),
     }
 }
 
 /// The lock that a task waits for, if it is a lock.
 pub(super) fn lock(wait: &Waiting) -> Option<&str> {
-    wait.on.strip_prefix("lock ")
+    if let WaitFor::Lock(lock) = &wait.on { Some(lock) } else { None }
 }
 
 /// Who holds a lock.

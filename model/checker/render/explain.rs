@@ -6,8 +6,10 @@
 
 use super::diagram::lock;
 use super::lines::{bad_step, deadlocked, is_deadlock};
-use super::words::{actor, core, frame, says};
-use crate::story::{Story, ToldStep};
+use super::sentences;
+use super::words::actor;
+use crate::machine::hazard::{Blame, Breach, Told};
+use crate::story::{Does, Life, Saw, Story, ToldHazard, ToldStep, Value};
 
 /// Explains what went wrong; empty if nothing did, or if the steps say no more than the diagram.
 #[must_use]
@@ -19,37 +21,40 @@ pub fn explain(story: &Story) -> String {
     if let Some(begins) = story.cycle {
         return round(story, begins);
     }
+    let spoken_of = hazard.names();
+    let spoken_of: Vec<&str> = spoken_of.iter().map(String::as_str).collect();
     let Some(number) = bad_step(story) else {
         return match chance(story, story.steps.len(), None) {
             Some(sentence) => sentence,
-            None => writes(story, story.steps.len(), &hazard.text).join(" "),
+            None => writes(story, story.steps.len(), &spoken_of).join(" "),
         };
     };
     let step = &story.steps[number];
-    if let Some(taken) = core(step).0.strip_prefix("lock ").and_then(|lock| taken(story, number, lock)) {
+    if let Some(Does::Lock(lock)) = &step.does
+        && let Some(taken) = taken(story, number, lock)
+    {
         return taken;
     }
     let mut sentences = Vec::new();
-    let gone = gone(story, number, &hazard.text).or_else(|| gone(story, number, core(step).0));
+    let gone = gone(story, number, &spoken_of).or_else(|| gone(story, number, &step.names()));
     match gone {
         Some((object, how, by)) => {
             sentences.push(format!("{object} was {how} by {}.", place(story, by)));
             sentences.extend(pointer(story, number, step.actor, object));
         }
         None => {
-            let stores = core(step).0.contains(" = ");
-            let text = format!("{} {}", if stores { "" } else { core(step).0 }, hazard.text);
-            sentences.extend(writes(story, number, &text));
-            let null = hazard.text.strip_suffix(" is NULL and is dereferenced");
-            let unset = null.filter(|cell| last_write(story, number, cell).is_none());
-            sentences.extend(unset.map(|cell| format!("Nobody has set {cell} before.")));
+            let stores = matches!(step.does, Some(Does::Write(..) | Does::WriteIf(..)));
+            let read = if stores { Vec::new() } else { step.names() };
+            sentences.extend(writes(story, number, &[read, spoken_of].concat()));
+            if let Breach::NullFollowed(cell) = &hazard.breach
+                && last_write(story, number, cell).is_none()
+            {
+                sentences.push(format!("Nobody has set {cell} before."));
+            }
             if sentences.is_empty() {
                 sentences.extend(chance(story, number, Some(step.actor)));
             }
-            sentences.extend(not_told(story, &hazard.text));
-            if hazard.text.contains(" async entry from before ") {
-                sentences.extend(not_run(story));
-            }
+            sentences.extend(blame(story, hazard));
         }
     }
     sentences.join(" ")
@@ -57,53 +62,55 @@ pub fn explain(story: &Story) -> String {
 
 /// `kworker in f(x)`.
 pub(super) fn place(story: &Story, step: &ToldStep) -> String {
-    let inside = step.stack.last().map_or(String::new(), |call| format!(" in {}", bare(call)));
+    let inside = step.stack.last().map_or(String::new(), |call| format!(" in {}", call.bare()));
     format!("{}{inside}", actor(story, step.actor))
 }
 
-/// A call without what is noted of it.
-fn bare(call: &str) -> String {
-    frame(call.split(" /*").next().unwrap_or(call))
-}
-
-/// The last end of an object that the text names, freed or unregistered, if it did not live again.
-fn gone<'a>(story: &'a Story, before: usize, text: &str) -> Option<(&'a str, &'static str, &'a ToldStep)> {
+/// The last end of one of these objects, freed or unregistered, if it did not live again.
+fn gone<'a>(
+    story: &'a Story,
+    before: usize,
+    named: &[&str],
+) -> Option<(&'a str, &'static str, &'a ToldStep)> {
     let (number, object, how) =
         story.steps[..before].iter().enumerate().rev().find_map(|(number, step)| {
-            let by_change = step.changes.iter().find_map(|change| match change.to.as_str() {
-                "freed" => Some((change.cell.as_str(), "freed")),
-                "unregistered" => Some((change.cell.as_str(), "unregistered")),
+            let by_change = step.changes.iter().find_map(|change| match change.to {
+                Value::Life(Life::Freed) => Some((change.cell.as_str(), "freed")),
+                Value::Life(Life::Retired) => Some((change.cell.as_str(), "unregistered")),
                 _ => None,
             });
-            let does = core(step).0;
-            let by_word = || does.strip_prefix("free ").map(|object| (object, "freed"));
-            let by_state = || does.strip_suffix(" is unregistered").map(|object| (object, "unregistered"));
-            let (object, how) = by_change.or_else(by_word).or_else(by_state)?;
-            says(text, object).then_some((number, object, how))
+            let by_step = || match &step.does {
+                Some(Does::Free(object)) => Some((object.as_str(), "freed")),
+                Some(Does::Retire(object)) => Some((object.as_str(), "unregistered")),
+                _ => None,
+            };
+            let (object, how) = by_change.or_else(by_step)?;
+            named.contains(&object).then_some((number, object, how))
         })?;
-    let again = last_write(story, before, object).is_some_and(|(_, to)| to == "alive");
+    let again = last_write(story, before, object).is_some_and(|(_, to)| *to == Value::Life(Life::Alive));
     (!again).then_some((object, how, &story.steps[number]))
 }
 
 /// Where the task of the bad step had its pointer to an object from, and who had stored it there.
 fn pointer(story: &Story, before: usize, reader: usize, object: &str) -> Option<String> {
     let read = story.steps[..before].iter().rposition(|step| {
-        step.actor == reader && step.observed.as_deref() == Some(object) && core(step).0.starts_with("read ")
+        let saw_it = matches!(&step.observed, Some(Saw::Value(value)) if value.is_object(object));
+        step.actor == reader && saw_it && matches!(step.does, Some(Does::Read(_)))
     })?;
-    let cell = core(&story.steps[read]).0.strip_prefix("read ")?;
+    let Some(Does::Read(cell)) = &story.steps[read].does else { return None };
     let sentence = format!("{} had read {object} from {cell}", place(story, &story.steps[read]));
-    let stored = last_write(story, read, cell).filter(|(_, to)| *to == object);
+    let stored = last_write(story, read, cell).filter(|(_, to)| to.is_object(object));
     Some(match stored {
         Some((step, _)) => format!("{sentence}, where {} had stored it.", place(story, step)),
         None => format!("{sentence}."),
     })
 }
 
-/// Who last wrote each cell that the text names.
-fn writes(story: &Story, before: usize, text: &str) -> Vec<String> {
+/// Who last wrote each of these cells.
+fn writes(story: &Story, before: usize, named: &[&str]) -> Vec<String> {
     let mut cells: Vec<&str> = Vec::new();
     for change in story.steps[..before].iter().flat_map(|step| &step.changes) {
-        if says(text, &change.cell) && !cells.contains(&change.cell.as_str()) {
+        if named.contains(&change.cell.as_str()) && !cells.contains(&change.cell.as_str()) {
             cells.push(&change.cell);
         }
     }
@@ -114,28 +121,37 @@ fn writes(story: &Story, before: usize, text: &str) -> Vec<String> {
     cells.iter().filter_map(last).collect()
 }
 
-fn last_write<'a>(story: &'a Story, before: usize, cell: &str) -> Option<(&'a ToldStep, &'a str)> {
+fn last_write<'a>(story: &'a Story, before: usize, cell: &str) -> Option<(&'a ToldStep, &'a Value)> {
     story.steps[..before].iter().rev().find_map(|step| written(step, cell))
+}
+
+/// What the program says is to blame, where the steps show it.
+fn blame(story: &Story, hazard: &ToldHazard) -> Vec<String> {
+    let Breach::Program(Told { blame, .. }) = &hazard.breach else { return Vec::new() };
+    match blame {
+        Blame::Unknown => Vec::new(),
+        Blame::NotRun => not_run(story),
+        Blame::Overwritten(object, words) => {
+            let changes = story.steps.iter().rev().flat_map(|step| &step.changes);
+            let mut overwritten =
+                changes.filter(|change| change.from.is_object(object) && !change.to.is_object(object));
+            let cell = overwritten.next().map(|change| &change.cell);
+            cell.into_iter().map(|cell| format!("So nothing in {cell} {words}.")).collect()
+        }
+    }
 }
 
 /// Tasks that were started and took no step.
 fn not_run(story: &Story) -> Vec<String> {
     let ran = |actor: usize| story.steps.iter().any(|step| step.actor == actor);
     let idle = story.steps.iter().filter(|step| step.started.is_some_and(|actor| !ran(actor)));
-    let sentence = |step: &ToldStep| {
-        let what = core(step).0.strip_prefix("schedule ")?;
-        Some(format!("{what}, scheduled by {}, has not begun.", place(story, step)))
+    let sentence = |step: &ToldStep| match &step.does {
+        Some(Does::Schedule(call)) => {
+            Some(format!("{call}, scheduled by {}, has not begun.", place(story, step)))
+        }
+        _ => None,
     };
     idle.filter_map(sentence).collect()
-}
-
-/// What no longer says which driver an async entry was scheduled for.
-fn not_told(story: &Story, text: &str) -> Option<String> {
-    let (_, driver) = text.split_once(" by an async entry that was scheduled for ")?;
-    let changes = story.steps.iter().rev().flat_map(|step| &step.changes);
-    let overwritten = changes.filter(|change| change.from == driver && change.to != driver);
-    let cell = &overwritten.map(|change| &change.cell).next()?;
-    Some(format!("So nothing in {cell} tells this entry any more to probe {driver}."))
 }
 
 /// The last look that came too early for what another task did, or that saw what another had written;
@@ -146,14 +162,14 @@ fn chance(story: &Story, before: usize, only: Option<usize>) -> Option<String> {
     looks.filter_map(|(number, step)| looked(step).map(|look| (number, step, look))).find_map(
         |(number, step, (cell, saw))| {
             let looker = place(story, step);
-            let by_another = |(other, _): &(&ToldStep, &str)| other.actor != step.actor;
+            let by_another = |(other, _): &(&ToldStep, &Value)| other.actor != step.actor;
             let later = story.steps[number..].iter().find_map(|other| written(other, cell));
             if let Some((writer, to)) = later.filter(by_another) {
                 let writer = place(story, writer);
                 return Some(format!("{looker} {saw} before {writer} changed it, to {to}."));
             }
             let (writer, to) = last_write(story, number, cell).filter(by_another)?;
-            if step.observed.as_deref() != Some(to) {
+            if !matches!(&step.observed, Some(Saw::Value(value)) if value == to) {
                 return None;
             }
             let first = story.steps[..number].iter().filter_map(|other| written(other, cell)).rev().nth(1);
@@ -167,33 +183,30 @@ fn chance(story: &Story, before: usize, only: Option<usize>) -> Option<String> {
 
 /// A look at a cell, and what it saw.
 fn looked(step: &ToldStep) -> Option<(&str, String)> {
-    let (core, saw) = (core(step).0, step.observed.as_deref()?);
-    if let Some(cell) = core.strip_prefix("read ") {
-        return Some((cell, format!("found {cell} to be {saw}")));
+    let (does, saw) = (step.does.as_ref()?, step.observed.as_ref()?);
+    match (does, saw) {
+        (Does::Read(cell), saw) => Some((cell, format!("found {cell} to be {}", sentences::saw(saw)))),
+        (Does::Next { list, .. }, Saw::EndOfList) => Some((list, format!("came to the end of {list}"))),
+        (Does::Compare(count), saw) => Some((count, format!("found {count} {}", sentences::saw(saw)))),
+        _ => None,
     }
-    if let Some(cell) = core.strip_prefix("next of ").filter(|_| saw == "end of list") {
-        let cell = cell.split(" after ").next().unwrap_or(cell);
-        return Some((cell, format!("came to the end of {cell}")));
-    }
-    let cell = core.strip_prefix("compare ")?.strip_suffix(" with the sample")?;
-    Some((cell, format!("found {cell} {saw}")))
 }
 
 /// The value that a step gave a cell.
-fn written<'a>(step: &'a ToldStep, cell: &str) -> Option<(&'a ToldStep, &'a str)> {
+fn written<'a>(step: &'a ToldStep, cell: &str) -> Option<(&'a ToldStep, &'a Value)> {
     let change = step.changes.iter().find(|change| change.cell == cell)?;
-    Some((step, change.to.as_str()))
+    Some((step, &change.to))
 }
 
 /// What drives a cycle: a comparison that finds a count moved, and who had moved it.
 fn round(story: &Story, begins: usize) -> String {
     let cycle = &story.steps[begins.min(story.steps.len())..];
     let mut sentences: Vec<String> = Vec::new();
-    for step in cycle.iter().filter(|step| step.observed.as_deref() == Some("it has moved")) {
+    for step in cycle.iter().filter(|step| step.observed == Some(Saw::Moved(true))) {
         let Some((cell, _)) = looked(step) else { continue };
-        let increments = format!("increment {cell}");
+        let increments = Some(Does::Increment(cell.to_owned()));
         let mut by: Vec<String> = Vec::new();
-        for other in cycle.iter().filter(|other| core(other).0 == increments) {
+        for other in cycle.iter().filter(|other| other.does == increments) {
             let place = chain(story, other);
             if !by.contains(&place) {
                 by.push(place);
@@ -213,14 +226,14 @@ fn round(story: &Story, begins: usize) -> String {
 
 /// Where a step is, with the function that called that one.
 fn chain(story: &Story, step: &ToldStep) -> String {
-    let caller = step.stack.len().checked_sub(2).map(|n| format!(", called by {}", bare(&step.stack[n])));
+    let caller = step.stack.len().checked_sub(2).map(|n| format!(", called by {}", step.stack[n].bare()));
     format!("{}{}", place(story, step), caller.unwrap_or_default())
 }
 
 /// Who took a lock last.
 fn taken(story: &Story, before: usize, lock: &str) -> Option<String> {
-    let took = format!("lock {lock}");
-    let step = story.steps[..before].iter().rev().find(|step| core(step).0 == took)?;
+    let takes = |step: &&ToldStep| matches!(&step.does, Some(Does::Lock(taken)) if taken == lock);
+    let step = story.steps[..before].iter().rev().find(takes)?;
     Some(format!("{lock} was taken by {}.", place(story, step)))
 }
 

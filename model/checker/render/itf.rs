@@ -6,9 +6,10 @@
 use indexmap::{IndexMap, IndexSet};
 use serde_json::{Map, Value, json};
 
+use super::sentences::hazard_words;
 use super::words::{actor, words};
 use super::wrap::ascii;
-use crate::story::Story;
+use crate::story::{Call, Story};
 
 /// The story as ITF, with a line feed at its end. `scenario` is its source, for `#meta`.
 #[must_use]
@@ -18,20 +19,20 @@ pub fn itf(story: &Story, scenario: &str) -> String {
     for change in story.steps.iter().flat_map(|step| &step.changes) {
         let variable = &cells[change.cell.as_str()];
         if !values.contains_key(variable) {
-            values.insert(variable.clone(), json!(ascii(&change.from)));
+            values.insert(variable.clone(), json!(ascii(&change.from.to_string())));
         }
     }
     let mut states = vec![state(json!({ "index": 0 }), &values)];
     for (number, step) in story.steps.iter().enumerate() {
         for change in &step.changes {
-            values.insert(cells[change.cell.as_str()].clone(), json!(ascii(&change.to)));
+            values.insert(cells[change.cell.as_str()].clone(), json!(ascii(&change.to.to_string())));
         }
         let meta = json!({
             "index": number + 1,
             "actor": ascii(actor(story, step.actor)),
-            "in": ascii(step.stack.last().map_or("", String::as_str)),
+            "in": ascii(&step.stack.last().map_or(String::new(), Call::to_string)),
             "action": ascii(&words(story, step, true).join(", ")),
-            "at": ascii(&step.at),
+            "at": ascii(&step.at.to_string()),
         });
         states.push(state(meta, &values));
     }
@@ -44,7 +45,7 @@ pub fn itf(story: &Story, scenario: &str) -> String {
             "format-description": "https://apalache-mc.org/docs/adr/015adr-trace.html",
             "status": if story.hazard.is_some() { "violation" } else { "ok" },
             "violated": story.hazard.as_ref().map(|hazard| ascii(&hazard.id)),
-            "description": story.hazard.as_ref().map(|hazard| ascii(&hazard.text)),
+            "description": story.hazard.as_ref().map(|_| ascii(&hazard_words(story))),
             "scenario": ascii(scenario),
             "varTypes": types,
             "cells": origin,

@@ -6,9 +6,10 @@
 
 use rustc_hash::FxHashSet;
 
-use super::words::{core, frame, names, words};
+use super::sentences::{awaited_as, racing};
+use super::words::words;
 use crate::machine::hazard::id;
-use crate::story::{StepKind, Story, ToldStep, Waiting};
+use crate::story::{Call, Does, StepKind, Story, ToldStep, WaitFor, Waiting, is_part_of};
 
 /// So many steps at the end are always told.
 const LAST_STEPS: usize = 3;
@@ -72,21 +73,22 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
             });
         }
     }
-    for racing in &story.racing {
-        let stack = stack_of(&mut stacks, racing.actor);
-        stack.go_to(&racing.stack);
-        stack.enter(racing.actor, &mut lines);
+    for race in &story.racing {
+        let stack = stack_of(&mut stacks, race.actor);
+        stack.go_to(&race.stack);
+        stack.enter(race.actor, &mut lines);
         let mark = story.hazard.as_ref().map(|hazard| hazard.id.clone());
-        let (actor, depth) = (racing.actor, racing.stack.len());
-        lines.push(Line { actor, depth, text: racing.does.clone(), mark });
+        lines.push(Line { actor: race.actor, depth: race.stack.len(), text: racing(race), mark });
     }
     if is_deadlock(story) {
         for wait in deadlocked(story) {
             let stack = stack_of(&mut stacks, wait.actor);
             stack.go_to(&wait.stack);
             stack.enter(wait.actor, &mut lines);
-            let text =
-                if wait.on.starts_with("lock ") { wait.on.clone() } else { format!("wait for {}", wait.on) };
+            let text = match &wait.on {
+                WaitFor::Lock(_) => awaited_as(&wait.on),
+                other => format!("wait for {}", awaited_as(other)),
+            };
             lines.push(Line {
                 actor: wait.actor,
                 depth: wait.stack.len(),
@@ -101,12 +103,12 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
 /// Where an actor is, and which of its functions have been told.
 #[derive(Default)]
 struct Stack {
-    frames: Vec<(String, bool)>,
+    frames: Vec<(Call, bool)>,
     left_out: usize,
 }
 
 impl Stack {
-    fn go_to(&mut self, stack: &[String]) {
+    fn go_to(&mut self, stack: &[Call]) {
         let known = self.frames.iter().zip(stack).take_while(|((old, _), new)| old == *new).count();
         self.frames.truncate(known);
         self.frames.extend(stack[known..].iter().map(|call| (call.clone(), false)));
@@ -122,7 +124,7 @@ impl Stack {
         self.left_out = 0;
         for (depth, (call, told)) in self.frames.iter_mut().enumerate() {
             if !*told {
-                push(depth, frame(call));
+                push(depth, call.to_string());
                 *told = true;
             }
         }
@@ -164,21 +166,22 @@ fn told(story: &Story) -> Vec<bool> {
 
 /// Whether a step only looks, and nothing depends on what it sees; or only counts references.
 fn padding(story: &Story, step: &ToldStep, changed: &FxHashSet<&str>) -> bool {
-    let counts = ["get ", "put "].iter().any(|verb| core(step).0.starts_with(verb));
+    let counts = matches!(step.does, Some(Does::Get(_) | Does::Put(_)));
     if counts && step.note.is_none() && !step.changes.iter().any(|change| change.needed) {
         return true;
     }
     if step.kind != StepKind::Read || !step.changes.is_empty() || step.started.is_some() {
         return false;
     }
-    let (core, _) = core(step);
-    if let Some(cell) = core.strip_prefix("read ") {
+    if let Some(Does::Read(cell)) = &step.does {
         // A cell that nobody changes is no part of a race.
-        let bad = story.hazard.as_ref().is_some_and(|hazard| names(&hazard.text, cell));
-        return step.observed.is_none() || !(bad || changed.contains(cell));
+        let named = |name: &String| is_part_of(cell, name);
+        let bad = story.hazard.as_ref().is_some_and(|hazard| hazard.names().iter().any(named));
+        return step.observed.is_none() || !(bad || changed.contains(cell.as_str()));
     }
-    step.observed.is_none()
-        && ["use ", "leave ", "forget ", "wait for all to let go of "]
-            .iter()
-            .any(|verb| core.starts_with(verb))
+    let looks = matches!(
+        step.does,
+        Some(Does::Use(_) | Does::Leave { .. } | Does::Forget(_) | Does::Wait(WaitFor::LetGo { .. }))
+    );
+    step.observed.is_none() && looks
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::lines::bad_step;
-use super::words::{actor, frame, words};
+use super::sentences::{awaited_as, hazard_words};
+use super::words::{actor, words};
 use super::wrap::ascii;
 use crate::story::Story;
 
@@ -25,7 +26,7 @@ pub fn mermaid(story: &Story) -> String {
     let bad = bad_step(story);
     for (number, step) in story.steps.iter().enumerate().skip(skipped) {
         let from = step.actor;
-        let inside = step.stack.last().map_or(String::new(), |call| format!("{}: ", frame(call)));
+        let inside = step.stack.last().map_or(String::new(), |call| format!("{call}: "));
         let text = escaped(&format!("{inside}{}", words(story, step, true).join(", ")));
         let to = step.started.unwrap_or(from);
         let arrow = if bad == Some(number) { "-x" } else { "->>" };
@@ -39,11 +40,11 @@ pub fn mermaid(story: &Story) -> String {
         };
         line(
             &mut out,
-            &format!("Note over {place}: {}", escaped(&format!("{}: {}", hazard.id, hazard.text))),
+            &format!("Note over {place}: {}", escaped(&format!("{}: {}", hazard.id, hazard_words(story)))),
         );
     }
     for wait in &story.waiting {
-        let text = escaped(&format!("{} waits for {}", actor(story, wait.actor), wait.on));
+        let text = escaped(&format!("{} waits for {}", actor(story, wait.actor), awaited_as(&wait.on)));
         line(&mut out, &format!("Note over A{}: {text}", wait.actor));
     }
     out

@@ -14,6 +14,7 @@ pub mod ktap;
 mod lines;
 pub mod mermaid;
 pub mod sarif;
+mod sentences;
 pub mod text;
 mod words;
 mod wrap;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use diagram::{DiagramOptions, diagram};
 pub use explain::explain;
+pub use sentences::{blocked_words, does_words, hazard_words, ready_words};
 pub use text::{Heading, report};
 
 /// A number with commas, as texts print it.

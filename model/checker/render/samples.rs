@@ -1,16 +1,79 @@
 //! Stories made by hand, for the tests of the renderings.
 
-use crate::story::{Actor, Change, Held, StepKind, Story, ToldHazard, ToldStep, Waiting};
+use crate::machine::hazard::{Breach, Told};
+use crate::story::{
+    Actor, Call, Change, Does, Held, Life, Member, Saw, Source, StepKind, Story, ToldHazard, ToldStep, Value,
+    WaitFor, Waiting,
+};
 
 /// Builds a story step by step.
 pub(super) struct Teller {
     pub(super) story: Story,
-    stacks: Vec<Vec<String>>,
+    stacks: Vec<Vec<Call>>,
 }
+
+/// An object.
+pub(super) fn object(name: &str) -> Value {
+    Value::Object(name.to_owned())
+}
+
+/// The members of a list.
+pub(super) fn members(names: &[&str]) -> Value {
+    let member = |name: &&str| Member { name: (*name).to_owned(), dead: false };
+    Value::Members(names.iter().map(member).collect())
+}
+
+/// A call as C has it, its arguments objects.
+pub(super) fn call(text: &str) -> Call {
+    let (name, args) = text.strip_suffix(')').and_then(|text| text.split_once('(')).unwrap_or((text, ""));
+    let args = args.split(", ").filter(|arg| !arg.is_empty()).map(object).collect();
+    Call { name: name.to_owned(), args, note: None }
+}
+
+fn lock(name: &str) -> Does {
+    Does::Lock(name.to_owned())
+}
+
+fn unlock(name: &str) -> Does {
+    Does::Unlock(name.to_owned())
+}
+
+fn read(name: &str) -> Does {
+    Does::Read(name.to_owned())
+}
+
+fn uses(name: &str) -> Does {
+    Does::Use(name.to_owned())
+}
+
+fn free(name: &str) -> Does {
+    Does::Free(name.to_owned())
+}
+
+fn get(name: &str) -> Does {
+    Does::Get(name.to_owned())
+}
+
+fn put(name: &str) -> Does {
+    Does::Put(name.to_owned())
+}
+
+fn add(member: &str, list: &str) -> Does {
+    Does::Add { member: member.to_owned(), list: list.to_owned() }
+}
+
+fn delete(member: &str, list: &str) -> Does {
+    Does::Delete { member: member.to_owned(), list: list.to_owned() }
+}
+
+const ALIVE: Value = Value::Life(Life::Alive);
 
 impl Teller {
     pub(super) fn new(actors: &[&str]) -> Self {
-        let actors: Vec<Actor> = actors.iter().map(|name| Actor { name: (*name).to_owned() }).collect();
+        let actors: Vec<Actor> = actors
+            .iter()
+            .map(|name| Actor { name: (*name).to_owned(), number: 1 + usize::from(name.ends_with("#2")) })
+            .collect();
         let stacks = vec![Vec::new(); actors.len()];
         let story = Story {
             actors,
@@ -26,30 +89,31 @@ impl Teller {
 
     /// From now on the actor is in these functions, separated by ` > `.
     pub(super) fn goes(&mut self, actor: usize, stack: &str) -> &mut Self {
-        self.stacks[actor] = stack.split(" > ").map(str::to_owned).collect();
+        self.stacks[actor] = stack.split(" > ").map(call).collect();
         self
     }
 
-    /// A step; its kind follows from its words.
-    pub(super) fn does(&mut self, actor: usize, does: &str) -> &mut Self {
-        let kind = match does.split(' ').next().unwrap_or("") {
-            "lock" => StepKind::Lock,
-            "unlock" => StepKind::Unlock,
-            "one" => StepKind::Choice,
-            "schedule" | "start" => StepKind::Spawn,
+    /// A step; its kind follows from what it does.
+    pub(super) fn does(&mut self, actor: usize, does: Does) -> &mut Self {
+        let kind = match does {
+            Does::Lock(_) => StepKind::Lock,
+            Does::Unlock(_) => StepKind::Unlock,
+            Does::Choose => StepKind::Choice,
+            Does::Schedule(_) => StepKind::Spawn,
             _ => StepKind::Read,
         };
         self.story.steps.push(ToldStep {
             actor,
             stack: self.stacks[actor].clone(),
             kind,
-            does: does.to_owned(),
+            does: Some(does),
+            under: None,
             note: None,
             needed: true,
             observed: None,
             changes: vec![],
             started: None,
-            at: format!("model/program.rs:{}", 10 + self.story.steps.len()),
+            at: Source { file: "model/program.rs".to_owned(), line: 10 + self.story.steps.len() as u32 },
         });
         self
     }
@@ -58,8 +122,13 @@ impl Teller {
         self.story.steps.last_mut().expect("a step")
     }
 
-    pub(super) fn sees(&mut self, observed: &str) -> &mut Self {
-        self.last().observed = Some(observed.to_owned());
+    pub(super) fn under(&mut self, mutex: &str) -> &mut Self {
+        self.last().under = Some(mutex.to_owned());
+        self
+    }
+
+    pub(super) fn sees(&mut self, observed: Value) -> &mut Self {
+        self.last().observed = Some(Saw::Value(observed));
         self
     }
 
@@ -68,30 +137,28 @@ impl Teller {
         self
     }
 
-    pub(super) fn changes(&mut self, cell: &str, from: &str, to: &str) -> &mut Self {
+    pub(super) fn changes(&mut self, cell: &str, from: Value, to: Value) -> &mut Self {
         let step = self.last();
         if step.kind == StepKind::Read {
             step.kind = StepKind::Write;
         }
-        step.changes.push(Change {
-            cell: cell.to_owned(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            needed: true,
-        });
+        step.changes.push(Change { cell: cell.to_owned(), from, to, needed: true });
         self
     }
 
     /// `cell = to`, in place of `from`.
-    pub(super) fn sets(&mut self, actor: usize, cell: &str, from: &str, to: &str) -> &mut Self {
-        self.does(actor, &format!("{cell} = {to}")).changes(cell, from, to)
+    pub(super) fn sets(&mut self, actor: usize, cell: &str, from: Value, to: Value) -> &mut Self {
+        self.does(actor, Does::Write(cell.to_owned(), to.clone())).changes(cell, from, to)
     }
 
-    pub(super) fn waits(&mut self, actor: usize, on: &str, by: &[usize], deadlocked: bool) -> &mut Self {
+    pub(super) fn waits(&mut self, actor: usize, on: WaitFor, by: &[usize], deadlocked: bool) -> &mut Self {
         let stack = self.stacks[actor].clone();
-        let wait = Waiting { actor, stack, on: on.to_owned(), by: by.to_vec(), deadlocked };
-        self.story.waiting.push(wait);
+        self.story.waiting.push(Waiting { actor, stack, on, by: by.to_vec(), deadlocked });
         self
+    }
+
+    fn waits_for_lock(&mut self, actor: usize, lock: &str, by: &[usize], deadlocked: bool) -> &mut Self {
+        self.waits(actor, WaitFor::Lock(lock.to_owned()), by, deadlocked)
     }
 
     pub(super) fn holds(&mut self, actor: usize, lock: &str) -> &mut Self {
@@ -99,8 +166,8 @@ impl Teller {
         self
     }
 
-    pub(super) fn ends(&mut self, id: &str, text: &str, at_last_step: bool) -> Story {
-        self.story.hazard = Some(ToldHazard { id: id.to_owned(), text: text.to_owned(), at_last_step });
+    pub(super) fn ends(&mut self, id: &str, breach: Breach<String, String>, at_last_step: bool) -> Story {
+        self.story.hazard = Some(ToldHazard { id: id.to_owned(), breach, at_last_step });
         self.story.clone()
     }
 }
@@ -110,77 +177,93 @@ pub(super) fn stale() -> Story {
     let helper = "__attach_async_helper(pmem0) > attach_one(nd_pmem, pmem0) > really_probe(pmem0, nd_pmem)";
     let mut t = Teller::new(&["insmod", "rmmod", "kworker (async)"]);
     t.goes(0, "load_module(nd_pmem) > register(nd_pmem)");
-    t.does(0, "read nd.autoprobe").sees("true");
-    t.does(0, "add nd_pmem to nd.klist").changes("nd.klist", "[]", "[nd_pmem]");
+    t.does(0, read("nd.autoprobe")).sees(Value::Bool(true));
+    t.does(0, add("nd_pmem", "nd.klist")).changes("nd.klist", members(&[]), members(&["nd_pmem"]));
     t.goes(0, "load_module(nd_pmem) > register(nd_pmem) > attach(nd_pmem)");
-    t.does(0, "next of nd.members").sees("pmem0");
+    t.does(0, Does::Next { list: "nd.members".to_owned(), after: None }).sees(object("pmem0"));
     t.goes(0, "load_module(nd_pmem) > register(nd_pmem) > attach(nd_pmem) > __attach(pmem0, nd_pmem)");
-    t.does(0, "lock pmem0.mutex");
-    t.does(0, "read pmem0.bound").sees("NULL");
-    t.does(0, "get pmem0.refs").changes("pmem0.refs", "2", "3");
-    t.sets(0, "pmem0.p.async", "NULL", "nd_pmem");
-    t.does(0, "schedule __attach_async_helper(pmem0)").starts(2).changes("async", "0", "1");
-    t.does(0, "unlock pmem0.mutex");
+    t.does(0, lock("pmem0.mutex"));
+    t.does(0, read("pmem0.bound")).sees(Value::Null);
+    t.does(0, get("pmem0.refs")).changes("pmem0.refs", Value::References(2), Value::References(3));
+    t.sets(0, "pmem0.p.async", Value::Null, object("nd_pmem"));
+    t.does(0, Does::Schedule(call("__attach_async_helper(pmem0)"))).starts(2).changes(
+        "async",
+        Value::Number(0),
+        Value::Number(1),
+    );
+    t.does(0, unlock("pmem0.mutex"));
     t.goes(0, "load_module(nd_pmem)");
-    t.sets(0, "nd_pmem.module.state", "COMING", "LIVE");
+    t.sets(0, "nd_pmem.module.state", Value::Name("COMING".to_owned()), Value::Name("LIVE".to_owned()));
     t.goes(1, "delete_module(nd_pmem)");
-    t.sets(1, "nd_pmem.module.state", "LIVE", "GOING");
+    t.sets(1, "nd_pmem.module.state", Value::Name("LIVE".to_owned()), Value::Name("GOING".to_owned()));
     t.goes(1, "delete_module(nd_pmem) > unregister(nd_pmem)");
-    t.does(1, "delete nd_pmem from nd.klist").changes("nd.klist", "[nd_pmem]", "[]");
-    t.does(1, "nd_pmem is unregistered").changes("nd_pmem", "alive", "unregistered");
+    t.does(1, delete("nd_pmem", "nd.klist")).changes("nd.klist", members(&["nd_pmem"]), members(&[]));
+    t.does(1, Does::Retire("nd_pmem".to_owned())).changes("nd_pmem", ALIVE, Value::Life(Life::Retired));
     t.goes(2, "__attach_async_helper(pmem0)");
-    t.does(2, "lock pmem0.mutex");
-    t.does(2, "read pmem0.p.async").sees("nd_pmem");
+    t.does(2, lock("pmem0.mutex"));
+    t.does(2, read("pmem0.p.async")).sees(object("nd_pmem"));
     t.goes(2, helper);
-    t.does(2, "use nd_pmem");
+    t.does(2, uses("nd_pmem"));
     t.holds(2, "pmem0.mutex");
-    t.ends("stale-pointer", "nd_pmem is used after it has been unregistered", true)
+    t.ends("stale-pointer", Breach::UsedAfterRetire("nd_pmem".to_owned()), true)
 }
 
 /// The same with two tasks only.
 pub(super) fn use_after_free() -> Story {
     let mut t = Teller::new(&["rmmod", "kworker (async)"]);
     t.goes(1, "__attach_async_helper(pmem0)");
-    t.does(1, "read pmem0.p.async").sees("nd_pmem");
+    t.does(1, read("pmem0.p.async")).sees(object("nd_pmem"));
     t.goes(0, "delete_module(nd_pmem) > unregister(nd_pmem)");
-    t.sets(0, "pmem0.p.async", "nd_pmem", "NULL");
+    t.sets(0, "pmem0.p.async", object("nd_pmem"), Value::Null);
     t.goes(0, "delete_module(nd_pmem)");
-    t.does(0, "free nd_pmem").changes("nd_pmem", "alive", "freed");
-    t.does(0, "queue deferred_work").changes("deferred_work", "idle", "pending");
+    t.does(0, free("nd_pmem")).changes("nd_pmem", ALIVE, Value::Life(Life::Freed));
+    t.does(0, Does::Queue("deferred_work".to_owned())).changes(
+        "deferred_work",
+        Value::Work { pending: false, running: false },
+        Value::Work { pending: true, running: false },
+    );
     t.goes(1, "__attach_async_helper(pmem0) > probe_one(pmem0, nd_pmem)");
-    t.does(1, "use nd_pmem");
-    t.ends("use-after-free", "nd_pmem is used after it has been freed", true)
+    t.does(1, uses("nd_pmem"));
+    t.ends("use-after-free", Breach::UsedAfterFree("nd_pmem".to_owned()), true)
 }
 
 /// Two tasks, two locks.
 pub(super) fn deadlock() -> Story {
     let mut t = Teller::new(&["insmod", "rmmod"]);
     t.goes(0, "register(v) > attach(v)");
-    t.does(0, "lock region0.mutex");
+    t.does(0, lock("region0.mutex"));
     t.goes(1, "del(pmem0)");
-    t.does(1, "lock pmem0.mutex");
+    t.does(1, lock("pmem0.mutex"));
     t.goes(1, "del(pmem0) > put_parent(region0)");
     t.goes(0, "register(v) > attach(v) > probe(pmem0)");
-    t.does(0, "get v.refs").changes("v.refs", "1", "2");
-    t.waits(0, "lock pmem0.mutex", &[1], true).waits(1, "lock region0.mutex", &[0], true);
+    t.does(0, get("v.refs")).changes("v.refs", Value::References(1), Value::References(2));
+    t.waits_for_lock(0, "pmem0.mutex", &[1], true).waits_for_lock(1, "region0.mutex", &[0], true);
     t.holds(0, "region0.mutex").holds(1, "pmem0.mutex");
-    let text = "insmod waits for pmem0.mutex, which depends on rmmod; \
-                rmmod waits for region0.mutex, which depends on insmod";
-    t.ends("deadlock", text, true)
+    let wanted = ["pmem0.mutex", "region0.mutex"].map(str::to_owned);
+    t.ends("deadlock", Breach::Deadlock(wanted.to_vec()), true)
 }
 
 /// A flush under a lock that the flushed work needs: only one wait is for a lock.
 pub(super) fn flush_deadlock() -> Story {
     let mut t = Teller::new(&["rmmod", "kworker"]);
     t.goes(0, "unregister(v)");
-    t.does(0, "lock pmem0.mutex").does(0, "flush deferred_work");
+    t.does(0, lock("pmem0.mutex")).does(0, Does::Flush("deferred_work".to_owned()));
     t.goes(1, "work_fn()");
-    t.does(1, "take deferred_work off the queue").changes("deferred_work", "pending", "running");
-    t.does(1, "take the first of pending under list.mutex").sees("pmem0");
-    t.changes("pending", "[pmem0, pmem1]", "[pmem1]");
-    t.waits(0, "the run of deferred_work", &[1], true).waits(1, "lock pmem0.mutex", &[0], true);
+    t.does(1, Does::Take("deferred_work".to_owned())).changes(
+        "deferred_work",
+        Value::Work { pending: true, running: false },
+        Value::Work { pending: false, running: true },
+    );
+    t.does(1, Does::Pop("pending".to_owned())).under("list.mutex").sees(object("pmem0"));
+    t.changes("pending", members(&["pmem0", "pmem1"]), members(&["pmem1"]));
+    t.waits(0, WaitFor::Run("deferred_work".to_owned()), &[1], true).waits_for_lock(
+        1,
+        "pmem0.mutex",
+        &[0],
+        true,
+    );
     t.holds(0, "pmem0.mutex");
-    t.ends("deadlock", "two tasks wait for each other", true)
+    t.ends("deadlock", Breach::Deadlock(vec!["deferred_work".to_owned(), "pmem0.mutex".to_owned()]), true)
 }
 
 /// One more task than there are columns, and one more.
@@ -192,31 +275,47 @@ pub(super) fn five() -> Story {
         "kworker (async) #2",
         "kworker (deferred probe)",
     ]);
-    t.goes(0, "register(a)").does(0, "schedule helper(x)").starts(2);
-    t.goes(0, "register(b)").does(0, "schedule helper(x)").starts(3);
-    t.goes(2, "helper(x)").does(2, "add x to pending").changes("pending", "[]", "[x]");
-    t.goes(4, "work_fn()").does(4, "move pending to active").changes("pending", "[x]", "[]");
-    t.changes("active", "[]", "[x]");
-    t.goes(4, "work_fn() > probe(x)").does(4, "one of several outcomes").sees("1");
-    t.goes(3, "helper(x)").does(3, "lock x.mutex").does(3, "put x.refs").changes("x.refs", "1", "0");
-    t.does(3, "free x").changes("x", "alive", "freed");
-    t.goes(1, "del(x) > release(x)").does(1, "wait for all async entries");
-    t.does(1, "x.bound = NULL under x.mutex");
-    t.waits(4, "lock x.mutex", &[], false).holds(3, "x.mutex");
-    t.ends("use-after-free", "x is used after it has been freed", true)
+    t.goes(0, "register(a)").does(0, Does::Schedule(call("helper(x)"))).starts(2);
+    t.goes(0, "register(b)").does(0, Does::Schedule(call("helper(x)"))).starts(3);
+    t.goes(2, "helper(x)").does(2, add("x", "pending")).changes("pending", members(&[]), members(&["x"]));
+    t.goes(4, "work_fn()")
+        .does(4, Does::Splice { from: "pending".to_owned(), to: "active".to_owned() })
+        .changes("pending", members(&["x"]), members(&[]));
+    t.changes("active", members(&[]), members(&["x"]));
+    t.goes(4, "work_fn() > probe(x)").does(4, Does::Choose).sees(Value::Number(1));
+    t.goes(3, "helper(x)").does(3, lock("x.mutex")).does(3, put("x.refs")).changes(
+        "x.refs",
+        Value::References(1),
+        Value::References(0),
+    );
+    t.does(3, free("x")).changes("x", ALIVE, Value::Life(Life::Freed));
+    t.goes(1, "del(x) > release(x)").does(1, Does::Wait(WaitFor::AsyncEntries));
+    t.does(1, Does::Write("x.bound".to_owned(), Value::Null)).under("x.mutex");
+    t.waits_for_lock(4, "x.mutex", &[], false).holds(3, "x.mutex");
+    t.ends("use-after-free", Breach::UsedAfterFree("x".to_owned()), true)
 }
 
 /// One task alone; the hazard is one of the last state.
 pub(super) fn single() -> Story {
     let mut t = Teller::new(&["set-up"]);
     t.goes(0, "register(v)");
-    t.does(0, "get v.refs").changes("v.refs", "1", "2");
-    t.does(0, "read v.flag").sees("false").does(0, "read v.flag").sees("false");
-    t.does(0, "read v.other").sees("false");
-    t.goes(0, "register(v) > attach(v)").does(0, "use v");
-    t.goes(0, "register(v)").does(0, "increment v.generation").changes("v.generation", "1", "2");
-    t.does(0, "read v.flag").sees("false").does(0, "use v").does(0, "read v.flag").sees("false");
-    t.ends("refcount-leak", "v.refs is 2, but only 1 holder remains", false)
+    t.does(0, get("v.refs")).changes("v.refs", Value::References(1), Value::References(2));
+    t.does(0, read("v.flag")).sees(Value::Bool(false)).does(0, read("v.flag")).sees(Value::Bool(false));
+    t.does(0, read("v.other")).sees(Value::Bool(false));
+    t.goes(0, "register(v) > attach(v)").does(0, uses("v"));
+    t.goes(0, "register(v)").does(0, Does::Increment("v.generation".to_owned())).changes(
+        "v.generation",
+        Value::Number(1),
+        Value::Number(2),
+    );
+    t.does(0, read("v.flag"))
+        .sees(Value::Bool(false))
+        .does(0, uses("v"))
+        .does(0, read("v.flag"))
+        .sees(Value::Bool(false));
+    let mut told = Told::new("v.refs is 2, but only 1 holder remains");
+    told.cells.push("v.refs".to_owned());
+    t.ends("refcount-leak", Breach::Program(told), false)
 }
 
 /// Three tasks as deep as the kernel goes, so that no column can have what it wants.
@@ -228,13 +327,14 @@ pub(super) fn deep() -> Story {
         )
     };
     let mut t = Teller::new(&["insmod", "modprobe", "kworker (async)"]);
-    t.goes(0, &path("load_module(nd_pmem)")).does(0, "lock pmem0.mutex");
-    t.sets(0, "pmem0.bound_to", "NULL", "nd_pmem").does(0, "one of several outcomes").sees("1");
-    t.goes(1, &path("load_module(nd_blk)")).does(1, "read pmem0.bound_to").sees("nd_pmem");
-    t.goes(2, &path("__attach_async_helper(pmem0)")).does(2, "pmem0.data = nd_pmem");
-    t.sets(0, "pmem0.bound_to", "nd_pmem", "NULL").does(0, "unlock pmem0.mutex");
-    t.does(2, "read pmem0.bound_to");
-    t.ends("null-dereference", "pmem0.bound_to is NULL and is dereferenced", true)
+    t.goes(0, &path("load_module(nd_pmem)")).does(0, lock("pmem0.mutex"));
+    t.sets(0, "pmem0.bound_to", Value::Null, object("nd_pmem")).does(0, Does::Choose).sees(Value::Number(1));
+    t.goes(1, &path("load_module(nd_blk)")).does(1, read("pmem0.bound_to")).sees(object("nd_pmem"));
+    t.goes(2, &path("__attach_async_helper(pmem0)"))
+        .does(2, Does::Write("pmem0.data".to_owned(), object("nd_pmem")));
+    t.sets(0, "pmem0.bound_to", object("nd_pmem"), Value::Null).does(0, unlock("pmem0.mutex"));
+    t.does(2, read("pmem0.bound_to"));
+    t.ends("null-dereference", Breach::NullFollowed("pmem0.bound_to".to_owned()), true)
 }
 
 /// Two hundred steps of very long names.
@@ -247,12 +347,12 @@ pub(super) fn long() -> Story {
         let stack: Vec<String> = (0..=depth).map(|d| format!("{}(\u{3b1}, b)", name(d))).collect();
         t.goes(actor, &stack.join(" > "));
         match n % 4 {
-            0 => t.sets(actor, &name(n), "NULL", &name(n + 1)),
-            1 => t.does(actor, &format!("lock {}.mutex", name(n))),
-            2 => t.does(actor, "add a to list").changes("list", "[]", &format!("[{}]", name(n))),
-            _ => t.does(actor, &format!("read {}", name(n))).sees("NULL"),
+            0 => t.sets(actor, &name(n), Value::Null, object(&name(n + 1))),
+            1 => t.does(actor, lock(&format!("{}.mutex", name(n)))),
+            2 => t.does(actor, add("a", "list")).changes("list", members(&[]), members(&[&name(n)])),
+            _ => t.does(actor, read(&name(n))).sees(Value::Null),
         };
     }
-    t.waits(0, &format!("lock {}", name(3)), &[1], true).holds(1, &name(3));
-    t.ends("use-after-free", &format!("{} is used after it has been freed", name(199)), true)
+    t.waits_for_lock(0, &name(3), &[1], true).holds(1, &name(3));
+    t.ends("use-after-free", Breach::UsedAfterFree(name(199)), true)
 }

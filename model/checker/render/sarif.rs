@@ -9,14 +9,11 @@ use serde_json::{Map, Value, json};
 
 use super::explain::{explain, place};
 use super::lines::{bad_step, is_deadlock};
+use super::sentences::hazard_words;
 use super::text::Heading;
 use super::words::words;
 use super::wrap::ascii;
 use crate::story::{StepKind, Story, ToldStep};
-
-/// SARIF's member for the program that made the log. It is spelled in two halves so that a search for
-/// the words of our subject finds nothing in this directory.
-pub(super) const TOOL_COMPONENT: &str = concat!("dri", "ver");
 
 /// A log with one run and one result for each violation, with a line feed at its end.
 #[must_use]
@@ -36,7 +33,7 @@ pub fn sarif(violations: &[(Heading<'_>, &Story)]) -> String {
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
         "runs": [{
-            "tool": { TOOL_COMPONENT: component },
+            "tool": { "driver": component },
             "columnKind": "utf16CodeUnits",
             "results": results,
         }],
@@ -45,7 +42,7 @@ pub fn sarif(violations: &[(Heading<'_>, &Story)]) -> String {
 }
 
 fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
-    let text = story.hazard.as_ref().map_or(heading.title, |hazard| &hazard.text);
+    let text = if story.hazard.is_some() { hazard_words(story) } else { heading.title.to_owned() };
     let bad = bad_step(story).filter(|_| !is_deadlock(story));
     let place = bad.map_or(String::new(), |number| {
         let step = &story.steps[number];
@@ -104,7 +101,7 @@ fn flow_location(story: &Story, number: usize, step: &ToldStep) -> Value {
     json!({
         "location": location,
         "stack": { "frames": step.stack.iter().rev().map(|call| json!({
-            "location": { "logicalLocations": [{ "fullyQualifiedName": ascii(call) }] },
+            "location": { "logicalLocations": [{ "fullyQualifiedName": ascii(&call.to_string()) }] },
         })).collect::<Vec<_>>() },
         "kinds": kinds,
         "nestingLevel": step.stack.len(),
@@ -113,15 +110,11 @@ fn flow_location(story: &Story, number: usize, step: &ToldStep) -> Value {
     })
 }
 
-/// Where the model says what the step does: `at` is a file and a line.
+/// Where the model says what the step does.
 fn location(step: &ToldStep) -> Value {
-    let (file, line) = match step.at.rsplit_once(':') {
-        Some((file, line)) => (file, line.parse::<u32>().ok().filter(|line| *line > 0)),
-        None => (step.at.as_str(), None),
-    };
-    let mut physical = json!({ "artifactLocation": { "uri": uri(file) } });
-    if let Some(line) = line {
-        physical["region"] = json!({ "startLine": line });
+    let mut physical = json!({ "artifactLocation": { "uri": uri(&step.at.file) } });
+    if step.at.line > 0 {
+        physical["region"] = json!({ "startLine": step.at.line });
     }
     json!({ "physicalLocation": physical })
 }

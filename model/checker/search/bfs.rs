@@ -71,12 +71,11 @@ pub fn search<P: Program>(
     memory: &[u8],
     visitor: &mut impl Visitor<P>,
 ) -> (States, usize) {
-    let program = system.program();
     let mut found = States::default();
     found.insert(system.initial(memory));
     let waiters = system.deadlocked(&found[0]);
     if !waiters.is_empty() {
-        visitor.begins_dead(deadlock(&waiters, program));
+        visitor.begins_dead(deadlock(&waiters));
         return (found, 0);
     }
     let mut choices = Vec::new();
@@ -96,7 +95,7 @@ pub fn search<P: Program>(
                     let known = found.get_index_of(&moved.state);
                     let waiters = known.map_or_else(|| system.deadlocked(&moved.state), |_| Vec::new());
                     if !waiters.is_empty() {
-                        let led = Led::Deadlock(deadlock(&waiters, program), &moved.state);
+                        let led = Led::Deadlock(deadlock(&waiters), &moved.state);
                         visitor.step(system, here, *choice, led);
                         continue;
                     }

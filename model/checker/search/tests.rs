@@ -16,7 +16,7 @@ use crate::machine::op::{Access, Action, Entry};
 use crate::machine::program::Program;
 use crate::machine::step::Bound;
 use crate::machine::value::{Object, Sort};
-use crate::story::{Ending, Story, Turn, replay};
+use crate::story::{Ending, Story, Turn, WaitFor, replay};
 
 /// Replays what was found; it must show its hazard again.
 pub(super) fn replayed<S: Subject>(program: &Functions<S>, found: &Found) -> Story {
@@ -255,9 +255,10 @@ fn two_mutexes_in_two_orders_are_a_deadlock() {
     let outcome = check(&program, &[(id::DEADLOCK, 2)]);
     let story = replayed(&program, &outcome.found[0]);
     assert_eq!(story.held.len(), 2);
-    let on: Vec<(&str, &[usize], bool)> =
-        story.waiting.iter().map(|wait| (wait.on.as_str(), wait.by.as_slice(), wait.deadlocked)).collect();
-    assert_eq!(on, [("lock b", [1].as_slice(), true), ("lock a", &[0], true)]);
+    let on: Vec<(WaitFor, &[usize], bool)> =
+        story.waiting.iter().map(|wait| (wait.on.clone(), wait.by.as_slice(), wait.deadlocked)).collect();
+    let lock = |name: &str| WaitFor::Lock(name.to_owned());
+    assert_eq!(on, [(lock("b"), [1].as_slice(), true), (lock("a"), &[0], true)]);
 }
 
 #[test]
@@ -425,7 +426,8 @@ fn klist_remove_under_ones_own_iterator_waits_for_itself() {
     });
     let outcome = check(&program, &[(id::DEADLOCK, 4)]);
     let story = replayed(&program, &outcome.found[0]);
-    assert_eq!(story.waiting[0].on, "all to let go of thing0 in list");
+    let let_go = WaitFor::LetGo { member: "thing0".to_owned(), list: "list".to_owned() };
+    assert_eq!(story.waiting[0].on, let_go);
     assert_eq!(story.waiting[0].by, [0]);
 }
 

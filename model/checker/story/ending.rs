@@ -3,9 +3,10 @@
 use indexmap::IndexSet;
 
 use super::needed::{End, cells_about, needed, needed_again, pointers_between};
-use super::show::Teller;
+use super::teller::Teller;
+use super::told::{Life, Saw, Value, is_part_of};
 use super::{Racing, ToldHazard, Waiting};
-use crate::machine::hazard::{About, id};
+use crate::machine::hazard::{About, Breach, id};
 use crate::machine::klist;
 use crate::machine::layout::{CellId, Kind};
 use crate::machine::op::{Access, Action};
@@ -16,11 +17,7 @@ use crate::machine::value::Object;
 impl<P: Program> Teller<'_, P> {
     /// The two steps of a data race.
     pub(super) fn racing(&mut self, run: &Run<'_, P>) -> Vec<Racing> {
-        let (Some(About::Cell(cell)), Some(true)) =
-            (self.about, self.hazard.as_ref().map(|hazard| hazard.id == id::DATA_RACE))
-        else {
-            return Vec::new();
-        };
+        let Some(Breach::Race(cell)) = self.breach else { return Vec::new() };
         let layout = self.program.layout();
         let mut racing: Vec<(Racing, bool)> = Vec::new();
         for slot in (0..run.tasks().len()).filter(|slot| run.enabled(*slot)) {
@@ -33,11 +30,9 @@ impl<P: Program> Teller<'_, P> {
                 Action::Load(other) | Action::Follow(other) | Action::Store(other, _) => *other == cell,
                 _ => false,
             });
-            let how = if plain { "plainly" } else { "atomically" };
-            let does = format!("{}, {how}", self.does(op, None, Some(About::Cell(cell))).0);
-            let stack = self.program.stack(&task.control).iter().map(|call| self.call(call)).collect();
-            let actor = self.actor(run, slot);
-            racing.push((Racing { actor, stack, does }, access == Access::Write));
+            let Some(does) = self.does(op, false, Some(About::Cell(cell))) else { continue };
+            let (stack, under, actor) = (self.stack(&task.control), self.under(op), self.actor(run, slot));
+            racing.push((Racing { actor, stack, does, under, plain }, access == Access::Write));
         }
         // One that writes, and another one.
         let writer = racing.iter().position(|(_, writes)| *writes).unwrap_or(0);
@@ -82,7 +77,7 @@ impl<P: Program> Teller<'_, P> {
             end.cells = self.feeds(begins);
         } else {
             end.cells = cells_about(layout, about);
-            end.cells.extend(self.cells_at_rest(run, hazard, about));
+            end.cells.extend(self.cells_at_rest(run, about));
             end.actors = all;
             end.missed = true;
         }
@@ -123,21 +118,19 @@ impl<P: Program> Teller<'_, P> {
             };
             let alive = |cell: &CellId| {
                 let name = &layout.info(*cell).name;
-                step.changes.iter().any(|change| change.cell == *name && change.to == "alive")
+                let alive = Value::Life(Life::Alive);
+                step.changes.iter().any(|change| change.cell == *name && change.to == alive)
             };
             let born = |cell: &&CellId| layout.info(**cell).kind == Kind::Liveness && alive(cell);
             let born: Vec<Object> =
                 footprint.changed.iter().filter(born).map(|cell| layout.info(*cell).object).collect();
             for cell in &footprint.changed {
                 let info = layout.info(*cell);
-                let own = find(cell).is_some_and(|change| {
-                    let owner = |to: &str| {
-                        info.name == to
-                            || info.name.strip_prefix(to).is_some_and(|rest| rest.starts_with('.'))
-                    };
-                    change.from == "NULL" && owner(&change.to)
+                let own = find(cell).is_some_and(|change| match &change.to {
+                    Value::Object(owner) => change.from == Value::Null && is_part_of(owner, &info.name),
+                    _ => false,
                 });
-                let named = info.kind == Kind::Liveness && words(&hazard.text).any(|word| word == info.name);
+                let named = info.kind == Kind::Liveness && hazard.names().contains(&info.name);
                 if own || (born.contains(&info.object) && !named) {
                     trivial.push((number, *cell));
                 }
@@ -150,18 +143,16 @@ impl<P: Program> Teller<'_, P> {
     fn pointer(&self, hazard: &ToldHazard) -> Option<usize> {
         let (bad, before) = self.steps.split_last()?;
         before.iter().rposition(|step| {
-            let observed = step.observed.as_deref().filter(|observed| *observed != "NULL").unwrap_or("");
-            let is = |word: &str| {
-                word.strip_prefix(observed).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-            };
-            let named = |text: &str| !observed.is_empty() && words(text).any(is);
-            step.actor == bad.actor && (named(&bad.does) || named(&hazard.text))
+            let Some(Saw::Value(Value::Object(object))) = &step.observed else { return false };
+            let about_it = bad.names().into_iter().any(|name| is_part_of(object, name))
+                || hazard.names().iter().any(|name| is_part_of(object, name));
+            step.actor == bad.actor && about_it
         })
     }
 
-    /// What a hazard of a state at rest is about besides: cells that its sentence names, and lists that
-    /// hold its objects.
-    fn cells_at_rest(&self, run: &Run<'_, P>, hazard: &ToldHazard, about: About) -> Vec<CellId> {
+    /// What a hazard of a state at rest is about besides: cells that it speaks of, and lists that hold
+    /// its objects.
+    fn cells_at_rest(&self, run: &Run<'_, P>, about: About) -> Vec<CellId> {
         let layout = self.program.layout();
         let objects = match about {
             About::Object(one) => vec![one],
@@ -177,17 +168,16 @@ impl<P: Program> Teller<'_, P> {
                 _ => false,
             })
         };
-        let all = layout.cells().iter().enumerate().filter(|(_, info)| {
-            !info.ghost
-                && (words(&hazard.text).any(|word| word == info.name)
-                    || holds(&info.kind, &run.memory()[info.range()]))
-        });
-        all.map(|(number, _)| CellId(number as u16)).collect()
+        let (of, cells) =
+            self.breach.as_ref().map_or_else(Default::default, |breach| (breach.objects(), breach.cells()));
+        let spoken_of = |cell: CellId| {
+            let info = layout.info(cell);
+            cells.contains(&cell) || info.kind == Kind::Liveness && of.contains(&info.object)
+        };
+        let matters = |cell: &CellId| {
+            let info = layout.info(*cell);
+            !info.ghost && (spoken_of(*cell) || holds(&info.kind, &run.memory()[info.range()]))
+        };
+        layout.ids().filter(matters).collect()
     }
-}
-
-/// The words of a text, names with their dots whole: `a.b` is one.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let inside = |c: char| c.is_alphanumeric() || "_-.#/".contains(c);
-    text.split(move |c| !inside(c)).map(|word| word.trim_end_matches('.'))
 }

@@ -1,20 +1,23 @@
 //! A trace as data: a schedule, and what happened when it was replayed on the machine.
 //!
 //! A schedule is all that a run needs to be repeated. Replaying it tells the story: which functions
-//! each task was in, what each step did, what changed, and what went wrong.
+//! each task was in, what each step did, what changed, and what went wrong. A story is data; `render`
+//! makes sentences of it, and what a program says in its own words is there for people only.
 
 mod ending;
+mod naming;
 mod needed;
 mod scenes;
-mod show;
-mod wording;
+mod teller;
+mod told;
 
+pub use naming::op_does;
 pub use scenes::{scenes, set_up_scenes};
-pub use wording::step_words;
+pub use told::{Call, Does, Life, Member, Note, Saw, Source, Value, WaitFor, is_part_of};
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::hazard::{About, Hazard, id};
+use crate::machine::hazard::{Breach, Hazard};
 use crate::machine::program::{Program, SlotKind};
 use crate::machine::run::{Refused, Run, Taken, deadlock};
 use crate::machine::set_up::{Failed, set_up};
@@ -31,21 +34,22 @@ pub struct Turn {
 /// A task that takes part in a story.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
-    /// Its name or role: `rmmod`, `kworker (async)`, `set-up`.
+    /// Its name or role: `rmmod`, `kworker (async)`, `kworker (async) #2`, `set-up`.
     pub name: String,
+    /// Which of those with the same role it is, from 1 on.
+    pub number: usize,
 }
 
 /// A cell that a step changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// The cell's name, such as `pmem0.owner`.
+    /// The cell's name, such as `pmem0.owner`; that of an object for what becomes of it.
     pub cell: String,
     /// Its value before.
-    pub from: String,
+    pub from: Value,
     /// Its value after.
-    pub to: String,
+    pub to: Value,
     /// Whether the hazard needs it; what it does not need is folded.
-    #[serde(default = "yes")]
     pub needed: bool,
 }
 
@@ -72,30 +76,38 @@ pub enum StepKind {
 pub struct ToldStep {
     /// Which actor took it, as an index.
     pub actor: usize,
-    /// The functions it was in, outermost first, such as `driver_attach(nd_pmem)`.
-    pub stack: Vec<String>,
+    /// The functions it was in, outermost first.
+    pub stack: Vec<Call>,
     /// What kind of step it is.
     pub kind: StepKind,
-    /// What it did, such as `lock pmem0.mutex` or `read pmem0.owner`.
-    pub does: String,
-    /// What it means to the program, such as `the probe failed`, if that adds to what it did.
-    #[serde(default)]
-    pub note: Option<String>,
-    /// What it observed, if that is worth a word, such as `NULL` or `nd_pmem`.
-    pub observed: Option<String>,
+    /// What it did; `None` where only the note says it.
+    pub does: Option<Does>,
+    /// The mutex that was held over this step alone.
+    pub under: Option<String>,
+    /// What it means to the program, if that adds to what it did.
+    pub note: Option<Note>,
+    /// What it observed, if that is worth a word.
+    pub observed: Option<Saw>,
     /// What it changed; ghosts left out.
     pub changes: Vec<Change>,
     /// The actor that it started.
     pub started: Option<usize>,
-    /// Where the model says so: file and line.
-    pub at: String,
+    /// Where the model says so.
+    pub at: Source,
     /// Whether the hazard needs it; what it does not need is folded.
-    #[serde(default = "yes")]
     pub needed: bool,
 }
 
-fn yes() -> bool {
-    true
+impl ToldStep {
+    /// The objects and cells that it names.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        match (&self.does, &self.note) {
+            (Some(does), _) => does.names(),
+            (None, Some(note)) => note.objects.iter().map(String::as_str).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
 }
 
 /// A task that cannot go on at the end of a story.
@@ -104,9 +116,9 @@ pub struct Waiting {
     /// Which actor.
     pub actor: usize,
     /// The functions it is in.
-    pub stack: Vec<String>,
-    /// What it waits for, such as `lock pmem0.mutex`.
-    pub on: String,
+    pub stack: Vec<Call>,
+    /// What it waits for.
+    pub on: WaitFor,
     /// The actors that alone can bring it about; empty if nobody can.
     pub by: Vec<usize>,
     /// Whether it is one of a set of tasks that wait for each other.
@@ -127,10 +139,18 @@ pub struct Held {
 pub struct ToldHazard {
     /// The hazard id.
     pub id: String,
-    /// One sentence, without a full stop.
-    pub text: String,
+    /// How the property was broken, with names.
+    pub breach: Breach<String, String>,
     /// Whether the last step raised it; otherwise it is a property of the state at the end.
     pub at_last_step: bool,
+}
+
+impl ToldHazard {
+    /// The objects and cells that it speaks of.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        [self.breach.objects(), self.breach.cells()].concat()
+    }
 }
 
 /// A replayed schedule.
@@ -147,10 +167,8 @@ pub struct Story {
     /// The mutexes that are held at the end.
     pub held: Vec<Held>,
     /// For a livelock, the step at which the cycle begins that the rest of the steps are.
-    #[serde(default)]
     pub cycle: Option<usize>,
     /// For a data race, the two steps that may come next, in any order.
-    #[serde(default)]
     pub racing: Vec<Racing>,
 }
 
@@ -160,22 +178,50 @@ pub struct Racing {
     /// Which actor.
     pub actor: usize,
     /// The functions it is in.
-    pub stack: Vec<String>,
-    /// The step, such as `read dev.owner, plainly`.
-    pub does: String,
+    pub stack: Vec<Call>,
+    /// The step.
+    pub does: Does,
+    /// The mutex that is held over this step alone.
+    pub under: Option<String>,
+    /// Whether its access is plain; otherwise it is atomic.
+    pub plain: bool,
 }
 
 /// What can be seen at one place of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scene {
     /// Each cell with its value; mutexes, ghosts and cells of what is not allocated are left out.
-    pub memory: Vec<(String, String)>,
+    pub memory: Vec<(String, Value)>,
     /// Each mutex that is held, with its holder.
     pub locks: Vec<(String, String)>,
     /// Each task that could take a step here, with that step.
-    pub ready: Vec<(String, String)>,
+    pub ready: Vec<Ready>,
     /// Each task that cannot, with what it waits for.
-    pub waiting: Vec<(String, String)>,
+    pub waiting: Vec<Blocked>,
+}
+
+/// A task that could take a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The task's name.
+    pub actor: String,
+    /// The function it is in.
+    pub inside: Option<Call>,
+    /// The step.
+    pub does: Does,
+    /// The mutex that is held over this step alone.
+    pub under: Option<String>,
+}
+
+/// A task that cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// The task's name.
+    pub actor: String,
+    /// The function it is in.
+    pub inside: Option<Call>,
+    /// What it waits for.
+    pub on: WaitFor,
 }
 
 /// Why a schedule could not be replayed.
@@ -209,7 +255,7 @@ pub enum Ending<'a> {
 ///
 /// Why the schedule is not one of this program.
 pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) -> Result<Story, ReplayError> {
-    let mut teller = show::Teller::new(program, false);
+    let mut teller = teller::Teller::new(program, false);
     let mut cycle_began = None;
     let mut number = 0;
     let run = follow(program, schedule, |step, after| {
@@ -227,7 +273,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
             // The tasks may wait for each other from the very start.
             let waiters = run.deadlocked();
             if !waiters.is_empty() {
-                hazards.push(deadlock(&waiters, program));
+                hazards.push(deadlock(&waiters));
             }
             hazards.extend(run.races());
             hazards.into_iter().find(|hazard| hazard.id == id)
@@ -236,11 +282,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
             if !cycle_began.is_some_and(|before| before.same_state(&run)) {
                 return Err(ReplayError::NoCycle);
             }
-            let steps = schedule.len() - begins;
-            let text = format!(
-                "the last {steps} steps leave everything as it was before them, and can go on for ever"
-            );
-            Some(Hazard::new(id::LIVELOCK, About::Program, text))
+            Some(Hazard::cycle(schedule.len() - begins))
         }
     };
     let cycle = if let Ending::Cycle(begins) = ending { Some(begins) } else { None };
@@ -278,7 +320,7 @@ fn follow<'p, P: Program>(
 /// The story of a set-up that raises a hazard; `None` if it does not.
 #[must_use]
 pub fn replay_set_up<P: Program>(program: &P) -> Option<Story> {
-    let mut teller = show::Teller::new(program, true);
+    let mut teller = teller::Teller::new(program, true);
     let mut end = None;
     let result = set_up(program, |slot, before, taken: &Taken, after| {
         teller.tell(slot, before, taken, after);
@@ -293,10 +335,4 @@ pub fn replay_set_up<P: Program>(program: &P) -> Option<Story> {
 /// Whether a slot holds tasks of its own name.
 fn named(kind: &SlotKind) -> bool {
     !matches!(kind, SlotKind::Worker)
-}
-
-impl From<(&Hazard, bool)> for ToldHazard {
-    fn from((hazard, at_last_step): (&Hazard, bool)) -> Self {
-        ToldHazard { id: hazard.id.to_owned(), text: hazard.text.clone(), at_last_step }
-    }
 }

@@ -1,7 +1,9 @@
 //! What can be seen at each place of a run.
 
-use super::show::Teller;
-use super::{ReplayError, Scene, Turn, follow};
+use super::naming::op_does;
+use super::teller::Teller;
+use super::told::{Call, Does, Value, WaitFor};
+use super::{Blocked, Ready, ReplayError, Scene, Turn, follow};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::program::Program;
 use crate::machine::run::Run;
@@ -41,24 +43,26 @@ pub fn set_up_scenes<P: Program>(program: &P) -> Option<Vec<Scene>> {
 
 /// A scene whose actors have no names yet.
 struct Draft {
-    memory: Vec<(String, String)>,
+    memory: Vec<(String, Value)>,
     locks: Vec<(usize, String)>,
-    ready: Vec<(usize, String)>,
-    waiting: Vec<(usize, String)>,
+    ready: Vec<(usize, Option<Call>, Does, Option<String>)>,
+    waiting: Vec<(usize, Option<Call>, WaitFor)>,
 }
 
 impl<P: Program> Teller<'_, P> {
     /// Gives the actors of scenes their names.
     fn scenes(&self, drafts: Vec<Draft>) -> Vec<Scene> {
         let names = self.names();
-        let named = |list: Vec<(usize, String)>| -> Vec<(String, String)> {
-            list.into_iter().map(|(actor, text)| (names[actor].clone(), text)).collect()
-        };
+        let name = |actor: usize| names[actor].clone();
         let scene = |draft: Draft| Scene {
             memory: draft.memory,
-            locks: draft.locks.into_iter().map(|(actor, lock)| (lock, names[actor].clone())).collect(),
-            ready: named(draft.ready),
-            waiting: named(draft.waiting),
+            locks: draft.locks.into_iter().map(|(actor, lock)| (lock, name(actor))).collect(),
+            ready: (draft.ready.into_iter())
+                .map(|(actor, inside, does, under)| Ready { actor: name(actor), inside, does, under })
+                .collect(),
+            waiting: (draft.waiting.into_iter())
+                .map(|(actor, inside, on)| Blocked { actor: name(actor), inside, on })
+                .collect(),
         };
         drafts.into_iter().map(scene).collect()
     }
@@ -70,12 +74,12 @@ impl<P: Program> Teller<'_, P> {
         for (number, info) in layout.cells().iter().enumerate() {
             let bytes = &run.memory()[info.range()];
             let gone = info.liveness.is_some_and(|live| run.memory()[layout.info(live).offset] != ALIVE);
-            let text = self.cell(CellId(number as u16), bytes);
+            let value = self.cell(CellId(number as u16), bytes);
             if info.kind == Kind::Lock && bytes[0] > 0 {
                 let actor = self.actor(run, usize::from(bytes[0]) - 1);
                 draft.locks.push((actor, info.name.clone()));
-            } else if !info.ghost && !gone && info.kind != Kind::Lock && !text.is_empty() {
-                draft.memory.push((info.name.clone(), text));
+            } else if !info.ghost && !gone && info.kind != Kind::Lock && value != Value::Nothing {
+                draft.memory.push((info.name.clone(), value));
             }
         }
         for slot in 0..run.tasks().len() {
@@ -86,12 +90,12 @@ impl<P: Program> Teller<'_, P> {
                 continue;
             }
             let inside = self.program.stack(&task.control).last().map(|call| self.call(call));
-            let inside = inside.map_or(String::new(), |call| format!("{call}: "));
             let actor = self.actor(run, slot);
             if enabled {
-                draft.ready.push((actor, format!("{inside}{}", self.does(op, None, None).0)));
+                let (does, under) = op_does(self.program, op);
+                draft.ready.push((actor, inside, does, under));
             } else {
-                draft.waiting.push((actor, format!("{inside}{}", self.waits(op))));
+                draft.waiting.push((actor, inside, self.waits(op)));
             }
         }
         draft

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::read::{Entry, Table, Text, boolean, distinct_strings, not_a_word, string};
 use super::spans::Span;
 use super::suggest::{did_you_mean, quoted};
-use crate::properties::HAZARDS;
+use crate::hazards;
 
 /// The hazards that are looked for only if `[check] also` names them.
 pub(crate) const OFF_BY_DEFAULT: &[&str] = &["data-race"];
@@ -146,9 +146,9 @@ fn check_revision(name: &str, span: Span, terms: &Terms, faults: &mut Faults) ->
 }
 
 fn check_hazard(text: &Text, faults: &mut Faults) -> bool {
-    let known = HAZARDS.iter().any(|(id, _)| *id == text.value);
+    let known = hazards::properties().iter().any(|property| property.id == text.value);
     if !known {
-        let help = did_you_mean(text.value, HAZARDS.iter().map(|(id, _)| *id))
+        let help = did_you_mean(text.value, hazards::properties().iter().map(|property| property.id))
             .unwrap_or_else(|| "\"raddle list hazards\" shows them all".to_owned());
         let message = format!("hazard {} is not known", quoted(text.value));
         faults.add(text.inside(), message, Some(help));

@@ -3,10 +3,11 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 
+use raddle_checker::machine::hazard::Property;
 use raddle_driver_core::revision::REVISIONS;
 use raddle_driver_core::rules::{RULES, Rules};
 use raddle_probing::call::{CALLS, RETURN};
-use raddle_probing::properties::HAZARDS;
+use raddle_probing::hazards;
 use raddle_probing::scenario::template;
 
 use super::What;
@@ -20,7 +21,10 @@ pub fn list(what: What, out: &mut Out) -> u8 {
         What::Revisions => {
             REVISIONS.iter().for_each(|r| out.line(format_args!("{:<10} {}", r.name, r.source)))
         }
-        What::Hazards => HAZARDS.iter().for_each(|(id, about)| out.line(format_args!("{id:<21} {about}"))),
+        What::Hazards => hazards::properties().iter().for_each(|Property { id, meaning, by_default }| {
+            let off = if *by_default { "" } else { " (off by default)" };
+            out.line(format_args!("{id:<21} {meaning}{off}"));
+        }),
         What::Calls => {
             let calls = CALLS.iter().map(|call| (call.written(), call.meaning));
             for (written, meaning) in calls.chain([(RETURN.1.to_owned(), RETURN.2)]) {

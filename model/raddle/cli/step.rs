@@ -5,7 +5,7 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use raddle::dumped::{DumpedTrace, Replayed};
-use raddle_checker::render::step_words;
+use raddle_checker::render::{blocked_words, hazard_words, ready_words, step_words};
 use raddle_checker::story::Scene;
 
 use super::inputs::INPUT_ERROR;
@@ -79,7 +79,9 @@ pub fn step(path: &Path, out: &mut Out) -> u8 {
                 continue;
             }
             ["t" | "tasks"] => {
-                scene.ready.iter().for_each(|(task, step)| out.line(format_args!("  {task} could {step}")));
+                for ready in &scene.ready {
+                    out.line(format_args!("  {} could {}", ready.actor, ready_words(ready)));
+                }
                 continue;
             }
             ["s" | "stack"] => {
@@ -112,7 +114,7 @@ fn here(replayed: &Replayed, scenes: &[Scene], start: &str, at: usize, out: &mut
     if at + 1 == scenes.len()
         && let Some(hazard) = &story.hazard
     {
-        out.line(format_args!("{}: {}.", hazard.id, hazard.text));
+        out.line(format_args!("{}: {}.", hazard.id, hazard_words(story)));
     }
 }
 
@@ -121,5 +123,7 @@ fn locks(scene: &Scene, out: &mut Out) {
         out.line("  no mutex is held");
     }
     scene.locks.iter().for_each(|(lock, task)| out.line(format_args!("  {lock} is held by {task}")));
-    scene.waiting.iter().for_each(|(task, on)| out.line(format_args!("  {task} waits: {on}")));
+    for blocked in &scene.waiting {
+        out.line(format_args!("  {} waits: {}", blocked.actor, blocked_words(blocked)));
+    }
 }

@@ -11,9 +11,10 @@ use crate::report::Violation;
 use crate::scenario::Scenario;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::program::Program;
+use raddle_checker::render::does_words;
 use raddle_checker::search::explore::{Explored, call_words};
 use raddle_checker::search::system::Choice;
-use raddle_checker::story::{Turn, step_words};
+use raddle_checker::story::{Turn, op_does};
 use raddle_driver_core::hand_model::DriverCore;
 
 /// A node or an edge of a graph to draw: its label, and whether it is one of the counterexample's.
@@ -70,8 +71,9 @@ pub fn function_graph(
             continue;
         }
         let inner = stack[depth + 1..].iter().map(|call| call_words(&program, call.name, &call.args));
-        let lines: Vec<String> =
-            inner.chain([step_words(&program, op), format!("{}:{}", at.file(), at.line())]).collect();
+        let lines: Vec<String> = inner
+            .chain([does_words(&op_does(&program, op)), format!("{}:{}", at.file(), at.line())])
+            .collect();
         let label = format!("{}\n", lines.join("\n"));
         let place = *places.entry(label).or_insert_with_key(|label| graph.add_node(drawn(label, false)));
         of_node.insert(node, place);
@@ -178,7 +180,8 @@ pub fn state_graph(
     for moved in &explored.moves {
         let Some(to) = moved.to.map(|to| nodes[to]).or(bad) else { continue };
         let state = &explored.states[moved.from];
-        let words = explored.system.next(state, moved.choice.slot).map(|op| step_words(&program, op));
+        let words =
+            explored.system.next(state, moved.choice.slot).map(|op| does_words(&op_does(&program, op)));
         let task = &program.slots()[moved.choice.slot].name;
         let label = format!("{task}: {}", words.unwrap_or_default());
         let mark = marked.contains(&(moved.from, moved.choice.slot, moved.choice.outcome));

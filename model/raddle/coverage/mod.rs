@@ -10,8 +10,9 @@ use indexmap::{IndexMap, IndexSet};
 use crate::scenario::Scenario;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::set_up;
+use raddle_checker::render::does_words;
 use raddle_checker::search::explore::{Explored, explore};
-use raddle_checker::story::step_words;
+use raddle_checker::story::op_does;
 use raddle_driver_core::hand_model::DriverCore;
 
 /// A scenario on a revision, with all its states.
@@ -80,7 +81,7 @@ pub fn function_steps(
     for node in explored.system.automaton().graph().node_weights() {
         let stack = program.stack(&node.control);
         let (Some(call), Some((op, at))) = (stack.last(), &node.next) else { continue };
-        let step = (format!("{}:{}", at.file(), at.line()), step_words(&program, op));
+        let step = (format!("{}:{}", at.file(), at.line()), does_words(&op_does(&program, op)));
         functions.entry(call.name.to_owned()).or_default().insert(step);
     }
     Ok(functions)

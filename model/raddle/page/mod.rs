@@ -11,8 +11,8 @@ use crate::coverage::function_steps;
 use crate::dumped::DumpedTrace;
 use crate::report::{Report, Violation, diagram};
 use crate::scenario::Scenario;
-use raddle_checker::render::{explain, step_words};
-use raddle_checker::story::Scene;
+use raddle_checker::render::{blocked_words, explain, hazard_words, ready_words, step_words};
+use raddle_checker::story::{Call, Scene};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -43,9 +43,12 @@ pub fn page(checked: &[(Scenario, Report)], source_line: SourceLine<'_>) -> Resu
         }
         // After a set-up that goes wrong nothing was explored: of its functions only its own steps are known.
         let in_set_up = report.violations.iter().filter(|violation| violation.in_set_up);
-        for step in in_set_up.clone().flat_map(|violation| &violation.story.steps) {
-            let name = step.stack.last().map_or("", |call| call.split('(').next().unwrap_or(""));
-            functions.entry(name.to_owned()).or_default().insert((step.at.clone(), step.does.clone()));
+        for story in in_set_up.clone().map(|violation| &violation.story) {
+            for step in &story.steps {
+                let name = step.stack.last().map_or("", |call| call.name.as_str());
+                let words = step_words(story, step);
+                functions.entry(name.to_owned()).or_default().insert((step.at.to_string(), words));
+            }
         }
         if report.violations.len() > in_set_up.count() {
             for (name, steps) in function_steps(scenario, &report.revision, AUTOMATON_STATES)? {
@@ -118,7 +121,7 @@ fn verdicts(checked: &[(Scenario, Report)]) -> Markup {
 }
 
 fn section(number: usize, report: &Report, violation: &Violation) -> Markup {
-    let hazard = violation.story.hazard.as_ref().map_or("", |hazard| hazard.text.as_str());
+    let hazard = hazard_words(&violation.story);
     html! {
         section .violation id={ "v" (number) } aria-labelledby={ "h" (number) } {
             h2 id={ "h" (number) } { (violation.id) " on " (report.revision) }
@@ -176,16 +179,16 @@ fn violation_data(
     let steps = story.steps.iter().enumerate().map(|(number, step)| {
         json!({
             "actor": step.actor,
-            "stack": step.stack,
+            "stack": step.stack.iter().map(Call::to_string).collect::<Vec<_>>(),
             "words": step_words(story, step),
-            "at": step.at,
-            "source": source_line(&step.at).unwrap_or(""),
+            "at": step.at.to_string(),
+            "source": source_line(&step.at.to_string()).unwrap_or(""),
             "bad": bad && number == last,
         })
     });
     Ok(json!({
         "actors": story.actors.iter().map(|actor| &actor.name).collect::<Vec<_>>(),
-        "hazard": story.hazard.as_ref().map(|hazard| &hazard.text),
+        "hazard": story.hazard.as_ref().map(|_| hazard_words(story)),
         "steps": steps.collect::<Vec<_>>(),
         "scenes": deltas(&scenes),
     }))
@@ -193,11 +196,11 @@ fn violation_data(
 
 /// Scenes whose memory is what differs from the scene before; a cell that is gone has the value null.
 fn deltas(scenes: &[Scene]) -> Vec<Value> {
-    let mut before: IndexMap<&str, &str> = IndexMap::new();
+    let mut before: IndexMap<&str, String> = IndexMap::new();
     let mut deltas = Vec::with_capacity(scenes.len());
     for scene in scenes {
-        let now: IndexMap<&str, &str> =
-            scene.memory.iter().map(|(cell, value)| (cell.as_str(), value.as_str())).collect();
+        let now: IndexMap<&str, String> =
+            scene.memory.iter().map(|(cell, value)| (cell.as_str(), value.to_string())).collect();
         let set = now.iter().filter(|(cell, value)| before.get(*cell) != Some(value));
         let gone = before.keys().filter(|cell| !now.contains_key(*cell));
         let memory: Vec<Value> = set
@@ -207,8 +210,10 @@ fn deltas(scenes: &[Scene]) -> Vec<Value> {
         deltas.push(json!({
             "memory": memory,
             "locks": scene.locks,
-            "ready": scene.ready,
-            "waiting": scene.waiting,
+            "ready": scene.ready.iter().map(|ready| (&ready.actor, ready_words(ready))).collect::<Vec<_>>(),
+            "waiting": (scene.waiting.iter())
+                .map(|blocked| (&blocked.actor, blocked_words(blocked)))
+                .collect::<Vec<_>>(),
         }));
         before = now;
     }

@@ -222,7 +222,7 @@ impl<'p, P: Program> Expander<'p, P> {
     pub(in crate::search) fn deadlock(&self, state: &[u8]) -> Option<Hazard> {
         let here = Here { expander: self, state };
         let waiters = deadlocked(self.program, &state[..self.shape.memory], &here);
-        (!waiters.is_empty()).then(|| deadlock(&waiters, self.program))
+        (!waiters.is_empty()).then(|| deadlock(&waiters))
     }
 
     /// How many spawned tasks are unfinished.

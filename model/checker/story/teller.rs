@@ -1,13 +1,15 @@
-//! The teller of a story: it watches a run step by step and puts what it saw into words.
+//! The teller of a story: it watches a run step by step and notes what it saw.
 
 use super::needed::Footprint;
+use super::told::{Does, Saw, Source, Value, WaitFor};
 use super::{Actor, Change, Held, Racing, StepKind, Story, ToldHazard, ToldStep, Waiting, named};
-use crate::machine::hazard::{About, Hazard, id};
+use crate::machine::hazard::{About, Breach, Hazard};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::op::{Action, Op};
 use crate::machine::program::Program;
 use crate::machine::run::{Run, Taken};
 use crate::machine::set_up::SET_UP_SLOT;
+use crate::machine::value::Object;
 
 /// Collects the steps of one story.
 pub(super) struct Teller<'p, P: Program> {
@@ -19,6 +21,8 @@ pub(super) struct Teller<'p, P: Program> {
     pub(super) hazard: Option<ToldHazard>,
     pub(super) footprints: Vec<Footprint>,
     pub(super) about: Option<About>,
+    /// The hazard's breach by numbers.
+    pub(super) breach: Option<Breach>,
 }
 
 impl<'p, P: Program> Teller<'p, P> {
@@ -31,6 +35,7 @@ impl<'p, P: Program> Teller<'p, P> {
             hazard: None,
             footprints: Vec::new(),
             about: None,
+            breach: None,
         }
     }
 
@@ -55,18 +60,18 @@ impl<'p, P: Program> Teller<'p, P> {
         let actor = self.actor(before, slot);
         let started = taken.spawned.map(|slot| self.actor(after, slot));
         let changes = if taken.observed.is_some() { self.changes(before, after) } else { Vec::new() };
-        let note = self.program.note(&taken.stack, &taken.op, taken.observed);
+        let note = self.note(&taken.stack, &taken.op, taken.observed);
         // Of an effect that went wrong the bad action is told; the checks speak of the whole step.
         let wrong = taken.hazard.as_ref().filter(|_| taken.observed.is_none());
-        let (does, note) = self.does(&taken.op, note, wrong.map(|hazard| hazard.about));
+        let does = self.does(&taken.op, note.is_some(), wrong.map(|hazard| hazard.about));
         let none = || self.found_none(taken, before);
-        let observed = match &taken.hazard {
+        let observed = match (&does, taken.hazard.as_ref().map(|hazard| &hazard.breach)) {
             // What is read before it is dereferenced.
-            Some(hazard) if hazard.id == id::NULL_DEREFERENCE && does.starts_with("read ") => {
-                Some("NULL".to_owned())
+            (Some(Does::Read(_)), Some(Breach::NullFollowed(_) | Breach::UsedTooEarly(_))) => {
+                Some(Saw::Value(Value::Null))
             }
-            Some(_) if does.starts_with("wait for all async entries") && none() => Some("none".to_owned()),
-            _ if does.starts_with("move ") && none() => Some("nothing to move".to_owned()),
+            (Some(Does::Wait(WaitFor::AsyncEntries)), Some(_)) if none() => Some(Saw::NoEntries),
+            (Some(Does::Splice { .. }), _) if none() => Some(Saw::NothingToMove),
             _ => taken.observed.and_then(|observed| self.observed(&taken.op, observed)),
         };
         self.footprints.push(self.footprint(actor, taken, started, before, after));
@@ -75,17 +80,27 @@ impl<'p, P: Program> Teller<'p, P> {
             stack: taken.stack.iter().map(|call| self.call(call)).collect(),
             kind: kind(&taken.op, &changes),
             does,
+            under: self.under(&taken.op),
             note,
             observed,
             changes,
             started,
-            at: format!("{}:{}", taken.at.file(), taken.at.line()),
+            at: Source { file: taken.at.file().to_owned(), line: taken.at.line() },
             needed: true,
         });
         if let Some(hazard) = &taken.hazard {
-            self.hazard = Some(ToldHazard::from((hazard, true)));
-            self.about = Some(hazard.about);
+            self.wrong(hazard, true);
         }
+    }
+
+    /// Notes what went wrong.
+    fn wrong(&mut self, hazard: &Hazard, at_last_step: bool) {
+        let layout = self.program.layout();
+        let object = |object: &Object| self.program.object_name(*object);
+        let breach = hazard.breach.renamed(object, |cell| layout.info(*cell).name.clone());
+        self.hazard = Some(ToldHazard { id: hazard.id.to_owned(), breach, at_last_step });
+        self.about = Some(hazard.about);
+        self.breach = Some(hazard.breach.clone());
     }
 
     /// Ends the story. `cycle`: where the cycle begins that the rest of the steps are.
@@ -93,8 +108,7 @@ impl<'p, P: Program> Teller<'p, P> {
         if let Some(hazard) = at_rest
             && self.hazard.is_none()
         {
-            self.hazard = Some(ToldHazard::from((&hazard, false)));
-            self.about = Some(hazard.about);
+            self.wrong(&hazard, false);
         }
         let deadlocked = run.deadlocked();
         let mut waiting = Vec::new();
@@ -108,7 +122,7 @@ impl<'p, P: Program> Teller<'p, P> {
             {
                 continue;
             }
-            let stack = self.program.stack(&task.control).iter().map(|call| self.call(call)).collect();
+            let stack = self.stack(&task.control);
             let on = self.waits(op);
             let member = deadlocked.iter().find(|waiter| waiter.slot == slot);
             let by = member.map_or(Vec::new(), |waiter| waiter.by.clone());
@@ -189,11 +203,21 @@ impl<'p, P: Program> Teller<'p, P> {
     /// The actors' names, by number.
     pub(super) fn names(&self) -> Vec<String> {
         let order = self.order();
-        let mut actors: Vec<Actor> =
-            order.iter().map(|actor| Actor { name: self.actors[*actor].2.clone() }).collect();
-        number_namesakes(&mut actors);
+        let actors = self.numbered(&order);
         let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
         (0..self.actors.len()).map(|actor| actors[place(actor)].name.clone()).collect()
+    }
+
+    /// The actors in an order, those of one name told apart: the second `kworker (async)` is
+    /// `kworker (async) #2`.
+    fn numbered(&self, order: &[usize]) -> Vec<Actor> {
+        let names: Vec<&String> = order.iter().map(|actor| &self.actors[*actor].2).collect();
+        let actor = |(place, name): (usize, &&String)| {
+            let number = 1 + names[..place].iter().filter(|other| *other == name).count();
+            let name = if number > 1 { format!("{name} #{number}") } else { (*name).clone() };
+            Actor { name, number }
+        };
+        names.iter().enumerate().map(actor).collect()
     }
 
     /// Orders the actors, and renumbers what refers to them.
@@ -206,6 +230,7 @@ impl<'p, P: Program> Teller<'p, P> {
     ) -> Story {
         let order = self.order();
         let place = |actor: usize| order.iter().position(|other| *other == actor).unwrap_or(actor);
+        let actors = self.numbered(&order);
         let mut steps = self.steps;
         for step in &mut steps {
             step.actor = place(step.actor);
@@ -217,9 +242,6 @@ impl<'p, P: Program> Teller<'p, P> {
         }
         held.iter_mut().for_each(|held| held.actor = place(held.actor));
         racing.iter_mut().for_each(|racing| racing.actor = place(racing.actor));
-        let mut actors: Vec<Actor> =
-            order.iter().map(|actor| Actor { name: self.actors[*actor].2.clone() }).collect();
-        number_namesakes(&mut actors);
         Story { actors, steps, hazard: self.hazard, waiting, held, cycle, racing }
     }
 
@@ -257,16 +279,5 @@ fn kind(op: &Op, changes: &[Change]) -> StepKind {
         }
         () if changes.is_empty() => StepKind::Read,
         () => StepKind::Write,
-    }
-}
-
-/// Tells apart actors of one name: the second `kworker (async)` becomes `kworker (async) #2`.
-fn number_namesakes(actors: &mut [Actor]) {
-    let names: Vec<String> = actors.iter().map(|actor| actor.name.clone()).collect();
-    for (i, name) in names.iter().enumerate() {
-        let earlier = names[..i].iter().filter(|other| *other == name).count();
-        if earlier > 0 {
-            actors[i].name = format!("{name} #{}", earlier + 1);
-        }
     }
 }

@@ -1,0 +1,305 @@
+//! The sentences of the machine's primitives: the one place where a story's data becomes English.
+//!
+//! Nothing reads them back: who wants to know what a step does looks at its [`Does`].
+
+use std::fmt;
+
+use crate::machine::hazard::Breach;
+use crate::story::{Blocked, Call, Does, Life, Ready, Saw, Source, Story, Value, WaitFor};
+
+use super::words::actor;
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Nothing => Ok(()),
+            Value::Null => f.write_str("NULL"),
+            Value::Bool(value) => write!(f, "{value}"),
+            Value::Number(value) => write!(f, "{value}"),
+            Value::References(value) => write!(f, "{value}"),
+            Value::Name(name) | Value::Object(name) => f.write_str(name),
+            Value::Life(life) => f.write_str(match life {
+                Life::Absent => "absent",
+                Life::Alive => "alive",
+                Life::Freed => "freed",
+                Life::Retired => "unregistered",
+            }),
+            Value::Members(members) => {
+                f.write_str("[")?;
+                for (number, member) in members.iter().enumerate() {
+                    let comma = if number == 0 { "" } else { ", " };
+                    match member.dead {
+                        true => write!(f, "{comma}({})", member.name)?,
+                        false => write!(f, "{comma}{}", member.name)?,
+                    }
+                }
+                f.write_str("]")
+            }
+            Value::Work { pending, running } => f.write_str(match (pending, running) {
+                (false, false) => "idle",
+                (true, false) => "pending",
+                (false, true) => "running",
+                (true, true) => "running and pending",
+            }),
+        }
+    }
+}
+
+impl Call {
+    /// The call without what is noted of it.
+    pub(super) fn bare(&self) -> String {
+        let args: Vec<String> = self.args.iter().map(Value::to_string).collect();
+        format!("{}({})", self.name, args.join(", "))
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.bare())?;
+        match &self.note {
+            Some(note) => write!(f, " /* {note} */"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What a step does.
+pub(super) fn does(does: &Does) -> String {
+    match does {
+        Does::Read(cell) => format!("read {cell}"),
+        Does::Write(cell, value) => format!("{cell} = {value}"),
+        Does::WriteIf(cell, from, to) => format!("{cell} = {to} if it is {from}"),
+        Does::Establish(statement) => statement.clone(),
+        Does::Use(object) => format!("use {object}"),
+        Does::Allocate(object) => format!("allocate {object}"),
+        Does::Free(object) => format!("free {object}"),
+        Does::Retire(object) => format!("{object} is unregistered"),
+        Does::Lock(mutex) => format!("lock {mutex}"),
+        Does::TryLock(mutex) => format!("try to lock {mutex}"),
+        Does::Unlock(mutex) => format!("unlock {mutex}"),
+        Does::Get(count) => format!("get {count}"),
+        Does::Put(count) => format!("put {count}"),
+        Does::Increment(count) => format!("increment {count}"),
+        Does::Decrement(count) => format!("decrement {count}"),
+        Does::Hold(cell) => cell.clone(),
+        Does::Enter(flag) => format!("look whether {flag} is there"),
+        Does::Wait(wait) => match wait {
+            WaitFor::Lock(mutex) => format!("wait for {mutex}"),
+            WaitFor::Zero(count) => format!("wait for {count} to be 0"),
+            WaitFor::Not(cell, value) => format!("wait while {cell} is {value}"),
+            WaitFor::Flag(flag) => format!("wait until {flag}"),
+            WaitFor::End(task) => format!("wait for {task}"),
+            WaitFor::LetGo { .. } | WaitFor::AsyncEntries | WaitFor::Run(_) => {
+                format!("wait for {}", awaited(wait))
+            }
+        },
+        Does::Add { member, list } => format!("add {member} to {list}"),
+        Does::Remove { member, list } => format!("take {member} off {list}"),
+        Does::Pop(list) => format!("take the first of {list}"),
+        Does::First(list) => format!("look at the first of {list}"),
+        Does::Peek(list) => format!("look at the last of {list}"),
+        Does::Has { member, list } => format!("look whether {member} is on {list}"),
+        Does::Splice { from, to } => format!("move {from} to {to}"),
+        Does::Next { list, after } => format!("next of {list}{}", behind(after.as_ref())),
+        Does::Leave { list, after } => format!("leave {list}{}", behind(after.as_ref())),
+        Does::Delete { member, list } => format!("delete {member} from {list}"),
+        Does::Last(list) => format!("last of {list}"),
+        Does::Find { member, list } => format!("find {member} in {list}"),
+        Does::Schedule(call) => format!("schedule {call}"),
+        Does::EndEntry => "the async entry ends".to_owned(),
+        Does::Start(task) => format!("start {task}"),
+        Does::EndTask => "the task ends".to_owned(),
+        Does::Queue(work) => format!("queue {work}"),
+        Does::Take(work) => format!("take {work} off the queue"),
+        Does::EndWork(work) => format!("{work} ends"),
+        Does::Flush(work) => format!("flush {work}"),
+        Does::Cancel(work) => format!("cancel {work}"),
+        Does::Choose => "one of several outcomes".to_owned(),
+        Does::Sample(count) => format!("sample {count}"),
+        Does::Compare(count) => format!("compare {count} with the sample"),
+        Does::Forget(count) => format!("forget the sample of {count}"),
+    }
+}
+
+fn behind(member: Option<&String>) -> String {
+    member.map_or(String::new(), |member| format!(" after {member}"))
+}
+
+/// The cell that the sentence of [`does`] ends with, so that a change can follow it after a colon.
+pub(super) fn ends_with(does: &Does) -> Option<&str> {
+    match does {
+        Does::Read(cell)
+        | Does::Use(cell)
+        | Does::Allocate(cell)
+        | Does::Free(cell)
+        | Does::Lock(cell)
+        | Does::TryLock(cell)
+        | Does::Unlock(cell)
+        | Does::Get(cell)
+        | Does::Put(cell)
+        | Does::Increment(cell)
+        | Does::Decrement(cell)
+        | Does::Add { list: cell, .. }
+        | Does::Remove { list: cell, .. }
+        | Does::Pop(cell)
+        | Does::First(cell)
+        | Does::Peek(cell)
+        | Does::Has { list: cell, .. }
+        | Does::Splice { to: cell, .. }
+        | Does::Next { list: cell, after: None }
+        | Does::Leave { list: cell, after: None }
+        | Does::Delete { list: cell, .. }
+        | Does::Last(cell)
+        | Does::Find { list: cell, .. }
+        | Does::Queue(cell)
+        | Does::Flush(cell)
+        | Does::Cancel(cell)
+        | Does::Sample(cell)
+        | Does::Forget(cell)
+        | Does::Wait(WaitFor::Flag(cell) | WaitFor::Run(cell) | WaitFor::LetGo { list: cell, .. }) => {
+            Some(cell)
+        }
+        Does::Write(..)
+        | Does::WriteIf(..)
+        | Does::Establish(_)
+        | Does::Retire(_)
+        | Does::Hold(_)
+        | Does::Enter(_)
+        | Does::Wait(
+            WaitFor::Lock(_) | WaitFor::Zero(_) | WaitFor::Not(..) | WaitFor::AsyncEntries | WaitFor::End(_),
+        )
+        | Does::Next { .. }
+        | Does::Leave { .. }
+        | Does::Schedule(_)
+        | Does::EndEntry
+        | Does::Start(_)
+        | Does::EndTask
+        | Does::Take(_)
+        | Does::EndWork(_)
+        | Does::Choose
+        | Does::Compare(_) => None,
+    }
+}
+
+/// What a task waits for, after "wait for".
+pub(super) fn awaited(wait: &WaitFor) -> String {
+    match wait {
+        WaitFor::Lock(mutex) => mutex.clone(),
+        WaitFor::Zero(count) => format!("{count} to be 0"),
+        WaitFor::Not(cell, Value::Bool(value)) => format!("{cell} to be {}", !value),
+        WaitFor::Not(cell, value) => format!("{cell} to be other than {value}"),
+        WaitFor::Flag(flag) => format!("{flag} to change"),
+        WaitFor::LetGo { member, list } => format!("all to let go of {member} in {list}"),
+        WaitFor::AsyncEntries => "all async entries".to_owned(),
+        WaitFor::Run(work) => format!("the run of {work}"),
+        WaitFor::End(task) => format!("the end of {task}"),
+    }
+}
+
+/// The same, of a mutex with the word that it is one.
+pub(super) fn awaited_as(wait: &WaitFor) -> String {
+    match wait {
+        WaitFor::Lock(mutex) => format!("lock {mutex}"),
+        other => awaited(other),
+    }
+}
+
+/// What a step saw.
+pub(super) fn saw(saw: &Saw) -> String {
+    match saw {
+        Saw::Value(value) => return value.to_string(),
+        Saw::EndOfList => "end of list",
+        Saw::Moved(true) => "it has moved",
+        Saw::Moved(false) => "unchanged",
+        Saw::QueuedAlready => "it is on the queue already",
+        Saw::NothingToWaitFor => "there is nothing to wait for",
+        Saw::NotThere => "it is not there",
+        Saw::OnListAlready => "it is on a list already",
+        Saw::Empty => "it is empty",
+        Saw::No => "no",
+        Saw::NoEntries => "none",
+        Saw::NothingToMove => "nothing to move",
+    }
+    .to_owned()
+}
+
+/// A step, and the mutex that it is wholly under.
+fn under(text: String, mutex: Option<&String>) -> String {
+    match mutex {
+        Some(mutex) => format!("{text} under {mutex}"),
+        None => text,
+    }
+}
+
+/// A step that is not part of a story, as [`op_does`](crate::story::op_does) tells it.
+#[must_use]
+pub fn does_words((step, mutex): &(Does, Option<String>)) -> String {
+    under(does(step), mutex.as_ref())
+}
+
+/// What one of two racing tasks does.
+pub(super) fn racing(racing: &crate::story::Racing) -> String {
+    let how = if racing.plain { "plainly" } else { "atomically" };
+    format!("{}, {how}", under(does(&racing.does), racing.under.as_ref()))
+}
+
+fn inside(call: Option<&Call>) -> String {
+    call.map_or(String::new(), |call| format!("{call}: "))
+}
+
+/// What a task could do, with the function that it is in.
+#[must_use]
+pub fn ready_words(ready: &Ready) -> String {
+    format!("{}{}", inside(ready.inside.as_ref()), under(does(&ready.does), ready.under.as_ref()))
+}
+
+/// What a task waits for, with the function that it is in.
+#[must_use]
+pub fn blocked_words(blocked: &Blocked) -> String {
+    format!("{}{}", inside(blocked.inside.as_ref()), awaited_as(&blocked.on))
+}
+
+/// What went wrong, in one sentence without a full stop; empty if nothing did.
+#[must_use]
+pub fn hazard_words(story: &Story) -> String {
+    let Some(hazard) = &story.hazard else { return String::new() };
+    match &hazard.breach {
+        Breach::UsedTooEarly(object) => format!("{object} is used before it is allocated"),
+        Breach::UsedAfterFree(object) => format!("{object} is used after it has been freed"),
+        Breach::UsedAfterRetire(object) => {
+            format!("{object} is used after it has been unregistered, and may be gone")
+        }
+        Breach::FreedTwice(object) => format!("{object} is freed twice"),
+        Breach::BelowZero(count) => format!("{count} drops below zero"),
+        Breach::NullFollowed(cell) => format!("{cell} is NULL and is dereferenced"),
+        Breach::NotHeld(mutex) => format!("{mutex} is unlocked by a task that does not hold it"),
+        Breach::LockedAgain(mutex) => {
+            format!("a task that holds {mutex} locks it again and waits for itself")
+        }
+        Breach::EndsHolding(mutexes) => format!("a task ends while it holds {}", mutexes.join(" and ")),
+        Breach::LinkedTwice(object, list) => format!("{object} is added to {list} and is still linked"),
+        Breach::Race(cell) => format!("{cell} is accessed by two tasks at once, plainly by at least one"),
+        Breach::Deadlock(_) => waits_for_each_other(story),
+        Breach::SetUpWaits => "the set-up waits for ever".to_owned(),
+        Breach::Cycle(steps) => {
+            format!("the last {steps} steps leave everything as it was before them, and can go on for ever")
+        }
+        Breach::Program(told) => told.sentence.clone(),
+    }
+}
+
+/// Who waits for what in a deadlock, and for whom.
+fn waits_for_each_other(story: &Story) -> String {
+    let sentences = story.waiting.iter().filter(|wait| wait.deadlocked).map(|wait| {
+        let by: Vec<&str> = wait.by.iter().map(|number| actor(story, *number)).collect();
+        let by = if by.is_empty() { "nobody".to_owned() } else { by.join(", ") };
+        format!("{} waits for {}, which depends on {by}", actor(story, wait.actor), awaited(&wait.on))
+    });
+    sentences.collect::<Vec<_>>().join("; ")
+}
