@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 
 use super::blocked::{BlockedOn, Hold, TaskView, Tasks, Waiter, deadlocked, holds};
-use super::effect::permute;
+use super::effect::{apply, permute};
 use super::hazard::{About, Breach, Hazard, id};
 use super::op::{Entry, Op, enabled};
 use super::place::Place;
@@ -97,7 +97,7 @@ pub struct Taken {
     pub op: Op,
     /// Where the model says so.
     pub at: Place,
-    /// What it observed; `None` if the step was a hazard.
+    /// What it observed; `None` if its effect was a hazard.
     pub observed: Option<Obs>,
     /// The slot of a task that it started.
     pub spawned: Option<usize>,
@@ -209,11 +209,15 @@ impl<'p, P: Program> Run<'p, P> {
         let program = self.program();
         let stack = program.stack(&task.control);
         let mut taken = Taken { stack, op, at, observed: None, spawned: None, hazard: None };
+        let mut before = self.memory.clone();
         let Ok(stepped) = step(program, &mut self.memory, &mut self.tasks, slot, &taken.op, outcome);
         let stepped = match stepped {
             Ok(stepped) => stepped,
             Err(Stop::Hazard(hazard)) => {
                 taken.hazard = Some(hazard);
+                // If the checks of its event found it, the step itself was taken.
+                let applied = apply(program.layout(), &mut before, slot, &taken.op, outcome);
+                taken.observed = applied.ok().map(|applied| applied.observed);
                 return Ok(taken);
             }
             Err(Stop::Bound(bound)) => return Err(Refused::Bound(bound)),
