@@ -146,9 +146,11 @@ fn what_is_cited_exists() {
             if !checked {
                 continue;
             }
-            let beside = path.parent().expect("a file is in a directory").join(file);
-            let target = if beside.exists() { beside } else { root().join(file) };
-            if target.exists() && anchor.is_none_or(|of| anchors(&target).contains(of)) {
+            // From the citing file, from the root, or, as rules do, from docs/kernel.
+            let bases =
+                [path.parent().expect("a file is in a directory"), root(), &root().join("docs/kernel")];
+            let target = bases.iter().map(|base| base.join(file)).find(|target| target.exists());
+            if target.is_some_and(|target| anchor.is_none_or(|of| anchors(&target).contains(of))) {
                 resolved += 1;
             } else {
                 missing.push(format!("{}: {cited}", path.strip_prefix(root()).unwrap().display()));
