@@ -151,7 +151,10 @@ impl Breach {
             Told::new(sentence).of([drv.object(), dev.object()])
         };
         let of = |dev: Device, sentence: String| Told::new(sentence).of([dev.object()]);
-        let returns = |how: String| Told::new(format!("a wait for probing returns, and {how}"));
+        let returns = |how: String| Told {
+            waited: true,
+            ..Told::new(format!("a wait for probing returns, and {how}"))
+        };
         let (id, about, told) = match self {
             Breach::Warns(object) => {
                 let sentence = match object.sort {
@@ -216,7 +219,7 @@ impl Breach {
             Breach::BlockedTooEarly(dev) => {
                 let d = device(dev);
                 let sentence = format!("device_block_probing returns while the probe of {d} still runs");
-                (id::MISSED_BARRIER, one(dev), of(dev, sentence))
+                (id::MISSED_BARRIER, one(dev), Told { waited: true, ..of(dev, sentence) })
             }
             Breach::ProbeStillRuns(dev) => {
                 let how = format!("the probe of {} that ran when it was called still runs", device(dev));

@@ -149,6 +149,9 @@ pub struct Told<O = Object, C = CellId> {
     pub cells: Vec<C>,
     /// The object that stays as it must not for ever, and the word for that.
     pub stays: Option<(O, String)>,
+    /// The bad step is the end of a wait that was for too little: what its task looked for since the
+    /// function of the bad step began, and what was not there, is part of it.
+    pub waited: bool,
     /// What is to blame, if the steps show it.
     pub blame: Blame<O>,
 }
@@ -173,6 +176,7 @@ impl<O, C> Told<O, C> {
             objects: Vec::new(),
             cells: Vec::new(),
             stays: None,
+            waited: false,
             blame: Blame::Unknown,
         }
     }
@@ -251,6 +255,7 @@ impl<O: Clone, C: Clone> Breach<O, C> {
                 objects: told.objects.iter().map(&object).collect(),
                 cells: told.cells.iter().map(cell).collect(),
                 stays: told.stays.as_ref().map(|(of, how)| (object(of), how.clone())),
+                waited: told.waited,
                 blame: match &told.blame {
                     Blame::Unknown => Blame::Unknown,
                     Blame::NotRun => Blame::NotRun,

@@ -4,6 +4,10 @@
 //! read and who had stored it there, who last wrote what it reads, who took the lock, which look came
 //! too early or saw what somebody else had written. Where no step says so, neither does this.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Deref;
+
 use super::diagram::lock;
 use super::lines::{bad_step, deadlocked, is_deadlock};
 use super::sentences;
@@ -14,6 +18,37 @@ use crate::story::{Does, Life, Saw, Story, ToldHazard, ToldStep, Value};
 /// Explains what went wrong; empty if nothing did, or if the steps say no more than the diagram.
 #[must_use]
 pub fn explain(story: &Story) -> String {
+    explanation(&Explained::new(story))
+}
+
+/// The steps that the explanation speaks of: a diagram must not leave them out.
+pub(super) fn spoken_of(story: &Story) -> BTreeSet<usize> {
+    let explained = Explained::new(story);
+    explanation(&explained);
+    explained.steps.into_inner()
+}
+
+/// A story, and the steps of it that were spoken of so far.
+struct Explained<'s> {
+    story: &'s Story,
+    steps: RefCell<BTreeSet<usize>>,
+}
+
+impl<'s> Explained<'s> {
+    fn new(story: &'s Story) -> Self {
+        Explained { story, steps: RefCell::default() }
+    }
+}
+
+impl Deref for Explained<'_> {
+    type Target = Story;
+
+    fn deref(&self) -> &Story {
+        self.story
+    }
+}
+
+fn explanation(story: &Explained<'_>) -> String {
     let Some(hazard) = &story.hazard else { return String::new() };
     if is_deadlock(story) {
         return circle(story);
@@ -24,12 +59,12 @@ pub fn explain(story: &Story) -> String {
     let spoken_of = hazard.names();
     let spoken_of: Vec<&str> = spoken_of.iter().map(String::as_str).collect();
     let Some(number) = bad_step(story) else {
-        return match chance(story, story.steps.len(), None) {
+        return match chance(story, story.story.steps.len(), None) {
             Some(sentence) => sentence,
-            None => writes(story, story.steps.len(), &spoken_of).join(" "),
+            None => writes(story, story.story.steps.len(), &spoken_of).join(" "),
         };
     };
-    let step = &story.steps[number];
+    let step = &story.story.steps[number];
     if let Some(Does::Lock(lock)) = &step.does
         && let Some(taken) = taken(story, number, lock)
     {
@@ -60,20 +95,27 @@ pub fn explain(story: &Story) -> String {
     sentences.join(" ")
 }
 
-/// `kworker in f(x)`.
-pub(super) fn place(story: &Story, step: &ToldStep) -> String {
+/// `kworker in f(x)`. Who says it of a step speaks of that step.
+fn place(story: &Explained<'_>, step: &ToldStep) -> String {
+    let number = story.story.steps.iter().position(|other| std::ptr::eq(other, step));
+    story.steps.borrow_mut().extend(number);
+    place_of(story, step)
+}
+
+/// The same, for whoever only wants the words.
+pub(super) fn place_of(story: &Story, step: &ToldStep) -> String {
     let inside = step.stack.last().map_or(String::new(), |call| format!(" in {}", call.bare()));
     format!("{}{inside}", actor(story, step.actor))
 }
 
 /// The last end of one of these objects, freed or unregistered, if it did not live again.
 fn gone<'a>(
-    story: &'a Story,
+    story: &'a Explained<'_>,
     before: usize,
     named: &[&str],
 ) -> Option<(&'a str, &'static str, &'a ToldStep)> {
     let (number, object, how) =
-        story.steps[..before].iter().enumerate().rev().find_map(|(number, step)| {
+        story.story.steps[..before].iter().enumerate().rev().find_map(|(number, step)| {
             let by_change = step.changes.iter().find_map(|change| match change.to {
                 Value::Life(Life::Freed) => Some((change.cell.as_str(), "freed")),
                 Value::Life(Life::Retired) => Some((change.cell.as_str(), "unregistered")),
@@ -88,17 +130,17 @@ fn gone<'a>(
             named.contains(&object).then_some((number, object, how))
         })?;
     let again = last_write(story, before, object).is_some_and(|(_, to)| *to == Value::Life(Life::Alive));
-    (!again).then_some((object, how, &story.steps[number]))
+    (!again).then_some((object, how, &story.story.steps[number]))
 }
 
 /// Where the task of the bad step had its pointer to an object from, and who had stored it there.
-fn pointer(story: &Story, before: usize, reader: usize, object: &str) -> Option<String> {
-    let read = story.steps[..before].iter().rposition(|step| {
+fn pointer(story: &Explained<'_>, before: usize, reader: usize, object: &str) -> Option<String> {
+    let read = story.story.steps[..before].iter().rposition(|step| {
         let saw_it = matches!(&step.observed, Some(Saw::Value(value)) if value.is_object(object));
         step.actor == reader && saw_it && matches!(step.does, Some(Does::Read(_)))
     })?;
-    let Some(Does::Read(cell)) = &story.steps[read].does else { return None };
-    let sentence = format!("{} had read {object} from {cell}", place(story, &story.steps[read]));
+    let Some(Does::Read(cell)) = &story.story.steps[read].does else { return None };
+    let sentence = format!("{} had read {object} from {cell}", place(story, &story.story.steps[read]));
     let stored = last_write(story, read, cell).filter(|(_, to)| to.is_object(object));
     Some(match stored {
         Some((step, _)) => format!("{sentence}, where {} had stored it.", place(story, step)),
@@ -107,9 +149,9 @@ fn pointer(story: &Story, before: usize, reader: usize, object: &str) -> Option<
 }
 
 /// Who last wrote each of these cells.
-fn writes(story: &Story, before: usize, named: &[&str]) -> Vec<String> {
+fn writes(story: &Explained<'_>, before: usize, named: &[&str]) -> Vec<String> {
     let mut cells: Vec<&str> = Vec::new();
-    for change in story.steps[..before].iter().flat_map(|step| &step.changes) {
+    for change in story.story.steps[..before].iter().flat_map(|step| &step.changes) {
         if named.contains(&change.cell.as_str()) && !cells.contains(&change.cell.as_str()) {
             cells.push(&change.cell);
         }
@@ -121,18 +163,18 @@ fn writes(story: &Story, before: usize, named: &[&str]) -> Vec<String> {
     cells.iter().filter_map(last).collect()
 }
 
-fn last_write<'a>(story: &'a Story, before: usize, cell: &str) -> Option<(&'a ToldStep, &'a Value)> {
-    story.steps[..before].iter().rev().find_map(|step| written(step, cell))
+fn last_write<'a>(story: &'a Explained<'_>, before: usize, cell: &str) -> Option<(&'a ToldStep, &'a Value)> {
+    story.story.steps[..before].iter().rev().find_map(|step| written(step, cell))
 }
 
 /// What the program says is to blame, where the steps show it.
-fn blame(story: &Story, hazard: &ToldHazard) -> Vec<String> {
+fn blame(story: &Explained<'_>, hazard: &ToldHazard) -> Vec<String> {
     let Breach::Program(Told { blame, .. }) = &hazard.breach else { return Vec::new() };
     match blame {
         Blame::Unknown => Vec::new(),
         Blame::NotRun => not_run(story),
         Blame::Overwritten(object, words) => {
-            let changes = story.steps.iter().rev().flat_map(|step| &step.changes);
+            let changes = story.story.steps.iter().rev().flat_map(|step| &step.changes);
             let mut overwritten =
                 changes.filter(|change| change.from.is_object(object) && !change.to.is_object(object));
             let cell = overwritten.next().map(|change| &change.cell);
@@ -142,9 +184,9 @@ fn blame(story: &Story, hazard: &ToldHazard) -> Vec<String> {
 }
 
 /// Tasks that were started and took no step.
-fn not_run(story: &Story) -> Vec<String> {
-    let ran = |actor: usize| story.steps.iter().any(|step| step.actor == actor);
-    let idle = story.steps.iter().filter(|step| step.started.is_some_and(|actor| !ran(actor)));
+fn not_run(story: &Explained<'_>) -> Vec<String> {
+    let ran = |actor: usize| story.story.steps.iter().any(|step| step.actor == actor);
+    let idle = story.story.steps.iter().filter(|step| step.started.is_some_and(|actor| !ran(actor)));
     let sentence = |step: &ToldStep| match &step.does {
         Some(Does::Schedule(call)) => {
             Some(format!("{call}, scheduled by {}, has not begun.", place(story, step)))
@@ -156,14 +198,14 @@ fn not_run(story: &Story) -> Vec<String> {
 
 /// The last look that came too early for what another task did, or that saw what another had written;
 /// before a step, and of one actor if one is given.
-fn chance(story: &Story, before: usize, only: Option<usize>) -> Option<String> {
+fn chance(story: &Explained<'_>, before: usize, only: Option<usize>) -> Option<String> {
     let asked = |step: &ToldStep| step.needed && only.is_none_or(|actor| step.actor == actor);
-    let looks = story.steps[..before].iter().enumerate().rev().filter(|(_, step)| asked(step));
+    let looks = story.story.steps[..before].iter().enumerate().rev().filter(|(_, step)| asked(step));
     looks.filter_map(|(number, step)| looked(step).map(|look| (number, step, look))).find_map(
         |(number, step, (cell, saw))| {
             let looker = place(story, step);
             let by_another = |(other, _): &(&ToldStep, &Value)| other.actor != step.actor;
-            let later = story.steps[number..].iter().find_map(|other| written(other, cell));
+            let later = story.story.steps[number..].iter().find_map(|other| written(other, cell));
             if let Some((writer, to)) = later.filter(by_another) {
                 let writer = place(story, writer);
                 return Some(format!("{looker} {saw} before {writer} changed it, to {to}."));
@@ -172,7 +214,8 @@ fn chance(story: &Story, before: usize, only: Option<usize>) -> Option<String> {
             if !matches!(&step.observed, Some(Saw::Value(value)) if value == to) {
                 return None;
             }
-            let first = story.steps[..number].iter().filter_map(|other| written(other, cell)).rev().nth(1);
+            let first =
+                story.story.steps[..number].iter().filter_map(|other| written(other, cell)).rev().nth(1);
             let first = first.filter(|(_, value)| *value != to).map_or(String::new(), |(first, value)| {
                 format!(" after {} had set it to {value}", place(story, first))
             });
@@ -199,8 +242,8 @@ fn written<'a>(step: &'a ToldStep, cell: &str) -> Option<(&'a ToldStep, &'a Valu
 }
 
 /// What drives a cycle: a comparison that finds a count moved, and who had moved it.
-fn round(story: &Story, begins: usize) -> String {
-    let cycle = &story.steps[begins.min(story.steps.len())..];
+fn round(story: &Explained<'_>, begins: usize) -> String {
+    let cycle = &story.story.steps[begins.min(story.story.steps.len())..];
     let mut sentences: Vec<String> = Vec::new();
     for step in cycle.iter().filter(|step| step.observed == Some(Saw::Moved(true))) {
         let Some((cell, _)) = looked(step) else { continue };
@@ -225,26 +268,26 @@ fn round(story: &Story, begins: usize) -> String {
 }
 
 /// Where a step is, with the function that called that one.
-fn chain(story: &Story, step: &ToldStep) -> String {
+fn chain(story: &Explained<'_>, step: &ToldStep) -> String {
     let caller = step.stack.len().checked_sub(2).map(|n| format!(", called by {}", step.stack[n].bare()));
     format!("{}{}", place(story, step), caller.unwrap_or_default())
 }
 
 /// Who took a lock last.
-fn taken(story: &Story, before: usize, lock: &str) -> Option<String> {
+fn taken(story: &Explained<'_>, before: usize, lock: &str) -> Option<String> {
     let takes = |step: &&ToldStep| matches!(&step.does, Some(Does::Lock(taken)) if taken == lock);
-    let step = story.steps[..before].iter().rev().find(takes)?;
+    let step = story.story.steps[..before].iter().rev().find(takes)?;
     Some(format!("{lock} was taken by {}.", place(story, step)))
 }
 
 /// Where each of the tasks that wait for each other took what another one wants.
-fn circle(story: &Story) -> String {
+fn circle(story: &Explained<'_>) -> String {
     let wanted: Vec<&str> = deadlocked(story).filter_map(lock).collect();
     let mut sentences = Vec::new();
     for wait in deadlocked(story) {
         let mine = story.held.iter().filter(|held| held.actor == wait.actor);
         for held in mine.filter(|held| wanted.contains(&held.lock.as_str())) {
-            sentences.extend(taken(story, story.steps.len(), &held.lock));
+            sentences.extend(taken(story, story.story.steps.len(), &held.lock));
         }
     }
     sentences.join(" ")

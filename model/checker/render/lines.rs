@@ -2,14 +2,18 @@
 //!
 //! Folding leaves out steps that the hazard does not need (the story knows which), and of the others
 //! those that decide nothing: never one that changes anything, takes or releases a lock, starts a task,
-//! chooses, waits, or is the last of its actor.
+//! chooses, waits, or is the last of its actor; and never one of which the explanation speaks, or the last
+//! one that changed what the hazard names.
+
+use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
 
+use super::explain::spoken_of;
 use super::sentences::{awaited_as, racing};
 use super::words::words;
 use crate::machine::hazard::id;
-use crate::story::{Call, Does, StepKind, Story, ToldStep, WaitFor, Waiting, is_part_of};
+use crate::story::{Call, Does, StepKind, Story, ToldHazard, ToldStep, WaitFor, Waiting, is_part_of};
 
 /// So many steps at the end are always told.
 const LAST_STEPS: usize = 3;
@@ -145,12 +149,25 @@ pub(super) fn folded(story: &Story, full: bool) -> usize {
 }
 
 /// Which steps are told when the story is folded.
-fn told(story: &Story) -> Vec<bool> {
+#[must_use]
+pub fn told(story: &Story) -> Vec<bool> {
+    let spoken_of = spoken_of(story);
+    let last = |name: &String| {
+        let changes = |step: &ToldStep| step.changes.iter().any(|change| change.cell == *name);
+        story.steps.iter().rposition(changes)
+    };
+    let named = story.hazard.iter().flat_map(ToldHazard::names);
+    let last_changes: BTreeSet<usize> = named.filter_map(|name| last(&name)).collect();
     let changed: FxHashSet<&str> =
         story.steps.iter().flat_map(|step| &step.changes).map(|change| change.cell.as_str()).collect();
     let mut ended: FxHashSet<usize> = FxHashSet::default();
     let mut told: Vec<bool> = Vec::with_capacity(story.steps.len());
     for (number, step) in story.steps.iter().enumerate().rev() {
+        if spoken_of.contains(&number) || last_changes.contains(&number) {
+            ended.insert(step.actor);
+            told.push(true);
+            continue;
+        }
         // Who runs is always told.
         if !step.needed && step.started.is_none() {
             told.push(false);

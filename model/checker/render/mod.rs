@@ -26,6 +26,7 @@ mod tests;
 
 pub use diagram::{DiagramOptions, diagram};
 pub use explain::explain;
+pub use lines::told;
 pub use sentences::{blocked_words, does_words, hazard_words, ready_words};
 pub use text::{Heading, report};
 

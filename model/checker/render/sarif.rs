@@ -7,7 +7,7 @@
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
-use super::explain::{explain, place};
+use super::explain::{explain, place_of};
 use super::lines::{bad_step, is_deadlock};
 use super::sentences::hazard_words;
 use super::text::Heading;
@@ -46,7 +46,7 @@ fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
     let bad = bad_step(story).filter(|_| !is_deadlock(story));
     let place = bad.map_or(String::new(), |number| {
         let step = &story.steps[number];
-        format!(" The bad step is \"{}\" by {}.", words(story, step, true).join("; "), place(story, step))
+        format!(" The bad step is \"{}\" by {}.", words(story, step, true).join("; "), place_of(story, step))
     });
     let message = format!("{}.{place} {}", text.trim_end_matches('.'), explain(story));
     let mut result = Map::new();

@@ -60,6 +60,7 @@ impl<P: Program> Teller<'_, P> {
             at_last_step: false,
             trivial: self.trivial(hazard),
             missed: false,
+            waited_from: None,
             bytes: false,
         };
         if deadlock {
@@ -73,6 +74,7 @@ impl<P: Program> Teller<'_, P> {
             end.cells.extend(pointers_between(layout, about));
             end.steps.extend(self.pointer(hazard));
             end.at_last_step = true;
+            end.waited_from = self.waited_from(hazard);
         } else if let Some(begins) = cycle {
             end.cells = self.feeds(begins);
         } else {
@@ -148,6 +150,14 @@ impl<P: Program> Teller<'_, P> {
                 || hazard.names().iter().any(|name| is_part_of(object, name));
             step.actor == bad.actor && about_it
         })
+    }
+
+    /// Where the function of the bad step began, if that is the end of a wait.
+    fn waited_from(&self, hazard: &ToldHazard) -> Option<usize> {
+        let waited = matches!(&hazard.breach, Breach::Program(told) if told.waited);
+        let bad = self.steps.last().filter(|_| waited)?;
+        let mine = self.steps.iter().enumerate().rev().filter(|(_, step)| step.actor == bad.actor);
+        mine.take_while(|(_, step)| step.stack.starts_with(&bad.stack)).map(|(number, _)| number).last()
     }
 
     /// What a hazard of a state at rest is about besides: cells that it speaks of, and lists that hold

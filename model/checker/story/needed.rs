@@ -34,6 +34,8 @@ pub(super) struct Footprint {
     pub(super) started: Option<usize>,
     /// Whether it was to take something off a list, or wait for entries, and there were none.
     pub(super) found_none: bool,
+    /// Whether it was to wait, and there was nothing to wait for.
+    pub(super) waited_for_none: bool,
 }
 
 /// What went wrong at the end.
@@ -51,6 +53,8 @@ pub(super) struct End {
     pub(super) trivial: Vec<(usize, CellId)>,
     /// Whether it is that something never happened, so that looking too early counts.
     pub(super) missed: bool,
+    /// The step from which on the task of the bad step waited for too little.
+    pub(super) waited_from: Option<usize>,
     /// Whether changes that no reader sees count, as those of an iterator on a klist's node.
     pub(super) bytes: bool,
 }
@@ -120,6 +124,9 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<Opt
         let looks = || {
             active.contains(&step.actor)
                 && (step.op.outcomes() > 1
+                    || step.waited_for_none
+                        && bad_actor == Some(step.actor)
+                        && end.waited_from.is_some_and(|from| from <= number)
                     || left_on_list && step.found_none
                     || reads.iter().any(|cell| {
                         let early = bad_actor == Some(step.actor) && end.cells.contains(cell);
@@ -278,6 +285,7 @@ mod tests {
             changed,
             started: None,
             found_none: false,
+            waited_for_none: false,
         }
     }
 
@@ -304,6 +312,7 @@ mod tests {
             at_last_step: true,
             trivial: vec![],
             missed: false,
+            waited_from: None,
             bytes: false,
         };
         let needed = |steps: &[Footprint]| {
@@ -332,6 +341,7 @@ mod tests {
             at_last_step: false,
             trivial: vec![],
             missed,
+            waited_from: None,
             bytes: false,
         };
         assert_eq!(needed(&layout, &steps, &end(true)), [Some(vec![]), None, Some(vec![shared])]);

@@ -162,6 +162,7 @@ impl<'p, P: Program> Teller<'p, P> {
             visible: Vec::new(),
             started,
             found_none: self.found_none(taken, before),
+            waited_for_none: self.waited_for_none(taken, before),
         };
         for (number, info) in self.program.layout().cells().iter().enumerate() {
             let (from, to) = (&before.memory()[info.range()], &after.memory()[info.range()]);
@@ -184,6 +185,17 @@ impl<'p, P: Program> Teller<'p, P> {
         let bytes = |cell: &CellId| &before.memory()[self.program.layout().info(*cell).range()];
         taken.op.actions.iter().any(|action| match action {
             Action::ListPop(list) | Action::ListSplice(list, _) => bytes(list)[0] == 0,
+            Action::AsyncAwait(entries, _) => bytes(entries).iter().all(|entries| *entries == 0),
+            _ => false,
+        })
+    }
+
+    /// Whether a step was to wait, and there was nothing to wait for.
+    fn waited_for_none(&self, taken: &Taken, before: &Run<'_, P>) -> bool {
+        let bytes = |cell: &CellId| &before.memory()[self.program.layout().info(*cell).range()];
+        taken.op.actions.iter().any(|action| match action {
+            Action::AwaitZero(_) => true,
+            Action::FlushBegin(work) => bytes(work)[0] == 0,
             Action::AsyncAwait(entries, _) => bytes(entries).iter().all(|entries| *entries == 0),
             _ => false,
         })
