@@ -10,6 +10,7 @@ use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Datum, Obs};
+use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::world::AddOutcome;
 
@@ -24,9 +25,11 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
             actions.push(Action::Get(cpu.cell(parent.refs())));
             actions.push(cpu.storing(dev.holds_parent(), true));
         }
-        // A device that is added again counts as a new one: its private part begins afresh.
-        actions.extend([cpu.storing(dev.dead(), false), cpu.storing(dev.ready(), false)]);
+        // There is a new private part only if there was none: dead, once set, is never cleared.
         actions.push(cpu.storing(dev.registered(), true));
+        if cpu.watched().uevent {
+            actions.push(cpu.storing(dev.uevent_file(), true));
+        }
         cpu.step(actions)?;
         if outcome == AddOutcome::FailsBeforeKlist {
             return fail(cpu, dev);
@@ -62,11 +65,26 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
 /// The error path of `device_add`: the device stays with its creator's reference, its private part
 /// is freed.
 fn fail(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
+    remove_uevent_file(cpu, dev)?;
     cpu.store(dev.registered(), false)?;
     put_parent(cpu, dev)?;
-    cpu.store(dev.p(), None)?;
+    // The private part goes, and with it what is in it.
+    cpu.step(vec![
+        cpu.storing(dev.p(), None),
+        cpu.storing(dev.dead(), false),
+        cpu.storing(dev.async_driver(), None),
+    ])?;
     cpu.put_device(dev)?;
     Ok(Err(Errno::Failed))
+}
+
+/// Removing the uevent file drains its readers.
+fn remove_uevent_file(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    if cpu.watched().uevent {
+        cpu.store(dev.uevent_file(), false)?;
+        cpu.step(Action::AwaitZero(cpu.cell(dev.uevent_readers())))?;
+    }
+    Ok(())
 }
 
 fn put_parent(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
@@ -80,8 +98,15 @@ fn put_parent(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
 /// `device_del`.
 pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("device_del", &atoms![dev], || {
-        // The caller's contract: device_add has returned 0, and this is the first device_del.
-        cpu.step(Action::Claim(cpu.cell(dev.added())))?;
+        let claim = Action::Claim(cpu.cell(dev.added()));
+        if cpu.world().environment.contract_kept {
+            // device_add has returned 0, and this is the first device_del.
+            cpu.step(claim)?;
+        } else {
+            // device_add has returned 0 once.
+            let begin = vec![claim, cpu.storing(dev.added(), true)];
+            cpu.step(cpu.telling(begin, Event::DeleteBegins(dev)))?;
+        }
         // 1. 3451a495ef24 (v5.1).
         if cpu.rules().dead_flag {
             cpu.device_lock(dev)?;
@@ -92,10 +117,7 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         if cpu.parent(dev).is_some() {
             cpu.putting(dev, vec![cpu.storing(dev.on_parent(), false)])?;
         }
-        // Removing the uevent file drains its readers; the flag that says whether it is there is cleared later.
-        if cpu.watched().uevent {
-            cpu.step(Action::AwaitZero(cpu.cell(dev.uevent_readers())))?;
-        }
+        remove_uevent_file(cpu, dev)?;
         // 3.
         bus_remove_device(cpu, dev, true)?;
         // 5.
@@ -116,13 +138,10 @@ pub fn device_unregister(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
 }
 
 /// Reads a device's `uevent` file (docs/kernel/uevent.md): `dev_uevent` names the driver.
-///
-/// Simplified: the file can be opened as long as the device is registered, also after `device_del` has
-/// drained its readers.
 pub fn uevent_show(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("uevent_show", &atoms![dev], || {
         let readers = cpu.cell(dev.uevent_readers());
-        let open = Action::EnterIf(cpu.cell(dev.registered()), readers);
+        let open = Action::EnterIf(cpu.cell(dev.uevent_file()), readers);
         if cpu.step(open)? == Obs::None {
             return Ok(());
         }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
-use super::probe::{__driver_probe_device, Probed, driver_bound, driver_probe_device};
+use super::probe::{__driver_probe_device, Probed, driver_bound, driver_probe_device, driver_sysfs_add};
 use super::rules::{AsyncStash, AttachStrategy};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{KlistIter, Step};
@@ -271,6 +271,22 @@ pub fn device_driver_attach(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()>
     })
 }
 
+/// `device_driver_attach`, called from outside the core: exported from v5.14 on, with probes and deferrals as
+/// in sysfs bind. Before, it is the core's own function.
+pub fn attach_by_hand(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
+    if !cpu.rules().split_driver_probe_device {
+        return device_driver_attach(cpu, drv, dev);
+    }
+    cpu.call("device_driver_attach", &atoms![drv, dev], || attach_exported(cpu, drv, dev))
+}
+
+/// The exported `device_driver_attach`: no probe_count, and a deferral is not put on the list.
+fn attach_exported(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
+    cpu.device_driver_lock(dev)?;
+    __driver_probe_device(cpu, drv, dev, By::Bind)?;
+    cpu.device_driver_unlock(dev)
+}
+
 /// What `bind_store` does with the device that it found.
 pub fn bind_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
     let rules = cpu.rules();
@@ -283,11 +299,11 @@ pub fn bind_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         return Ok(());
     }
     // 3. 4.
-    cpu.device_driver_lock(dev)?;
     if rules.split_driver_probe_device {
-        // No probe_count, and a deferral is not put on the list.
-        __driver_probe_device(cpu, drv, dev, By::Bind)?;
-    } else if !rules.bind_rechecks || may_probe(cpu, dev)? {
+        return attach_exported(cpu, drv, dev);
+    }
+    cpu.device_driver_lock(dev)?;
+    if !rules.bind_rechecks || may_probe(cpu, dev)? {
         driver_probe_device(cpu, drv, dev)?;
     }
     cpu.device_driver_unlock(dev)
@@ -325,12 +341,21 @@ pub fn __device_attach(cpu: &Cpu<'_>, dev: Device, allow_async: bool) -> Step<Re
 
 /// Steps 3 to 5 of `__device_attach`: its result, and whether pass 2 is to be scheduled or was.
 fn device_attach_locked(cpu: &Cpu<'_>, dev: Device, allow_async: bool) -> Step<(Result<bool, Errno>, bool)> {
-    if cpu.load(dev.driver())?.is_some() {
-        if cpu.load(dev.knode_driver())?.is_none() {
-            // device_bind_driver
-            driver_bound(cpu, dev)?;
+    if let Some(drv) = cpu.load(dev.driver())? {
+        if cpu.load(dev.knode_driver())?.is_some() {
+            return Ok((Ok(true), false));
         }
-        return Ok((Ok(true), false));
+        // device_bind_driver. No call of a scenario sets dev->driver without the lock.
+        let linked = driver_sysfs_add(cpu, drv, dev)?;
+        if linked {
+            driver_bound(cpu, dev)?;
+        } else {
+            cpu.store(dev.driver(), None)?;
+            if cpu.rules().failed_bind_clears_drvdata {
+                dev_set_drvdata(cpu, dev, None)?;
+            }
+        }
+        return Ok((Ok(linked), false));
     }
     // 4.
     let pass = if allow_async { Pass::Synchronous } else { Pass::All };

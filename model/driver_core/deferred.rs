@@ -166,7 +166,7 @@ pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
     cpu.call("wait_for_device_probe", &[], || {
         // The checks note what is under way now.
         let count = cpu.cell(Core.probe_count());
-        cpu.step(cpu.telling(Action::Load(count), Event::BarrierBegins(false)))?;
+        cpu.step(cpu.telling(Action::Load(count), Event::BarrierBegins))?;
         if cpu.rules().barrier_waits_for_timeout {
             cpu.step(Action::AwaitNot(cpu.cell(Core.timeout()), true.to_obs()))?;
         }
@@ -174,8 +174,7 @@ pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
             cpu.flush_work(Core.deferred_probe_work())?;
         }
         cpu.step(Action::AwaitZero(count))?;
-        let synchronize = Action::AsyncAwait(cpu.cell(Core.async_lists()), None);
-        cpu.step(cpu.telling(synchronize, Event::BarrierEnds))?;
+        cpu.step(cpu.telling(cpu.global_list_empty(), Event::BarrierEnds))?;
         Ok(())
     })
 }

@@ -7,6 +7,7 @@ use super::cpu::{Cpu, Errno};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
+use raddle_probing::events::Event;
 use raddle_probing::ids::Driver;
 
 /// `driver_register`.
@@ -31,8 +32,15 @@ pub fn driver_register(cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>> {
 /// `driver_unregister`.
 pub fn driver_unregister(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
     cpu.call("driver_unregister", &atoms![drv], || {
-        // The caller's contract: driver_register has returned 0, and this is the first call.
-        cpu.step(Action::Claim(cpu.cell(drv.registered())))?;
+        let claim = Action::Claim(cpu.cell(drv.registered()));
+        if cpu.world().environment.contract_kept {
+            // driver_register has returned 0, and this is the first call.
+            cpu.step(claim)?;
+        } else {
+            // It has been on its bus' klist.
+            let begin = vec![claim, cpu.storing(drv.registered(), true)];
+            cpu.step(cpu.telling(begin, Event::UnregisterBegins(drv)))?;
+        }
         bus_remove_driver(cpu, drv)
     })
 }

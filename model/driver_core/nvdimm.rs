@@ -34,6 +34,10 @@ pub fn nd_async_device_register(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
             cpu.putting(dev, vec![cpu.storing(dev.created(), false)])?;
         }
         cpu.put_device(dev)?;
+        if cpu.rules().nd_register_gets_parent && cpu.rules().nd_reads_parent_late {
+            // dev->parent is read of a device that may be gone.
+            cpu.touch(dev.object())?;
+        }
         if let Some(parent) = held_parent(cpu, dev) {
             cpu.put_device(parent)?;
         }

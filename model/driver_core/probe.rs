@@ -138,7 +138,15 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
         }
         // 6. 7.
         cpu.store(dev.driver(), Some(drv))?;
-        cpu.step(cpu.driver_private(drv).to_vec())?;
+        if !driver_sysfs_add(cpu, drv, dev)? {
+            // probe_failed: the probe is not called. The link goes, and what an earlier binding has left stays.
+            cpu.step(vec![cpu.storing(dev.driver_link(), false), cpu.storing(dev.driver(), None)])?;
+            super::dd::dev_set_drvdata(cpu, dev, None)?;
+            if counts {
+                drop_probe_count(cpu, dev)?;
+            }
+            return Ok(Probed::Failed(Errno::Failed));
+        }
         // 8.
         let result = call_probe(cpu, drv, dev, by)?;
         let probed = match result {
@@ -149,7 +157,10 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
             }
             // 10.
             Err(error) => {
-                let failed = cpu.storing(dev.driver(), None);
+                let mut failed = vec![cpu.storing(dev.driver(), None)];
+                if links_matter(cpu) {
+                    failed.push(cpu.storing(dev.driver_link(), false));
+                }
                 cpu.step(cpu.telling(failed, Event::ProbeFailed(dev, drv, error)))?;
                 super::dd::dev_set_drvdata(cpu, dev, None)?;
                 let errno = probe_returned(error);
@@ -165,6 +176,29 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
         }
         Ok(probed)
     })
+}
+
+/// Whether a bound device may be probed again, so that its link `driver` matters: up to v5.0, by sysfs bind.
+#[must_use]
+pub fn links_matter(cpu: &Cpu<'_>) -> bool {
+    !cpu.rules().bind_rechecks && cpu.watched().bind_files
+}
+
+/// `driver_sysfs_add`: false if the device has a link `driver` already (-EEXIST).
+///
+/// Left out: other failures, and the link in the driver's directory.
+pub fn driver_sysfs_add(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<bool> {
+    let mut actions = cpu.driver_private(drv).to_vec();
+    if !links_matter(cpu) {
+        cpu.step(actions)?;
+        return Ok(true);
+    }
+    actions.push(Action::Load(cpu.cell(dev.driver_link())));
+    if cpu.observe(actions)? {
+        return Ok(false);
+    }
+    cpu.store(dev.driver_link(), true)?;
+    Ok(true)
 }
 
 /// `driver_bound`, with the device lock held.

@@ -6,6 +6,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::attach_work::flush_attach_work;
 use super::cpu::Cpu;
+use super::probe::links_matter;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
@@ -29,7 +30,11 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
             cpu.async_synchronize_full()?;
         }
         // 4. The sysfs links of the driver's kobject.
-        cpu.step(cpu.driver_private(drv).to_vec())?;
+        let mut actions = cpu.driver_private(drv).to_vec();
+        if links_matter(cpu) {
+            actions.push(cpu.storing(dev.driver_link(), false));
+        }
+        cpu.step(actions)?;
         // 5.
         call_remove(cpu, drv, dev, named)?;
         // 6.

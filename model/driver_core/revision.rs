@@ -54,10 +54,22 @@ pub const REVISIONS: &[Revision] = &[
         (5, 1),
     ),
     released("v5.9", "Linux 5.9, 11 Oct 2020: dead is checked in __device_attach", (5, 9)),
+    released(
+        "v5.15",
+        "Linux 5.15, 31 Oct 2021: can_match (f2db85b64f0a), driver_probe_device in two (204db60c8357)",
+        (5, 15),
+    ),
     released("v5.19", "Linux 5.19, 31 Jul 2022: __device_attach schedules unlocked (b232b02bf3c2)", (5, 19)),
     released("v6.0", "Linux 6.0, 2 Oct 2022: __driver_attach schedules unlocked (70fe758352ca)", (6, 0)),
     released("v6.2", "Linux 6.2, 19 Feb 2023: a match error no longer ends the walk", (6, 2)),
-    released("v7.1-rc", "Linux 7.1-rc: the ready flag", (7, 1)),
+    released(
+        "v6.6",
+        "Linux 6.6, 29 Oct 2023: a failing device_add clears dev->driver (f6837f34a349)",
+        (6, 6),
+    ),
+    released("v6.12", "Linux 6.12, 17 Nov 2024: long-term kernel", (6, 12)),
+    released("v7.1-rc", "Linux 7.1-rc: the ready flag (a2225b6e834a)", (7, 1)),
+    released("v7.1", "Linux 7.1, read as 7.1.5", (7, 1)),
 ];
 
 const fn released(name: &'static str, source: &'static str, version: (u16, u16)) -> Revision {

@@ -255,11 +255,10 @@ rules! {
         "device.md#__device_attach", "__device_attach calls async_schedule after it has released the device lock";
     device_side_async "device-side-async": bool = "false", v 4 2 "765230b5f084" = "true";
         "device.md#__device_attach", "A new device is probed by asynchronous drivers in an async entry";
-    detach_waits_for_async "detach-waits-for-async": bool = "false", v 5 0 "c37d721c68ad" = "true",
-        in DuyckV4 = "true", in DuyckV6 = "true";
+    detach_waits_for_async "detach-waits-for-async": bool = "false", v 5 0 "c37d721c68ad" = "true", in DuyckV6 = "true";
         "release.md#driver_detach", "driver_detach waits for all async work before it looks for bound devices";
     release_waits_for_async "release-waits-for-async": bool = "false",
-        v 4 2 "765230b5f084" = "true", v 5 0 "c37d721c68ad" = "false", in DuyckV4 = "false", in DuyckV6 = "false";
+        v 4 2 "765230b5f084" = "true", v 5 0 "c37d721c68ad" = "false", in DuyckV6 = "false";
         "release.md#__device_release_driver", "__device_release_driver waits for all async work, with the device lock held";
     release_flushes_attach_work "release-flushes-attach-work": bool = "false", in Luis = "true";
         "release.md#__device_release_driver", "__device_release_driver flushes the driver's attach_work, with the device lock held";
@@ -319,6 +318,8 @@ rules! {
         "module.md#load_module", "A module loaded with async_probe is not waited for";
     nd_register_gets_parent "nd-register-gets-parent": bool = "false", v 4 20 "b6eae0f61db2" = "true";
         "nvdimm.md#nd_device_register", "nd_device_register takes a reference on the parent until the registration is done";
+    nd_reads_parent_late "nd-reads-parent-late": bool = "true", v 7 1 "a8aec1423032" = "false";
+        "nvdimm.md#nd_async_device_register", "With nd-register-gets-parent, the entry reads dev->parent after its last put of the device (CVE-2026-31399; 7.1 is the first release read that has the commit)";
     uevent_reads_once "uevent-reads-once": bool = "false", v 6 15 "18daa52418e7" = "true";
         "uevent.md#uevent_show", "Reading uevent loads dev->driver once, under the drivers klist's spinlock";
 }

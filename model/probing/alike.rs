@@ -8,7 +8,7 @@
 //! attach_work that it missed, so where there are such waits those stay what they are.
 
 use super::call::Call;
-use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, PRIVATE, RESOURCE, WORK};
+use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, MUTEX, PRIVATE, RESOURCE, WORK};
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{MOST, Renaming};
 use raddle_checker::machine::value::{Object, Sort};
@@ -35,10 +35,11 @@ pub(super) fn renamings(
         DRIVER => world.drivers.len(),
         WORK => world.works.len(),
         RESOURCE => world.resources.len(),
+        MUTEX => world.mutexes.len(),
         _ => world.tasks.len(),
     };
     // What others refer to comes first.
-    let sorts = [RESOURCE, BUS, DEVICE, MODULE, DRIVER, WORK, TASK];
+    let sorts = [RESOURCE, MUTEX, BUS, DEVICE, MODULE, DRIVER, WORK, TASK];
     let all = sorts.iter().flat_map(|sort| (0..count(*sort)).map(|index| (*sort, index as u8)));
     let mut search = Search {
         world,
@@ -151,6 +152,7 @@ impl Search<'_> {
             }
             WORK => self.calls(&world.works[i].run, &world.works[j].run),
             RESOURCE => i == j,
+            MUTEX => true,
             _ => {
                 let (one, other) = (&world.tasks[i], &world.tasks[j]);
                 let among = |before: u8| {

@@ -1,12 +1,18 @@
-//! What a wait for probing covers (docs/hazards.md#missed-barrier): the probe callbacks that
-//! were running, the async entries, the work items that attach, and the devices on the active list,
-//! all as they were when it was called.
+//! What waits for probing and loads of modules cover (docs/hazards.md#missed-barrier).
 //!
-//! A barrier under way has a number from 1 to 7, in a ghost of its task; whatever it covers has the
-//! bit of that number. A barrier that finds nothing to cover needs no number.
+//! A wait for probing covers the probe callbacks that were running, the async entries, the work items that
+//! attach, and the devices on the active list, all as they were when it was called. It has a number from 1 to 7,
+//! in a ghost of its task; whatever it covers has the bit of that number. One that finds nothing to cover needs
+//! no number.
+//!
+//! The load of a module covers the async entries that were scheduled since its init began, by its loader or on
+//! its behalf: by such an entry, or by a work item or modprobe that one of them started and waited for. They are
+//! counted by the module or the work item on whose behalf they were scheduled. Simplified: entries of an
+//! earlier load of the module that failed count too.
 
 use super::hazards::Breach;
-use super::objects::Core;
+use super::ids::{Module, Work};
+use super::objects::{Core, awaited, started};
 use super::properties::{Checks, View};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Access;
@@ -32,6 +38,41 @@ pub fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
     for drv in checks.drivers() {
         add(layout.find(super::objects::AttachWork(drv.0).work()), Read);
         add(layout.find(drv.covered_attach()), Write);
+    }
+}
+
+/// The cells that [`load_begins`] and [`load_ends`] touch.
+pub fn load_cells(checks: &Checks<'_>, module: Module, add: &mut impl FnMut(CellId, Access)) {
+    let layout = checks.layout;
+    add(layout.find(module.unfinished()), Access::Read);
+    for work in checks.works() {
+        add(layout.find(started(work, module)), Access::Write);
+        add(layout.find(awaited(work, module)), Access::Write);
+        add(layout.find(work.unfinished()), Access::Read);
+    }
+}
+
+/// The load of a module begins.
+pub fn load_begins(checks: &Checks<'_>, view: &mut View<'_>, module: Module) {
+    for work in checks.works() {
+        view.set(started(work, module), 0);
+        view.set(awaited(work, module), 0);
+    }
+}
+
+/// The load of a module returns: what it covers must have ended.
+pub fn load_ends(checks: &Checks<'_>, view: &View<'_>, module: Module) -> Result<(), Stop> {
+    if view.byte(module.unfinished()) != 0 {
+        return checks.broken(Breach::InitUnfinished(module, None));
+    }
+    let on_its_behalf = |work: &Work| {
+        view.byte(started(*work, module)) != 0
+            && view.byte(awaited(*work, module)) != 0
+            && view.byte(work.unfinished()) != 0
+    };
+    match checks.works().find(on_its_behalf) {
+        Some(work) => checks.broken(Breach::InitUnfinished(module, Some(work))),
+        None => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::mem::discriminant;
 
-use super::ids::{Bus, Device, Driver, Module, Resource, Work};
+use super::ids::{Bus, Device, Driver, Module, Mutex, Resource, Work};
 use super::scenario::Section;
 use raddle_checker::machine::value::Object;
 
@@ -67,7 +67,7 @@ macro_rules! arguments {
     )*};
 }
 
-arguments! { Bus Driver Module Resource Work }
+arguments! { Bus Driver Module Mutex Resource Work }
 
 /// The device, or the device at hand.
 impl Argument for Option<Device> {
@@ -181,6 +181,7 @@ calls! {
         DeviceRegister(d: D) "device_register", "The same as device_add: the creator's reference is there from the start.";
         DeviceUnregister(d: D) "device_unregister", "device_del, then the creator's reference is put.";
         Bind(v: Driver, d: D) "bind", "A write of the device's name to the driver's sysfs file bind.";
+        DeviceDriverAttach(v: Driver, d: D) "device_driver_attach", "Attaches a driver to a device by hand, without asking whether they match (v5.1 on; exported from v5.14 on).";
         Unbind(v: Driver, d: D) "unbind", "A write of the device's name to the driver's sysfs file unbind.";
         DriversProbe(d: D) "drivers_probe", "A write of the device's name to the bus' sysfs file drivers_probe.";
         BusRescanDevices(bus: Bus) "bus_rescan_devices", "Looks for a driver for each unbound device of a bus.";
@@ -208,9 +209,12 @@ calls! {
         AsyncSynchronizeFull() "async_synchronize_full", "Waits until no async entry is unfinished.";
         GetDevice(d: D) "get_device", "Takes a reference on a device.";
         PutDevice(d: D) "put_device", "Drops a reference that a call has taken, or else the creator's.";
+        DeviceAlloc(d: D) "device_alloc", "Allocates a new device in place of one that has been freed; waits until it has been.";
         QueueWork(w: Work) "queue_work", "Queues a work item, unless it is pending.";
         FlushWork(w: Work) "flush_work", "Waits for the run of a work item that is pending or under way.";
         CancelWorkSync(w: Work) "cancel_work_sync", "Takes a work item off the queue and waits for the run under way.";
+        Lock(m: Mutex) "lock", "Locks a mutex of the scenario.";
+        Unlock(m: Mutex) "unlock", "Unlocks a mutex of the scenario.";
         Provide(r: Resource) "provide", "Makes a resource present.";
         Withdraw(r: Resource) "withdraw", "Takes a resource away.";
         Require(r: Resource) "require", "In probe only: without the resource the probe ends with -EPROBE_DEFER.";

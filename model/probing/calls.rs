@@ -5,8 +5,11 @@ use super::cpu::Cpu;
 use super::events::Event;
 use super::ids::{Device, Driver, TaskId};
 use super::module::{delete_module, load_module, request_module};
+use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::layout::ALIVE;
 use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::Obs;
 
 /// Where a call stands: in a body there are a device and a driver at hand.
 #[derive(Clone, Copy, Debug)]
@@ -42,9 +45,21 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
             cpu.tell(dev.object(), Event::CallPuts(dev))?;
             cpu.put_device(dev)
         }
-        Call::QueueWork(work) => cpu.queue_work(work.work()).map(|_| ()),
-        Call::FlushWork(work) => cpu.flush_work(work.work()).map(|_| ()),
+        Call::DeviceAlloc(dev) => cpu.call("device_alloc", &atoms![dev], || {
+            let there = cpu.liveness(dev.object()).expect("internal: devices can be freed");
+            cpu.step(vec![
+                Action::AwaitNot(there, Obs::Int(ALIVE)),
+                Action::Alloc(dev.object()),
+                Action::Get(cpu.cell(dev.refs())),
+                cpu.storing(dev.created(), true),
+            ])?;
+            Ok(())
+        }),
+        Call::QueueWork(work) => cpu.queue(work),
+        Call::FlushWork(work) => cpu.flush(work),
         Call::CancelWorkSync(work) => cpu.cancel_work_sync(work.work()).map(|_| ()),
+        Call::Lock(mutex) => cpu.lock(mutex.lock()),
+        Call::Unlock(mutex) => cpu.unlock(mutex.lock()),
         Call::Provide(resource) => cpu.store(resource.present(), true),
         Call::Withdraw(resource) => cpu.store(resource.present(), false),
         Call::Require(_) => unreachable!("internal: the probe callback looks at what it requires"),

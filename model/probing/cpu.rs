@@ -4,13 +4,13 @@
 use std::ops::Deref;
 
 use super::events::Event;
-use super::ids::{Device, Driver};
-use super::objects::{Core, DEVICE_REFS, DRIVER, Private};
+use super::ids::{Device, Driver, Module, Work};
+use super::objects::{Core, DEVICE_REFS, DRIVER, MODULE, Private, WORK, awaited, started};
 use super::subject::Subject;
 use super::world::{AsyncOutcome, Match, World};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{self, KlistIter, Step};
-use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::layout::{Cell, CellId};
 use raddle_checker::machine::op::{Action, Entry, Op};
 use raddle_checker::machine::value::{Datum, Object, Obs, Observe, next_atom};
 
@@ -66,7 +66,7 @@ pub mod entry {
 
 /// The async domain of everything but libnvdimm.
 pub const DEFAULT_DOMAIN: u8 = 0;
-/// libnvdimm's own async domain.
+/// libnvdimm's own async domain, `ASYNC_DOMAIN_EXCLUSIVE`: nothing but `nd_synchronize` waits for its entries.
 pub const ND_DOMAIN: u8 = 1;
 
 /// The processor.
@@ -76,6 +76,41 @@ pub struct Cpu<'a> {
     world: &'a World,
     watched: Watched,
     subject: &'a dyn Subject,
+    behalf: Behalf,
+}
+
+/// On whose behalf a task runs, as far as loading modules is concerned: a ghost, handed on with the arguments
+/// of the entries that it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Behalf {
+    /// The modules whose init it is part of.
+    modules: u64,
+    /// The work item whose run it is, or whose run has scheduled it.
+    work: Option<Work>,
+}
+
+impl Behalf {
+    /// Of an entry: its arguments name modules and work items for nothing else, but for modprobe's first.
+    fn of(entry: &Entry) -> Self {
+        let mut behalf = Behalf::default();
+        for arg in entry.args.iter().skip(usize::from(entry.function == entry::MODPROBE)) {
+            match arg {
+                Obs::Id(object) if object.sort == MODULE => behalf.modules |= 1 << object.index,
+                Obs::Id(object) if object.sort == WORK => behalf.work = Some(Work(object.index)),
+                _ => {}
+            }
+        }
+        behalf
+    }
+
+    fn modules(self) -> impl Iterator<Item = Module> {
+        (0..64).map(Module).filter(move |module| self.modules >> module.0 & 1 != 0)
+    }
+
+    /// As arguments of an entry.
+    fn args(self) -> impl Iterator<Item = Obs> {
+        self.modules().map(Datum::to_obs).chain(self.work.map(Datum::to_obs))
+    }
 }
 
 /// What scenarios look at, so that steps that nobody could see are left out.
@@ -93,6 +128,8 @@ pub struct Watched {
     pub block: bool,
     /// Whether a task waits for probing to end.
     pub barriers: bool,
+    /// Whether a task loads a module.
+    pub loads: bool,
 }
 
 impl<'a> Deref for Cpu<'a> {
@@ -107,7 +144,8 @@ impl<'a> Cpu<'a> {
     /// The machine's processor, for this world and this subject.
     #[must_use]
     pub fn new(machine: cpu::Cpu<'a>, world: &'a World, watched: Watched, subject: &'a dyn Subject) -> Self {
-        Cpu { machine, world, watched, subject }
+        let behalf = if watched.loads { Behalf::of(machine.current()) } else { Behalf::default() };
+        Cpu { machine, world, watched, subject, behalf }
     }
 
     /// What the scenario declares.
@@ -120,6 +158,48 @@ impl<'a> Cpu<'a> {
     #[must_use]
     pub fn subject(&self) -> &'a dyn Subject {
         self.subject
+    }
+
+    /// The same processor within the init of a module.
+    #[must_use]
+    pub fn on_behalf_of(mut self, module: Module) -> Self {
+        self.behalf.modules |= 1 << module.0;
+        self
+    }
+
+    /// Those on whose behalf the current task runs, as arguments of an entry that it starts.
+    pub fn behalf(&self) -> impl Iterator<Item = Obs> {
+        self.behalf.args()
+    }
+
+    /// The ghosts that count the unfinished async entries scheduled on somebody's behalf.
+    fn unfinished(&self) -> impl Iterator<Item = CellId> {
+        let modules = self.behalf.modules().map(|module| self.cell(module.unfinished()));
+        modules.chain(self.behalf.work.map(|work| self.cell(work.unfinished())))
+    }
+
+    /// Notes in each load on whose behalf this runs that it has to do with a work item.
+    fn noting(&self, ghost: impl Fn(Module) -> Cell<bool>) -> Vec<Action> {
+        self.behalf.modules().map(|module| self.storing(ghost(module), true)).collect()
+    }
+
+    /// `queue_work` of a scenario's work item.
+    #[track_caller]
+    pub fn queue(&self, work: Work) -> Step<()> {
+        let mut actions = self.noting(|module| started(work, module));
+        actions.push(Action::QueueWork(self.cell(work.work())));
+        self.step(actions).map(|_| ())
+    }
+
+    /// `flush_work` of a scenario's work item.
+    pub fn flush(&self, work: Work) -> Step<()> {
+        let cell = self.cell(work.work());
+        let mut actions = self.noting(|module| awaited(work, module));
+        actions.push(Action::FlushBegin(cell));
+        if self.observe(actions)? {
+            self.step(Action::FlushAwait(cell))?;
+        }
+        Ok(())
     }
 
     /// What somebody in this scenario looks at.
@@ -229,13 +309,15 @@ impl<'a> Cpu<'a> {
         let outcomes = &self.world.environment.async_schedule;
         match outcomes[self.choose(outcomes.len())?] {
             AsyncOutcome::Queued => {
-                let entry = Entry { function, args: args.to_vec() };
-                let mut actions = Vec::new();
+                let args = args.iter().copied().chain(self.behalf()).collect();
+                let entry = Entry { function, args };
+                let mut actions: Vec<Action> = self.unfinished().map(Action::Get).collect();
                 if self.watched.used_async {
                     actions.push(Action::SetOwn(self.cell(Core.used_async()), true));
                 }
                 // A barrier must know which entries there are.
-                let mark = self.watched.barriers.then(|| self.cell(Core.entries()));
+                let covered = self.watched.barriers && domain == DEFAULT_DOMAIN;
+                let mark = covered.then(|| self.cell(Core.entries()));
                 let lists = self.cell(Core.async_lists());
                 actions.push(Action::AsyncSchedule { lists, domain, entry, mark });
                 self.step(actions).map(|_| ())
@@ -244,10 +326,16 @@ impl<'a> Cpu<'a> {
         }
     }
 
-    /// `async_synchronize_full`: until no entry of any domain is on the lists.
+    /// `async_synchronize_full`: until the global list is empty. Exclusive domains are not on it.
     #[track_caller]
     pub fn async_synchronize_full(&self) -> Step<()> {
-        self.step(Action::AsyncAwait(self.cell(Core.async_lists()), None)).map(|_| ())
+        self.step(self.global_list_empty()).map(|_| ())
+    }
+
+    /// The step of [`async_synchronize_full`](Cpu::async_synchronize_full), for steps that tell more.
+    #[must_use]
+    pub fn global_list_empty(&self) -> Action {
+        Action::AsyncAwait(self.cell(Core.async_lists()), Some(DEFAULT_DOMAIN))
     }
 
     /// `current_is_async`: whether the current worker runs an async entry.
@@ -261,7 +349,7 @@ impl<'a> Cpu<'a> {
     #[must_use]
     pub fn scheduled_for(&self, dev: Device) -> Option<Driver> {
         match self.current().args[..] {
-            [of, Obs::Id(drv)] if self.current_is_async() && of == dev.to_obs() && drv.sort == DRIVER => {
+            [of, Obs::Id(drv), ..] if self.current_is_async() && of == dev.to_obs() && drv.sort == DRIVER => {
                 Some(Driver(drv.index))
             }
             _ => None,
@@ -270,7 +358,9 @@ impl<'a> Cpu<'a> {
 
     /// The end of an async entry: it leaves the lists.
     pub fn async_end(&self, domain: u8) -> Step<()> {
-        self.step(Action::AsyncEnd(self.cell(Core.async_lists()), domain)).map(|_| ())
+        let mut actions: Vec<Action> = self.unfinished().map(Action::Dec).collect();
+        actions.push(Action::AsyncEnd(self.cell(Core.async_lists()), domain));
+        self.step(actions).map(|_| ())
     }
 
     /// An op that tells the checks of an event.

@@ -4,7 +4,7 @@
 //! and its check in `properties`, and its words in `words`.
 
 use super::coded::coded;
-use super::ids::{Device, Driver, Resource};
+use super::ids::{Device, Driver, Module, Resource};
 use raddle_checker::machine::op;
 use raddle_checker::machine::value::{Datum, Object, Obs};
 use raddle_checker::observe_datum;
@@ -16,6 +16,10 @@ coded! {
         Warn(object: Object),
         /// A driver is on its bus' klist.
         DriverPublished(drv: Driver),
+        /// Against the contract: `driver_unregister` begins.
+        UnregisterBegins(drv: Driver),
+        /// Against the contract: `device_del` begins.
+        DeleteBegins(dev: Device),
         /// A driver is taken off its bus' klist.
         DriverUnpublished(drv: Driver),
         /// A device is on its bus' klist.
@@ -48,10 +52,14 @@ coded! {
         CallPuts(dev: Device),
         /// As [`ProbeEntered`](Event::ProbeEntered), through the sysfs file `bind` from v5.14 on.
         BindProbeEntered(dev: Device, drv: Driver, scheduled: Option<Driver>),
-        /// A wait for probing begins; whether only if the step holds what it asked for.
-        BarrierBegins(if_held: bool),
+        /// A wait for probing begins.
+        BarrierBegins,
         /// A wait for probing returns.
         BarrierEnds,
+        /// The load of a module begins, if the step holds what it asked for.
+        LoadBegins(module: Module),
+        /// The load of a module returns.
+        LoadEnds(module: Module),
         /// The deferred-probe work has dealt with a device.
         DeferredDone(dev: Device),
         /// A driver's attach_work has returned.

@@ -3,7 +3,7 @@
 //! A new way needs its row in [`Breach`] and its arm in [`Breach::hazard`], a new id also its row in
 //! [`PROPERTIES`].
 
-use super::ids::{Device, Driver, Resource};
+use super::ids::{Device, Driver, Module, Resource, Work};
 use super::objects::{MODULE, STALE_DRIVER_POINTER};
 use super::properties::Checks;
 use super::world::Match;
@@ -97,6 +97,13 @@ pub enum Breach {
     EntryUnfinished,
     /// A wait for probing returns, and a driver's attach_work from before it is unfinished.
     AttachUnfinished(Driver),
+    /// The load of a module returns, and an async entry that was scheduled on its behalf is unfinished: by its
+    /// init, or by a work item that its init has flushed.
+    InitUnfinished(Module, Option<Work>),
+    /// `driver_unregister` is called twice.
+    UnregistersTwice(Driver),
+    /// `device_del` is called twice.
+    DeletesTwice(Device),
     /// A mutex is held when all tasks have ended.
     HeldAtRest(CellId),
     /// A probe is owed and was never tried.
@@ -237,6 +244,28 @@ impl Breach {
             Breach::AttachUnfinished(drv) => {
                 let how = format!("the attach_work of {} from before it is unfinished", driver(drv));
                 (id::MISSED_BARRIER, About::Object(drv.object()), returns(how).of([drv.object()]))
+            }
+            Breach::InitUnfinished(module, work) => {
+                let m = name(module.object());
+                let by = match work {
+                    Some(work) => format!("{}, which its init has flushed,", name(work.object())),
+                    None => "its init".to_owned(),
+                };
+                let sentence = format!(
+                    "load_module({m}) returns, and an async entry that {by} has scheduled is unfinished"
+                );
+                let mut told = Told::new(sentence).of([module.object()]);
+                told.blame = Blame::NotRun;
+                (id::MISSED_BARRIER, About::Object(module.object()), told)
+            }
+            Breach::UnregistersTwice(drv) => {
+                let sentence = format!("driver_unregister({}) is called a second time", driver(drv));
+                let told = Told::new(sentence).of([drv.object()]);
+                (any::DOUBLE_OPERATION, About::Object(drv.object()), told)
+            }
+            Breach::DeletesTwice(dev) => {
+                let sentence = format!("device_del({}) is called a second time", device(dev));
+                (any::DOUBLE_OPERATION, one(dev), of(dev, sentence))
             }
             Breach::HeldAtRest(mutex) => {
                 let name = &checks.layout.info(mutex).name;

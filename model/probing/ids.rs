@@ -27,6 +27,8 @@ ids! {
     Module,
     /// Something that one probe provides and another requires.
     Resource,
+    /// A mutex that drivers and tasks lock.
+    Mutex,
     /// A `[work.*]` item.
     Work,
     /// A task of the scenario file.

@@ -61,9 +61,8 @@ pub fn load_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
         let state = cpu.cell(module.state());
         let held = cpu.repeat((), |()| {
             let swap = Action::Swap(state, UNLOADED.to_obs(), COMING.to_obs());
-            // The checks note what is under way when loading begins.
             let before = match is_barrier(cpu, module) {
-                true => cpu.step(cpu.telling(swap, Event::BarrierBegins(true)))?,
+                true => cpu.step(cpu.telling(swap, Event::LoadBegins(module)))?,
                 false => cpu.step(swap)?,
             };
             if before == COMING.to_obs() {
@@ -81,6 +80,7 @@ pub fn load_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
 }
 
 fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    let cpu = &if is_barrier(cpu, module) { cpu.on_behalf_of(module) } else { *cpu };
     let drivers = drivers_of(cpu, module);
     let mut fresh: Vec<Action> = drivers.iter().map(|drv| Action::Alloc(drv.object())).collect();
     if cpu.watched().used_async {
@@ -110,15 +110,14 @@ fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
     load_returns(cpu, module, cpu.storing(module.state(), LIVE).into())
 }
 
-/// Whether user space may take the end of loading for the end of probing. A load that a probe has
-/// requested is none: it would have to wait for who waits for it.
+/// Whether user space may take the end of loading for the end of the probing that the module has begun.
 fn is_barrier(cpu: &Cpu<'_>, module: Module) -> bool {
-    !cpu.world().modules[module.index()].async_probe && cpu.current().function != entry::MODPROBE
+    !cpu.world().modules[module.index()].async_probe
 }
 
 /// The last step of a load that succeeds.
 fn load_returns(cpu: &Cpu<'_>, module: Module, last: Op) -> Step<()> {
-    let last = if is_barrier(cpu, module) { cpu.telling(last, Event::BarrierEnds) } else { last };
+    let last = if is_barrier(cpu, module) { cpu.telling(last, Event::LoadEnds(module)) } else { last };
     cpu.step(last)?;
     Ok(())
 }
@@ -174,7 +173,8 @@ pub fn request_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
             return Ok(());
         }
         let ticket = free_ticket(cpu, module)?;
-        let entry = Entry { function: entry::MODPROBE, args: vec![module.to_obs(), Obs::Int(ticket)] };
+        let args = [module.to_obs(), Obs::Int(ticket)].into_iter().chain(cpu.behalf()).collect();
+        let entry = Entry { function: entry::MODPROBE, args };
         cpu.step(Action::Spawn(cpu.cell(module.modprobe(ticket)), entry.clone()))?;
         cpu.step(Action::AwaitEnded(cpu.cell(module.modprobe(ticket)), entry))?;
         Ok(())

@@ -1,6 +1,6 @@
 //! The objects of the driver core, their cells and their names.
 
-use super::ids::{Bus, Device, Driver, Module, Resource, Work};
+use super::ids::{Bus, Device, Driver, Module, Mutex, Resource, Work};
 use super::world::World;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
 use raddle_checker::machine::rename::Renaming;
@@ -25,6 +25,8 @@ pub const WORK: Sort = Sort(6);
 pub const ATTACH_WORK: Sort = Sort(7);
 /// What a driver stores in drvdata; index [`BUS_CODE`] is what anybody else stores there.
 pub const DRVDATA: Sort = Sort(8);
+/// A mutex of the scenario.
+pub const MUTEX: Sort = Sort(10);
 /// The globals of dd.c and async.c.
 pub const GLOBAL: Sort = Sort(9);
 
@@ -74,11 +76,12 @@ datum_ids! {
     Module = MODULE,
     Resource = RESOURCE,
     Work = WORK,
+    Mutex = MUTEX,
 }
 
 /// A mutex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mutex;
+pub struct Lock;
 /// A count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Count;
@@ -157,7 +160,7 @@ cells! {
         /// The kobject's count.
         refs(0): Count,
         /// The device lock.
-        mutex(1): Mutex,
+        mutex(1): Lock,
         /// `dev->driver`.
         driver(2): Option<Driver>,
         /// `dev->driver_data`.
@@ -202,6 +205,12 @@ cells! {
         covered_active(23): u8,
         /// Readers of its uevent file.
         uevent_readers(24): Count,
+        /// Whether its uevent file is there.
+        uevent_file(25): bool,
+        /// Whether its sysfs link `driver` is there.
+        driver_link(26): bool,
+        /// Ghost, against the contract: `device_del` has begun since it was put on its bus.
+        deleted(27): bool,
     }
     Driver {
         /// `drv->p`.
@@ -218,6 +227,8 @@ cells! {
         kthread(5): bool,
         /// Ghost: the barriers that must see the run of its attach_work end.
         covered_attach(6): u8,
+        /// Ghost, against the contract: `driver_unregister` has begun since it was put on its bus.
+        unregistered(7): bool,
     }
     Private {
         /// The kobject's count.
@@ -251,9 +262,13 @@ cells! {
         /// The work item.
         work(0): WorkItem,
     }
+    Mutex {
+        /// Who holds it.
+        lock(0): Lock,
+    }
     Core {
         /// `deferred_probe_mutex`.
-        deferred_probe_mutex(0): Mutex,
+        deferred_probe_mutex(0): Lock,
         /// `deferred_probe_pending_list`.
         pending_list(1): List,
         /// `deferred_probe_active_list`.
@@ -286,11 +301,37 @@ cells! {
 }
 
 impl Module {
+    /// Ghost: unfinished async entries that were scheduled on behalf of its init.
+    #[must_use]
+    pub fn unfinished(self) -> Cell<Count> {
+        Cell::new(self.object(), Field(1 + TICKETS))
+    }
+
     /// Whether the `modprobe` that was started for this ticket runs.
     #[must_use]
     pub fn modprobe(self, ticket: u8) -> Cell<bool> {
         Cell::new(self.object(), Field(1 + ticket))
     }
+}
+
+impl Work {
+    /// Ghost: unfinished async entries that its runs have scheduled.
+    #[must_use]
+    pub fn unfinished(self) -> Cell<Count> {
+        Cell::new(self.object(), Field(1))
+    }
+}
+
+/// Ghost: whether the init of a module has queued a work item.
+#[must_use]
+pub fn started(work: Work, module: Module) -> Cell<bool> {
+    Cell::new(work.object(), Field(64 + module.0))
+}
+
+/// Ghost: whether the init of a module has flushed a work item.
+#[must_use]
+pub fn awaited(work: Work, module: Module) -> Cell<bool> {
+    Cell::new(work.object(), Field(128 + module.0))
 }
 
 /// Ghost: whether a probe of this device by this driver is owed (docs/hazards.md#lost-probe):
@@ -300,10 +341,15 @@ pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {
     Cell::new(dev.object(), Field(64 + drv.0))
 }
 
-/// What a field of an object is called after a renaming: what is owed to a driver is owed to another one.
+/// What a field of an object is called after a renaming: what is owed to a driver is owed to
+/// another one, and what is noted for a module for another one.
 pub fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field {
     match field.0.checked_sub(64) {
         Some(drv) if object.sort == DEVICE => Field(64 + renaming.object(Driver(drv).object()).index),
+        Some(module) if object.sort == WORK => {
+            let (base, module) = (64 + module / 64 * 64, Module(module % 64));
+            Field(base + renaming.object(module.object()).index)
+        }
         _ => field,
     }
 }
@@ -320,6 +366,7 @@ pub const OWED_WITH: u8 = 2;
 /// `count`: the number of places for tasks.
 pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
     let mut layout = Layout::new();
+    let loads = world.loads_modules();
     let mut set: Vec<(CellId, u8)> = Vec::new();
     lay_out_core(world, &mut layout, count, &mut set);
     for i in 0..world.drivers.len() as u8 {
@@ -335,6 +382,9 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         let id = Module(i as u8);
         layout.immortal(id.object(), &module.name);
         layout.cell(id.state(), format!("{}.state", module.name), Kind::Int);
+        if loads {
+            layout.ghost(id.unfinished(), format!("{}: unfinished entries", module.name), Kind::Count);
+        }
         for ticket in 0..TICKETS {
             layout.cell(id.modprobe(ticket), format!("modprobe {}", module.name), Kind::Bool);
         }
@@ -349,6 +399,19 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         let id = Work(i as u8);
         layout.immortal(id.object(), &work.name);
         layout.cell(id.work(), &work.name, Kind::Work(count));
+        if !loads {
+            continue;
+        }
+        layout.ghost(id.unfinished(), format!("{}: unfinished entries", work.name), Kind::Count);
+        for (module, index) in world.modules.iter().zip(0..) {
+            let (work, by) = (&work.name, Module(index));
+            layout.ghost(started(id, by), format!("{work}: queued for {}", module.name), Kind::Bool);
+            layout.ghost(awaited(id, by), format!("{work}: flushed for {}", module.name), Kind::Bool);
+        }
+    }
+    for (mutex, i) in world.mutexes.iter().zip(0..) {
+        layout.immortal(Mutex(i).object(), &mutex.name);
+        layout.cell(Mutex(i).lock(), &mutex.name, Kind::Lock);
     }
     let mut memory = vec![0; layout.bytes()];
     for (cell, byte) in set {
@@ -393,6 +456,9 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     let taken = layout.ghost(id.name_taken(), format!("the name {name} is taken"), Kind::Bool);
     layout.says(registered, Says::Statement);
     layout.says(taken, Says::Statement);
+    if !world.environment.contract_kept {
+        layout.ghost(id.unregistered(), format!("{name} has been unregistered"), Kind::Bool);
+    }
     layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
     layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);
     let private = Private(id.0);
@@ -428,6 +494,11 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.can_match(), format!("{name}.can_match"), Kind::Bool);
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
+    layout.cell(id.driver_link(), format!("{name}/driver"), Kind::Bool);
+    if !world.environment.contract_kept {
+        layout.ghost(id.deleted(), format!("{name} has been deleted"), Kind::Bool);
+    }
+    layout.ghost(id.uevent_file(), format!("{name}/uevent"), Kind::Bool);
     layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
     let added = layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
     layout.says(added, Says::Statement);

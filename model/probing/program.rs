@@ -146,20 +146,11 @@ fn slots(world: &World, items: &[Item], layout: &Layout) -> Vec<SlotDecl> {
     slots
 }
 
-/// All calls of a world.
-pub fn all_calls(world: &World) -> impl Iterator<Item = &Call> {
-    let tasks = world.tasks.iter().flat_map(|task| &task.run);
-    let works = world.works.iter().flat_map(|work| &work.run);
-    let bodies = world.drivers.iter().flat_map(|driver| driver.probe.run.iter().chain(&driver.remove));
-    tasks.chain(works).chain(bodies)
-}
-
 fn watched(world: &World, init_waits_if_async_used: bool) -> Watched {
-    let any = |test: fn(&Call) -> bool| all_calls(world).any(test);
     let kernel = |test: fn(KernelCall) -> bool| {
-        all_calls(world).any(|call| if let Call::Kernel(call) = call { test(*call) } else { false })
+        world.calls().any(|call| if let Call::Kernel(call) = call { test(*call) } else { false })
     };
-    let loads = any(|call| matches!(call, Call::LoadModule(_) | Call::RequestModule(_)));
+    let loads = world.loads_modules();
     let blocks =
         kernel(|call| matches!(call, KernelCall::DeviceBlockProbing() | KernelCall::DeviceShutdown()));
     let initcall = kernel(|call| matches!(call, KernelCall::DeferredProbeInitcall()));
@@ -170,7 +161,8 @@ fn watched(world: &World, init_waits_if_async_used: bool) -> Watched {
         used_async: loads && init_waits_if_async_used,
         enable: !world.environment.booted || initcall,
         block: blocks,
-        barriers: blocks || loads || waits,
+        barriers: blocks || waits,
+        loads,
     }
 }
 

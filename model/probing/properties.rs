@@ -6,7 +6,7 @@
 use super::barrier;
 use super::events::{Event, ProbeError};
 use super::hazards::{Breach, Leak};
-use super::ids::{Bus, Device, Driver, Resource};
+use super::ids::{Bus, Device, Driver, Resource, Work};
 use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, owed};
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::Hazard;
@@ -85,6 +85,11 @@ impl Checks<'_> {
         (0..self.world.drivers.len() as u8).map(Driver)
     }
 
+    /// All work items of the scenario.
+    pub fn works(&self) -> impl Iterator<Item = Work> + use<> {
+        (0..self.world.works.len() as u8).map(Work)
+    }
+
     fn bus_of(&self, dev: Device) -> Bus {
         self.world.devices[dev.index()].bus
     }
@@ -124,12 +129,17 @@ impl Checks<'_> {
         let owes = |dev: Device, drv: Driver| self.layout.find(owed(dev, drv));
         match event {
             Event::DriverPublished(drv) => {
+                if !self.world.environment.contract_kept {
+                    add(find(drv.unregistered()), Write);
+                }
                 for dev in self.devices_of(drv) {
                     add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
                     add(self.layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Write);
                 }
             }
+            Event::UnregisterBegins(drv) => add(find(drv.unregistered()), Write),
+            Event::DeleteBegins(dev) => add(find(dev.deleted()), Write),
             Event::DriverUnpublished(drv) => {
                 self.devices_of(drv).for_each(|dev| add(owes(dev, drv), Write));
             }
@@ -141,6 +151,9 @@ impl Checks<'_> {
                 add(self.layout.find(dev.knode_driver()), Read);
                 add(self.layout.find(dev.driver()), Read);
                 self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
+                if matches!(event, Event::DevicePublished(_)) && !self.world.environment.contract_kept {
+                    add(find(dev.deleted()), Write);
+                }
                 let bound = matches!(event, Event::Bound(..));
                 add(find(dev.release_passed()), if bound { Read } else { Write });
                 add(find(dev.deferred_passed()), Write);
@@ -170,7 +183,10 @@ impl Checks<'_> {
                 add(self.layout.find(dev.covered_active()), Write);
             }
             Event::AttachDone(drv) => add(self.layout.find(drv.covered_attach()), Write),
-            Event::BarrierBegins(_) | Event::BarrierEnds => barrier::cells(self, &mut add),
+            Event::BarrierBegins | Event::BarrierEnds => barrier::cells(self, &mut add),
+            Event::LoadBegins(module) | Event::LoadEnds(module) => {
+                barrier::load_cells(self, module, &mut add);
+            }
             Event::ProbingBlocked => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
             Event::CallPuts(dev) => {
                 add(find(dev.created()), Write);
@@ -193,7 +209,14 @@ impl Checks<'_> {
             Event::Warn(object) => {
                 return self.broken(Breach::Warns(object));
             }
+            Event::UnregisterBegins(drv) => {
+                self.once(&mut view, drv.unregistered(), Breach::UnregistersTwice(drv))?;
+            }
+            Event::DeleteBegins(dev) => self.once(&mut view, dev.deleted(), Breach::DeletesTwice(dev))?,
             Event::DriverPublished(drv) => {
+                if !self.world.environment.contract_kept {
+                    view.set(drv.unregistered(), 0);
+                }
                 let bus = self.world.drivers[drv.index()].bus;
                 for dev in self.devices_of(drv) {
                     if view.on_klist(bus.klist_devices(), dev.0) {
@@ -205,6 +228,9 @@ impl Checks<'_> {
                 self.devices_of(drv).for_each(|dev| view.set(owed(dev, drv), NOT_OWED));
             }
             Event::DevicePublished(dev) => {
+                if !self.world.environment.contract_kept {
+                    view.set(dev.deleted(), 0);
+                }
                 view.set(dev.release_passed(), 0);
                 view.set(dev.deferred_passed(), 0);
                 for drv in self.drivers_of(dev) {
@@ -253,11 +279,13 @@ impl Checks<'_> {
                 view.set(dev.covered_active(), 0);
             }
             Event::AttachDone(drv) => view.set(drv.covered_attach(), 0),
-            Event::BarrierBegins(if_held) => {
-                if !if_held || matches!(observed, Obs::Holds(_)) {
-                    barrier::begin(self, &mut view, slot)?;
+            Event::BarrierBegins => barrier::begin(self, &mut view, slot)?,
+            Event::LoadBegins(module) => {
+                if matches!(observed, Obs::Holds(_)) {
+                    barrier::load_begins(self, &mut view, module);
                 }
             }
+            Event::LoadEnds(module) => barrier::load_ends(self, &view, module)?,
             Event::BarrierEnds => barrier::end(self, &mut view, slot)?,
             Event::DeferredAdd(dev) => {
                 if view.byte(dev.deferred_passed()) != 0 {
@@ -284,6 +312,15 @@ impl Checks<'_> {
                 n => view.set(dev.extra_refs(), n - 1),
             },
         }
+        Ok(())
+    }
+
+    /// Something that is undone is undone once.
+    fn once(&self, view: &mut View<'_>, done: Cell<bool>, twice: Breach) -> Result<(), Stop> {
+        if view.byte(done) != 0 {
+            return self.broken(twice);
+        }
+        view.set(done, 1);
         Ok(())
     }
 

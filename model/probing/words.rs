@@ -137,7 +137,7 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
         Event::Warn(object) if object.sort == MODULE => "WARN_ON(wait && current_is_async())".to_owned(),
         Event::Warn(_) => "WARN_ON(ret < 0)".to_owned(),
         Event::DrvdataAsDriver(_) => "drvdata is taken for a driver".to_owned(),
-        Event::BarrierEnds => "returns".to_owned(),
+        Event::BarrierEnds | Event::LoadEnds(_) => "returns".to_owned(),
         Event::CallPuts(_) => "the caller gives up its reference".to_owned(),
         Event::DriverPublished(_)
         | Event::DriverUnpublished(_)
@@ -153,7 +153,10 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
         | Event::DrvdataRead(_)
         | Event::ProbingBlocked
         | Event::BindProbeEntered(..)
-        | Event::BarrierBegins(_)
+        | Event::BarrierBegins
+        | Event::UnregisterBegins(_)
+        | Event::DeleteBegins(_)
+        | Event::LoadBegins(_)
         | Event::AttachDone(_) => return None,
     })
 }

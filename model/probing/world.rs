@@ -20,12 +20,30 @@ pub struct World {
     pub modules: Vec<ModuleDecl>,
     /// Resources that drivers provide and require.
     pub resources: Vec<ResourceDecl>,
+    /// Mutexes of drivers and tasks.
+    pub mutexes: Vec<MutexDecl>,
     /// Work items of drivers (`[work.*]`).
     pub works: Vec<WorkDecl>,
     /// Tasks.
     pub tasks: Vec<TaskDecl>,
     /// The environment's freedom.
     pub environment: Environment,
+}
+
+impl World {
+    /// All calls, of tasks, work items and callbacks.
+    pub fn calls(&self) -> impl Iterator<Item = &Call> {
+        let tasks = self.tasks.iter().flat_map(|task| &task.run);
+        let works = self.works.iter().flat_map(|work| &work.run);
+        let bodies = self.drivers.iter().flat_map(|driver| driver.probe.run.iter().chain(&driver.remove));
+        tasks.chain(works).chain(bodies)
+    }
+
+    /// Whether a module is loaded by some call.
+    #[must_use]
+    pub fn loads_modules(&self) -> bool {
+        self.calls().any(|call| matches!(call, Call::LoadModule(_) | Call::RequestModule(_)))
+    }
 }
 
 /// A bus type.
@@ -161,6 +179,13 @@ pub struct ResourceDecl {
     pub name: String,
     /// Whether it is there when the tasks start.
     pub initially_present: bool,
+}
+
+/// A mutex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MutexDecl {
+    /// Its name.
+    pub name: String,
 }
 
 /// A work item of a driver.

@@ -158,6 +158,12 @@ impl<'a> Cpu<'a> {
         self.layout.find(cell)
     }
 
+    /// The cell that says whether an object is there, if it can be freed.
+    #[must_use]
+    pub fn liveness(&self, object: Object) -> Option<CellId> {
+        self.layout.object(object).liveness
+    }
+
     /// Runs a modelled function in a frame of its own. When it has returned, only its result is kept.
     ///
     /// # Errors

@@ -185,7 +185,8 @@ impl<'p, P: Program> Teller<'p, P> {
         let bytes = |cell: &CellId| &before.memory()[self.program.layout().info(*cell).range()];
         taken.op.actions.iter().any(|action| match action {
             Action::ListPop(list) | Action::ListSplice(list, _) => bytes(list)[0] == 0,
-            Action::AsyncAwait(entries, _) => bytes(entries).iter().all(|entries| *entries == 0),
+            Action::AsyncAwait(entries, None) => bytes(entries).iter().all(|entries| *entries == 0),
+            Action::AsyncAwait(entries, Some(domain)) => bytes(entries)[usize::from(*domain)] == 0,
             _ => false,
         })
     }

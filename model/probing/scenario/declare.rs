@@ -32,6 +32,7 @@ pub(crate) struct Declared<'t> {
     pub(crate) devices: Vec<Declaration<'t>>,
     pub(crate) drivers: Vec<Declaration<'t>>,
     pub(crate) modules: Vec<Declaration<'t>>,
+    pub(crate) mutexes: Vec<Declaration<'t>>,
     pub(crate) resources: Vec<Declaration<'t>>,
     pub(crate) works: Vec<Declaration<'t>>,
     pub(crate) tasks: Vec<Declaration<'t>>,
@@ -49,6 +50,7 @@ impl<'t> Declared<'t> {
             &["bus", "module", "probe-type", "initially", "matches", "probe", "remove"],
         );
         let modules = read(Section::Module, &["async_probe", "softdep-pre"]);
+        let mutexes = read(Section::Mutex, &[]);
         let resources = read(Section::Resource, &["initially"]);
         let works = read(Section::Work, &["run"]);
         let tasks = read(Section::Task, &["after", "run"]);
@@ -57,6 +59,7 @@ impl<'t> Declared<'t> {
             devices: devices?,
             drivers: drivers?,
             modules: modules?,
+            mutexes: mutexes?,
             resources: resources?,
             works: works?,
             tasks: tasks?,

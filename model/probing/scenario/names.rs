@@ -13,6 +13,7 @@ pub(crate) enum Section {
     Device,
     Driver,
     Module,
+    Mutex,
     Resource,
     Work,
     Task,
@@ -20,11 +21,12 @@ pub(crate) enum Section {
 
 impl Section {
     /// Every section. Drivers come before modules, since each driver implies a module of its name.
-    pub(crate) const ALL: [Section; 7] = [
+    pub(crate) const ALL: [Section; 8] = [
         Section::Bus,
         Section::Device,
         Section::Driver,
         Section::Module,
+        Section::Mutex,
         Section::Resource,
         Section::Work,
         Section::Task,
@@ -37,6 +39,7 @@ impl Section {
             Section::Device => "device",
             Section::Driver => "driver",
             Section::Module => "module",
+            Section::Mutex => "mutex",
             Section::Resource => "resource",
             Section::Work => "work",
             Section::Task => "task",
@@ -58,6 +61,7 @@ impl Section {
             Section::Device => "devices",
             Section::Driver => "drivers",
             Section::Module => "modules",
+            Section::Mutex => "mutexes",
             Section::Resource => "resources",
             Section::Work => "work items",
             Section::Task => "tasks",

@@ -22,6 +22,7 @@ pub(crate) const FILE_KEYS: &[&str] = &[
     "device",
     "driver",
     "module",
+    "mutex",
     "resource",
     "work",
     "task",

@@ -17,7 +17,7 @@ use crate::call::Call;
 use crate::ids::{Bus, Device, Driver, Module, TaskId};
 use crate::world::{
     AddOutcome, AsyncOutcome, BusDecl, DeviceDecl, DriverDecl, Environment, Initially, Match, ModuleDecl,
-    ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
+    MutexDecl, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
 };
 
 const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
@@ -62,6 +62,7 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     let drivers = drivers(&declared.drivers, &implied, &devices, &mut calls, faults);
     let world = World {
         modules: modules(&declared.modules, names, faults),
+        mutexes: declared.mutexes.iter().map(|mutex| MutexDecl { name: mutex.name.to_owned() }).collect(),
         resources: resources(&declared.resources, faults),
         works: works(&declared.works, &mut calls, faults),
         tasks: tasks(&declared.tasks, &mut calls, faults),

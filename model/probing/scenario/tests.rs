@@ -57,6 +57,8 @@ remove = ['use(pmem0)', "dev_set_drvdata()"]
 softdep-pre = ["pmem"]
 async_probe = true
 
+[mutex.setup]
+
 [resource.dsp]
 initially = "present"
 
@@ -215,6 +217,7 @@ fn the_world_is_resolved() {
             module("region", false, vec![]),
             module("pmem", false, vec![]),
         ],
+        mutexes: vec![MutexDecl { name: "setup".into() }],
         resources: vec![ResourceDecl { name: "dsp".into(), initially_present: true }],
         works: vec![WorkDecl {
             name: "fw_boot".into(),
@@ -261,6 +264,7 @@ fn what_is_left_out_has_its_default() {
             devices: vec![],
             drivers: vec![],
             modules: vec![],
+            mutexes: vec![],
             resources: vec![],
             works: vec![],
             tasks: vec![],
@@ -284,7 +288,7 @@ fn later_stages_can_point_into_the_file() {
     assert_eq!(line(file.rule_error("attach-strategy", message(), None)), "9:1: wrong");
     let call = Call::QueueWork(Work(0));
     let help = Some("do not".to_owned());
-    assert_eq!(line(file.call_error(&call, message(), help)), "48:30: wrong; do not");
+    assert_eq!(line(file.call_error(&call, message(), help)), "50:30: wrong; do not");
     assert_eq!(line(file.device_error(Device(0), message(), None)), "16:13: wrong");
     assert_eq!(line(file.device_error(Device(2), message(), None)), "21:9: wrong");
     let unknown = file.revision_error("v9", message(), None);
@@ -532,7 +536,7 @@ fn nesting() {
     check(
         &arrays(31),
         &["1:1: unknown key \"a\" in the file; known: title, source, about, revisions, rules, bus, \
-           device, driver, module, resource, work, task, environment, check, expect"],
+           device, driver, module, mutex, resource, work, task, environment, check, expect"],
     );
     check(&arrays(32), &[&format!("1:36: {too_deep}")]);
     check(&arrays(5000), &[&format!("1:85: {too_deep}")]);
