@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use raddle::{Engine, Options, Report, Scenario};
 use raddle_checker::machine::set_up::set_up;
-use raddle_checker::search::reduced::audit_symmetry;
 use raddle_checker::search::reduced::resources::Resources;
+use raddle_checker::search::reduced::{audit_orders, audit_symmetry};
 use raddle_checker::search::reference::Limits;
 use raddle_probing::scenario::scenario_files;
 
@@ -174,6 +174,86 @@ fn random_scenarios() {
     );
     result.unwrap_or_else(|error| panic!("{error}"));
     assert!(with_hazards > 0 && stored < states && symmetric < stored);
+}
+
+/// All searches say of a scenario what the reference search says. Returns its report.
+fn same(scenario: &Scenario, revision: &str) -> Report {
+    let check = |options: &Options| {
+        let report = scenario.check_on(revision, options, |_| {});
+        report.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let reference = check(&Options::default().engine(Engine::Reference));
+    for (all_orders, no_symmetry) in [(false, false), (false, true), (true, false), (true, true)] {
+        for threads in [1, 2] {
+            let mut options = Options::default();
+            options.limits = Limits { all_orders, no_symmetry, ..Limits::default() };
+            options.resources.threads = threads;
+            let report = check(&options);
+            assert_eq!(show(&report), show(&reference), "{:?}\n{}", options.limits, scenario.text());
+        }
+    }
+    reference
+}
+
+/// What was once found to be wrong.
+#[test]
+fn corpus() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/soundness");
+    for file in scenario_files(&root).expect("a corpus") {
+        let scenario = Scenario::load(&file).unwrap_or_else(|errors| panic!("{}", errors[0]));
+        for revision in scenario.revisions(&Options::default()) {
+            let report = same(&scenario, revision);
+            let expected = &scenario.file().expect[revision];
+            assert_eq!(report.hazards(), *expected, "{} on {revision}", file.display());
+        }
+    }
+}
+
+/// What the model has no room for is inconclusive in all searches, and no panic.
+#[test]
+fn what_there_is_no_room_for_is_inconclusive() {
+    let get = "\"get_device(d)\", ".repeat(256);
+    let wait = |task: usize| format!("[task.t{task}]\nrun = [\"wait_for_device_probe()\"]\n");
+    let references = format!("[device.d]\n[task.t]\nrun = [{get}\"use(d)\"]\n");
+    let barriers = format!(
+        "[device.d]\ninitially = \"added\"\n[driver.v]\nprobe-type = \"prefer-asynchronous\"\n\
+         [task.load]\nrun = [\"driver_register(v)\"]\n{}",
+        (0..8).map(wait).collect::<String>()
+    );
+    // The first schedule that shuttle tries begins all barriers before the entry that they wait for runs.
+    let all = [Engine::Reference, Engine::Exhaustive, Engine::Shuttle];
+    for (text, engines) in [(references, &all[..]), (barriers, &all[2..])] {
+        let text = format!("title = \"too much\"\nrevisions = [\"v5.1\"]\n{text}");
+        let scenario =
+            Scenario::parse("too-much.toml", &text).unwrap_or_else(|errors| panic!("{}", errors[0]));
+        for engine in engines {
+            let options = Options::default().engine(*engine);
+            let report = scenario.check_on("v5.1", &options, |_| {});
+            let report = report.unwrap_or_else(|error| panic!("{error}"));
+            assert!(report.guarantee.contains("has no room for more"), "{engine:?}: {}", report.guarantee);
+            assert_eq!(report.hazards(), [""; 0], "{engine:?}");
+        }
+    }
+}
+
+/// In all scenarios, as far as so many states reach: steps that are said to commute do.
+#[test]
+fn steps_that_are_said_to_commute_do() {
+    const MOST: usize = 200;
+    let mut pairs = 0;
+    for directory in ["scenarios", "tests/soundness"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        for file in scenario_files(&root).expect("there are scenarios") {
+            let scenario = Scenario::load(&file).unwrap_or_else(|errors| panic!("{}", errors[0]));
+            for revision in scenario.revisions(&Options::default()) {
+                let program = scenario.program(revision).expect("the revision is known");
+                let Ok(memory) = set_up(&program, |_, _, _, _| {}) else { continue };
+                pairs += audit_orders(&program, &memory, MOST);
+            }
+        }
+    }
+    println!("{pairs} pairs of steps");
+    assert!(pairs > 10_000);
 }
 
 /// In all scenarios, as far as so many states reach: what is renamed leads to what is renamed.

@@ -83,7 +83,7 @@ pub struct Waiter {
     pub slot: usize,
     /// What it waits for.
     pub on: BlockedOn,
-    /// The tasks that alone can bring it about; none if nobody can.
+    /// Its wakers: the tasks of which one must act first; none if nobody is known for it.
     pub by: Vec<usize>,
 }
 
@@ -134,8 +134,9 @@ impl Set {
     }
 }
 
-/// A task's wakers: the slots of which one must act before what it waits for comes about; none if nobody
-/// can bring it about. `None` if somebody who is no task now can (a worker that has not taken an item).
+/// A task's wakers: the slots of which one must act before what it waits for comes about. `None` if nobody is
+/// known for it, so that anybody may be who can still take a step: one who is going to set a flag holds
+/// nothing before, and a worker that has not taken its item is no task yet.
 fn wakers<P: Program>(
     program: &P,
     memory: &[u8],
@@ -171,12 +172,12 @@ fn wakers<P: Program>(
         }
         Wait::Ended(_, entry) => add(&|task| task.entry == entry),
     }
-    Some(wakers)
+    (!wakers.is_empty()).then_some(wakers)
 }
 
 /// The largest set of tasks, none idle, each waiting only for what only members of the set can bring
-/// about; or all that wait, if nobody at all can go on (one that idles may hold what they wait for).
-/// Empty if there is no deadlock.
+/// about; or all that wait, if nobody at all can go on (one that idles may hold what they wait for, or
+/// nobody is going to bring it about). Empty if there is no deadlock.
 #[must_use]
 pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) -> Vec<Waiter> {
     let layout = program.layout();
@@ -206,7 +207,7 @@ pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) ->
         let mut rest = Set::default();
         for (slot, _, by) in &waiters {
             let Some(by) = by.filter(|_| members.contains(*slot)) else { continue };
-            if by.is_empty() || by.has_any(&members, &there) {
+            if by.has_any(&members, &there) {
                 rest.insert(*slot);
             }
         }

@@ -133,6 +133,12 @@ impl Parts for Recorder<'_> {
 
     fn workers(&mut self, change: i8) {
         self.touches.workers += change;
+        if change < 0 {
+            // Who gives its slot back clears its flags.
+            let is_flags = |cell: &CellId| matches!(self.layout.info(*cell).kind, Kind::PerTask(_));
+            let flags = self.layout.by_slot().iter().copied().filter(is_flags);
+            self.touches.cells.extend(flags.map(|cell| (cell, Touch::Own)));
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The effect of a step: a total function of its footprint's cells.
 
+use super::action::Touch;
+use super::commute::Touches;
 use super::hazard::{Breach, Hazard};
 use super::klist;
 use super::layout::{ABSENT, ALIVE, Cell, CellId, FREED, Field, Kind, Layout, RETIRED};
@@ -29,9 +31,10 @@ pub struct Applied {
 ///
 /// Why it leads nowhere. Memory is then to be thrown away.
 pub fn apply(layout: &Layout, memory: &mut [u8], slot: usize, op: &Op, outcome: u8) -> Result<Applied, Stop> {
-    let mut machine = Machine { layout, memory, slot, spawned: None, marked: None, ended: false };
+    let touches = if cfg!(debug_assertions) { Touches::of(layout, op) } else { Touches::default() };
+    let mut machine = Machine { layout, memory, slot, touches, spawned: None, marked: None, ended: false };
     if let Some(lock) = op.under {
-        machine.alive(lock)?;
+        machine.value(lock)?;
     }
     let mut observed = Obs::Unit;
     for action in &op.actions {
@@ -51,6 +54,8 @@ struct Machine<'a> {
     layout: &'a Layout,
     memory: &'a mut [u8],
     slot: usize,
+    /// What it may touch; empty where that is not checked.
+    touches: Touches,
     spawned: Option<Entry>,
     marked: Option<CellId>,
     ended: bool,
@@ -77,13 +82,50 @@ pub fn permute(layout: &Layout, memory: &mut [u8], came_from: &[usize]) {
     }
 }
 
+/// How one access touches a cell; a whole cell unless it is [`Byte::Own`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Byte {
+    Reads,
+    Writes,
+    Own,
+}
+
 impl Machine<'_> {
+    /// The effect of a step is within its footprint.
+    fn check(&self, cell: CellId, access: Byte) {
+        let allowed = |touch: Touch| match touch {
+            Touch::Read => access == Byte::Reads,
+            Touch::Count | Touch::Write => true,
+            Touch::Own => access == Byte::Own,
+        };
+        let within = || {
+            let cells = self.touches.cells.iter();
+            cells.into_iter().any(|(other, touch)| *other == cell && allowed(*touch))
+                || self.touches.when_last(self.layout).contains(&cell)
+        };
+        debug_assert!(within(), "internal: {} is touched outside the footprint", self.name(cell));
+    }
+
+    /// The bytes of a cell, to be read.
+    fn read(&self, cell: CellId) -> &[u8] {
+        self.check(cell, Byte::Reads);
+        &self.memory[self.layout.info(cell).range()]
+    }
+
     fn byte(&mut self, cell: CellId) -> &mut u8 {
+        self.check(cell, Byte::Writes);
         &mut self.memory[self.layout.info(cell).offset]
     }
 
     fn bytes(&mut self, cell: CellId) -> &mut [u8] {
+        self.check(cell, Byte::Writes);
         &mut self.memory[self.layout.info(cell).range()]
+    }
+
+    /// Whether this task holds a mutex. Others change that only by freeing the object that it is in, so the
+    /// mutex is in no footprint; who relies on that looks at the object's liveness.
+    fn holds(&self, lock: CellId) -> bool {
+        usize::from(self.memory[self.layout.info(lock).offset]) == self.slot + 1
     }
 
     fn name(&self, cell: CellId) -> &str {
@@ -95,16 +137,16 @@ impl Machine<'_> {
     }
 
     /// The object of a cell must be alive.
-    fn alive(&mut self, cell: CellId) -> Result<(), Hazard> {
+    fn alive(&self, cell: CellId) -> Result<(), Hazard> {
         let object = self.layout.info(cell).object;
         if self.layout.info(cell).liveness.is_some() { self.usable(object) } else { Ok(()) }
     }
 
-    fn usable(&mut self, object: Object) -> Result<(), Hazard> {
+    fn usable(&self, object: Object) -> Result<(), Hazard> {
         let Some(liveness) = self.layout.object(object).liveness else {
             return Ok(());
         };
-        match *self.byte(liveness) {
+        match self.read(liveness)[0] {
             ALIVE => Ok(()),
             ABSENT => self.bad(Breach::UsedTooEarly(object)),
             FREED => self.bad(Breach::UsedAfterFree(object)),
@@ -132,7 +174,7 @@ impl Machine<'_> {
     }
 
     /// The objects that hold the nodes of a klist that an operation touches must be alive.
-    fn nodes_alive(&mut self, cell: CellId, nodes: &[u8]) -> Result<(), Hazard> {
+    fn nodes_alive(&self, cell: CellId, nodes: &[u8]) -> Result<(), Hazard> {
         let layout = self.layout;
         let Kind::Klist(_, holders) = &layout.info(cell).kind else {
             unreachable!("internal: {} is no klist", self.name(cell));
@@ -156,6 +198,12 @@ impl Machine<'_> {
     fn used(&mut self, cell: CellId) -> Result<&mut [u8], Hazard> {
         self.alive(cell)?;
         Ok(self.bytes(cell))
+    }
+
+    /// The value of a variable whose object is there.
+    fn value(&self, cell: CellId) -> Result<u8, Hazard> {
+        self.alive(cell)?;
+        Ok(self.read(cell)[0])
     }
 
     /// The byte of a variable whose object is there.
@@ -200,11 +248,11 @@ impl Machine<'_> {
     fn act(&mut self, action: &Action, outcome: u8) -> Result<Obs, Stop> {
         match action {
             Action::Load(cell) => {
-                let byte = *self.variable(*cell)?;
+                let byte = self.value(*cell)?;
                 return Ok(self.layout.decode(*cell, byte));
             }
             Action::Follow(cell) => {
-                let byte = *self.variable(*cell)?;
+                let byte = self.value(*cell)?;
                 if byte == 0 {
                     return Ok(self.bad(Breach::NullFollowed(*cell))?);
                 }
@@ -256,7 +304,7 @@ impl Machine<'_> {
                 return Ok(layout.decode(*cell, *byte));
             }
             Action::EnterIf(flag, count) => {
-                let enters = *self.variable(*flag)? != 0;
+                let enters = self.value(*flag)? != 0;
                 self.alive(*count)?;
                 if !enters {
                     return Ok(Obs::None);
@@ -276,8 +324,8 @@ impl Machine<'_> {
             | Action::KlistAwait(cell, _) => self.alive(*cell)?,
             Action::Claim(cell) => *self.variable(*cell)? = 0,
             Action::ListAdd { list: cell, unless_on, member } => {
-                let list = self.used(*cell)?;
-                let there = has(list, member.index) || has(self.bytes(*unless_on), member.index);
+                self.alive(*cell)?;
+                let there = has(self.read(*cell), member.index) || has(self.read(*unless_on), member.index);
                 if !there {
                     self.append(*cell, &[member.index])?;
                 }
@@ -336,7 +384,8 @@ impl Machine<'_> {
                 return Ok(Obs::Bool(klist::del(self.bytes(*cell), member.index).unwrap_or(false)));
             }
             Action::KlistLast(cell, field) => {
-                let last = klist::members(self.used(*cell)?).last().copied();
+                self.alive(*cell)?;
+                let last = klist::members(self.read(*cell)).last().copied();
                 self.nodes_alive(*cell, last.as_slice())?;
                 let last = self.member(*cell, last);
                 if let Obs::Id(object) = last {
@@ -345,7 +394,8 @@ impl Machine<'_> {
                 return Ok(last);
             }
             Action::KlistFind(cell, object, field) => {
-                let there = klist::contains(self.used(*cell)?, object.index);
+                self.alive(*cell)?;
+                let there = klist::contains(self.read(*cell), object.index);
                 if there {
                     self.nodes_alive(*cell, &[object.index])?;
                     self.get(*object, *field)?;
@@ -364,6 +414,8 @@ impl Machine<'_> {
                 let entries = &mut self.used(*lists)?[usize::from(*domain)];
                 *entries = entries.checked_add(1).ok_or(Bound::Cell(*lists))?;
                 self.spawned = Some(entry.clone());
+                // The byte of the task that is started, which nobody else knows yet.
+                mark.iter().for_each(|mark| self.check(*mark, Byte::Own));
                 self.marked = *mark;
             }
             Action::AsyncEnd(lists, domain) => {
@@ -423,8 +475,10 @@ impl Machine<'_> {
 
     /// This task's byte of a cell that has one for each.
     fn own(&mut self, cell: CellId) -> Result<&mut u8, Hazard> {
-        let slot = self.slot;
-        Ok(&mut self.used(cell)?[slot])
+        self.alive(cell)?;
+        self.check(cell, Byte::Own);
+        let byte = self.layout.of_slot(cell, self.slot).expect("internal: a cell with a byte for each slot");
+        Ok(&mut self.memory[byte])
     }
 
     /// Appends to a `list_head`.
@@ -441,19 +495,20 @@ impl Machine<'_> {
         self.count_up(self.layout.find(Cell::<u8>::new(object, field)))
     }
 
-    /// A task gives its slot back: nothing in memory may name the slot any more. What names it is
-    /// changed by this task alone, so it is not in the footprint.
+    /// A task gives its slot back: nothing in memory may name the slot any more.
     fn leave_slot(&mut self) -> Result<(), Hazard> {
-        let owner = self.slot + 1;
-        let held = |lock: &&CellId| usize::from(self.memory[self.layout.info(**lock).offset]) == owner;
-        let held: Vec<CellId> = self.layout.locks().iter().filter(held).copied().collect();
+        let layout = self.layout;
+        let held: Vec<CellId> = layout.locks().iter().filter(|lock| self.holds(**lock)).copied().collect();
         if !held.is_empty() {
             return self.bad(Breach::EndsHolding(held));
         }
-        for cell in self.layout.by_slot() {
-            if let Some(byte) = self.layout.of_slot(*cell, self.slot) {
+        for cell in layout.by_slot() {
+            let byte = layout.of_slot(*cell, self.slot).expect("internal: a cell with a byte for each slot");
+            if matches!(layout.info(*cell).kind, Kind::PerTask(_)) {
+                self.check(*cell, Byte::Own);
                 self.memory[byte] = 0;
             }
+            debug_assert!(self.memory[byte] == 0, "internal: a task ends that waits for a work item");
         }
         Ok(())
     }

@@ -238,6 +238,21 @@ impl<'p, P: Program> Run<'p, P> {
         self.sorted() == other.sorted()
     }
 
+    /// Whether memory, all slots and the start order of the tasks are the same.
+    #[must_use]
+    pub fn goes_on_like(&self, other: &Self) -> bool {
+        let tasks = |run: &Self| {
+            let mut slots: Vec<usize> =
+                (0..run.tasks().len()).filter(|slot| run.tasks()[*slot].is_some()).collect();
+            slots.sort_by_key(|slot| run.tasks()[*slot].as_ref().map(|task| task.number));
+            slots
+        };
+        let control = |run: &Self, slot: usize| run.tasks()[slot].as_ref().map(|task| task.control.clone());
+        self.memory == other.memory
+            && tasks(self) == tasks(other)
+            && tasks(self).into_iter().all(|slot| control(self, slot) == control(other, slot))
+    }
+
     /// Memory and controls, the workers sorted by content: equal for the same states.
     #[must_use]
     pub fn content(&self) -> (Vec<u8>, Vec<Option<P::Control>>) {

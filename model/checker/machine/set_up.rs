@@ -35,6 +35,8 @@ pub fn set_up<'p, P: Program>(
     let mut steps = 0;
     for entry in program.set_up() {
         run.start(SET_UP_SLOT, &entry);
+        // Brent's way to notice a cycle: what comes of a state is fixed here.
+        let (mut mark, mut mark_at) = (run.clone(), steps);
         // The call first; what it started when it has to wait, and after it.
         while let Some(slot) = next_slot(&run) {
             let before = run.clone();
@@ -47,6 +49,13 @@ pub fn set_up<'p, P: Program>(
             watch(slot, &before, &taken, &run);
             if let Some(hazard) = taken.hazard {
                 return Err(Failed::Hazard(hazard, steps));
+            }
+            if run.goes_on_like(&mark) {
+                let hazard = Hazard::cycle(steps - mark_at);
+                return Err(Failed::Hazard(hazard, steps));
+            }
+            if steps == 2 * mark_at + 64 {
+                (mark, mark_at) = (run.clone(), steps);
             }
         }
         if !run.ended(SET_UP_SLOT) {

@@ -10,6 +10,8 @@ pub mod livelock;
 #[cfg(test)]
 mod orders;
 mod packed;
+#[cfg(test)]
+mod random;
 pub mod reduced;
 pub mod reference;
 pub mod shortest;

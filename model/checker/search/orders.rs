@@ -5,12 +5,14 @@
 use super::reduced::{self, resources::Resources};
 use super::reference::{Limits, Outcome};
 use super::tests::{
-    A, B, COUNT, ENTRIES, FLAG, INSIDE, N, PTR, check, do_, must, refs, schedule, synchronize, thing, toy,
+    A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, N, OWN, PTR, TELL, check, do_, must, refs, schedule,
+    synchronize, thing, toy,
 };
 use crate::automaton::functions::{Functions, Subject};
 use crate::machine::cpu::Cpu;
 use crate::machine::hazard::id;
-use crate::machine::op::{Action, Op};
+use crate::machine::op::{Action, Event, Op};
+use crate::machine::value::Obs;
 
 fn reduced<S: Subject>(program: &Functions<S>, threads: usize) -> (Vec<&'static str>, Outcome) {
     let resources = Resources { threads, ..Resources::default() };
@@ -132,6 +134,88 @@ fn what_comes_of_the_step_that_completes_a_deadlock() {
         _ => cpu.unlock(B),
     });
     check(&program, &[(id::DEADLOCK, 3), (id::UNLOCK_IMBALANCE, 3)]);
+}
+
+/// A task that is started and waits for itself is a deadlock from its start on, although the step that starts
+/// it commutes with all others and its task can go on.
+#[test]
+fn a_spawned_task_that_waits_at_once() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => cpu.lock(A),
+        1 => {
+            schedule(cpu, ENTRIES)?;
+            must(cpu, false)
+        }
+        _ => synchronize(cpu),
+    });
+    check(&program, &[(id::DEADLOCK, 1)]);
+}
+
+/// A mutex in an object that is freed, and who ends while it holds it.
+#[test]
+fn the_end_of_a_task_with_a_mutex_against_a_free() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => schedule(cpu, ENTRIES),
+        1 => do_(cpu, Action::Put(cpu.cell(refs(0)))),
+        _ => cpu.lock(INSIDE),
+    });
+    check(&program, &[(id::UNLOCK_IMBALANCE, 3), (id::USE_AFTER_FREE, 3)]);
+}
+
+/// A count that one task lowers to zero and sees it, and another one raises.
+#[test]
+fn the_last_of_a_count_against_one_more() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => {
+            let last: bool = cpu.observe(Action::Dec(cpu.cell(COUNT)))?;
+            must(cpu, !last)
+        }
+        _ => do_(cpu, Action::Get(cpu.cell(COUNT))),
+    });
+    check(&program.with(COUNT, 1), &[(id::NULL_DEREFERENCE, 2)]);
+    let below = toy(2, 1, |cpu, task| match task {
+        0 => cpu.observe::<bool>(Action::Dec(cpu.cell(COUNT))).map(|_| ()),
+        _ => do_(cpu, Action::Get(cpu.cell(COUNT))),
+    });
+    check(&below, &[(id::REFCOUNT_UNDERFLOW, 1)]);
+}
+
+/// More references than can be told from references without end.
+#[test]
+fn twenty_references() {
+    let program = toy(3, 1, |cpu, task| match task {
+        0 => (0..20).try_for_each(|_| do_(cpu, Action::Put(cpu.cell(refs(0))))),
+        1 => do_(cpu, Action::Touch(thing(0))),
+        _ => Ok(()),
+    });
+    check(&program.with(refs(0), 20), &[(id::USE_AFTER_FREE, 21)]);
+    let raised = toy(2, 1, |cpu, task| match task {
+        0 => {
+            (0..3).try_for_each(|_| do_(cpu, Action::Get(cpu.cell(refs(0)))))?;
+            (0..20).try_for_each(|_| do_(cpu, Action::Put(cpu.cell(refs(0)))))
+        }
+        _ => do_(cpu, Action::Touch(thing(0))),
+    });
+    check(&raised.with(refs(0), 17), &[(id::USE_AFTER_FREE, 24)]);
+}
+
+/// The end of a task clears its flag, which a check reads.
+#[test]
+fn the_end_of_a_task_against_a_check_of_its_flag() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => {
+            let (lists, entry) = (cpu.cell(ASYNC), crate::automaton::functions::entry(ENTRIES));
+            do_(cpu, Action::AsyncSchedule { lists, domain: 0, entry, mark: Some(cpu.cell(OWN)) })
+        }
+        1 => {
+            let tell =
+                |kind| Op::from(Action::Load(cpu.cell(N))).telling(Event { kind, args: [Obs::None; 3] });
+            cpu.step(tell(TELL))?;
+            cpu.step(tell(TELL + 1)).map(|_| ())
+        }
+        _ => Ok(()),
+    });
+    check(&program, &[("marked", 3)]);
 }
 
 /// Tasks that touch nothing in common, or all of it under one mutex, need one order.

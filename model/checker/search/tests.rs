@@ -11,11 +11,11 @@ use crate::automaton::tests::repeatable;
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::effect::apply;
 use crate::machine::hazard::{About, Hazard, id};
-use crate::machine::layout::{Cell, Field, Kind, Layout};
-use crate::machine::op::{Access, Action, Entry};
+use crate::machine::layout::{Cell, CellId, Field, Kind, Layout};
+use crate::machine::op::{Access, Action, Entry, Event};
 use crate::machine::program::Program;
 use crate::machine::step::Bound;
-use crate::machine::value::{Object, Sort};
+use crate::machine::value::{Object, Obs, Sort};
 use crate::story::{Ending, Story, Turn, WaitFor, replay};
 
 /// Replays what was found; it must show its hazard again.
@@ -103,10 +103,10 @@ pub(super) const N: Cell<u8> = Cell::new(ROOT, Field(2));
 pub(super) const FLAG: Cell<bool> = Cell::new(ROOT, Field(3));
 pub(super) const PTR: Cell<Option<Object>> = Cell::new(ROOT, Field(4));
 pub(super) const COUNT: Cell<u8> = Cell::new(ROOT, Field(5));
-const LIST: Cell<()> = Cell::new(ROOT, Field(6));
+pub(super) const LIST: Cell<()> = Cell::new(ROOT, Field(6));
 pub(super) const ASYNC: Cell<()> = Cell::new(ROOT, Field(7));
 pub(super) const WORK: Cell<()> = Cell::new(ROOT, Field(8));
-const OWN: Cell<bool> = Cell::new(ROOT, Field(9));
+pub(super) const OWN: Cell<bool> = Cell::new(ROOT, Field(9));
 
 /// Two things that can be freed, each with a reference count, and on `LIST` each with a node.
 pub(super) const fn thing(index: u8) -> Object {
@@ -123,13 +123,19 @@ pub(super) const INSIDE: Cell<()> = Cell::new(thing(0), Field(1));
 /// Functions of spawned tasks, which are async entries, begin here.
 pub(super) const ENTRIES: u8 = 10;
 /// What a worker of `WORK` runs.
-const ITEM: u8 = 9;
+pub(super) const ITEM: u8 = 9;
 
 /// What tasks do, each told which of them it is. One type for all, so that the searches are compiled once.
 type Body<'a> = Box<dyn Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a>;
 
+/// An event that marks all flags of `OWN`; the next one finds none marked, or it is a hazard.
+pub(super) const TELL: u8 = 1;
+const MARKED: u8 = 2;
+
 pub(super) struct Toy<'a> {
     body: Body<'a>,
+    own: CellId,
+    flags: std::ops::Range<usize>,
     /// What `N` must be at rest, and where it is.
     at_rest: Option<(usize, u8)>,
 }
@@ -153,6 +159,20 @@ impl Subject for Toy<'_> {
 
     fn domain(&self, task: &Entry) -> Option<u8> {
         (task.function >= ENTRIES).then_some(0)
+    }
+
+    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+        vec![(self.own, if event.kind == TELL { Access::Write } else { Access::Read })]
+    }
+
+    fn event(&self, event: &Event, _observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
+        let flags = &mut memory[self.flags.clone()];
+        if event.kind == TELL {
+            flags.iter_mut().filter(|flag| **flag != 0).for_each(|flag| *flag |= MARKED);
+        } else if flags.iter().any(|flag| flag & MARKED != 0) {
+            return Err(Hazard::new("marked", About::Program, "a flag is marked"));
+        }
+        Ok(())
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
@@ -194,9 +214,11 @@ fn ending<'a>(
     layout.cell(LIST, "list", Kind::Klist(Sort(1), vec![Some(thing(0)), Some(thing(1))]));
     layout.cell(ASYNC, "async", Kind::Async(1));
     layout.cell(WORK, "work", Kind::Work(slots));
-    layout.cell(OWN, "own", Kind::PerTask(slots));
+    // A ghost, so that it has room for marks.
+    let own = layout.ghost(OWN, "own", Kind::PerTask(slots));
     let at_rest = n.map(|n| (layout.info(at).offset, n));
-    let mut program = Functions::new(layout, Toy { body: Box::new(body), at_rest });
+    let flags = layout.info(own).range();
+    let mut program = Functions::new(layout, Toy { body: Box::new(body), own, flags, at_rest });
     for task in 0..tasks {
         program = program.task(&format!("t{task}"), entry(task));
     }

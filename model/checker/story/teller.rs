@@ -105,9 +105,8 @@ impl<'p, P: Program> Teller<'p, P> {
 
     /// Ends the story. `cycle`: where the cycle begins that the rest of the steps are.
     pub(super) fn end(mut self, run: &Run<'_, P>, at_rest: Option<Hazard>, cycle: Option<usize>) -> Story {
-        if let Some(hazard) = at_rest
-            && self.hazard.is_none()
-        {
+        // A warning on the way is not what the run ends with.
+        if let Some(hazard) = at_rest {
             self.wrong(&hazard, false);
         }
         let deadlocked = run.deadlocked();

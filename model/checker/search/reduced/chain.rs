@@ -270,8 +270,8 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         }
     }
 
-    /// Whether a step that commutes with all others certainly completes no deadlock: the task can go on
-    /// and holds what it held.
+    /// Whether a step that commutes with all others certainly completes no deadlock: the task can go on,
+    /// holds what it held, and has started nobody who might have to wait at once.
     fn leaves_waits_alone(&self, before: usize, after: Option<usize>) -> bool {
         let expander = self.chooser.expander;
         let Some(after) = after else { return false };
@@ -282,7 +282,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         let (from, to) = (&expander.nodes[from as usize], &expander.nodes[to as usize]);
         let memory = &self.next[..expander.shape.memory];
         let goes_on = |op| crate::machine::op::enabled(expander.layout, memory, after, op);
-        from.holds == to.holds && to.op.as_ref().is_some_and(goes_on)
+        from.spawns == EMPTY && from.holds == to.holds && to.op.as_ref().is_some_and(goes_on)
     }
 
     fn at_rest(&mut self) {

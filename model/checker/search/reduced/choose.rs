@@ -5,7 +5,7 @@
 //! commute with a next step of the set, or brings about one that is not enabled. Then every run from
 //! the state can be reordered so that a step of the set comes first.
 
-use super::tables::{Tables, View, WORKERS};
+use super::tables::{ENDLESS, Tables, View, WORKERS};
 use crate::machine::op::enabled;
 use crate::machine::program::Program;
 use crate::search::packed::expand::Expander;
@@ -173,6 +173,12 @@ impl<P: Program> Chooser<'_, '_, P> {
         best
     }
 
+    /// The tasks that may do something that does not commute with the next step of this one before it.
+    pub(super) fn clashers_of(&self, room: &mut Room, state: &[u8], slot: usize) -> u64 {
+        let tasks = self.tasks(&mut room.nodes, state);
+        self.clashers(&tasks, slot)
+    }
+
     /// All enabled tasks.
     pub(super) fn enabled(&self, room: &mut Room, state: &[u8]) -> u64 {
         let tasks = self.tasks(&mut room.nodes, state);
@@ -208,7 +214,7 @@ impl<P: Program> Chooser<'_, '_, P> {
         if node >= self.tables.known {
             return others;
         }
-        let last = |cell| tasks.state[self.expander.layout.info(cell).offset] == 1;
+        let last = |cell| tasks.state[self.expander.layout.info(cell).offset] <= 1;
         let view = match self.tables.lowers(node) {
             [] => View::Step,
             lowers if lowers.iter().any(|cell| last(*cell)) => View::Last,
@@ -254,7 +260,8 @@ impl<P: Program> Chooser<'_, '_, P> {
             let place = usize::from(need.count);
             let lowered = |other: &usize| self.tables.drops(tasks.nodes[*other] as usize, place);
             let most: usize = members(others).map(|other| usize::from(lowered(&other))).sum();
-            if self.count(tasks, place) <= most + usize::from(need.slack) {
+            let endless = members(others).any(|other| lowered(&other) >= ENDLESS);
+            if endless || self.count(tasks, place) <= most + usize::from(need.slack) {
                 seen |=
                     members(others).filter(|other| lowered(other) > 0).fold(0, |all, slot| all | 1 << slot);
             }

@@ -9,6 +9,7 @@
 //! Two things it does not decide: a program whose states can come back, and one that wants more workers
 //! than there are. Then all states are searched.
 
+mod audit;
 mod chain;
 mod choose;
 mod pack;
@@ -19,6 +20,7 @@ mod symmetry;
 mod tables;
 mod witness;
 
+pub use self::audit::audit as audit_orders;
 pub use self::symmetry::audit::audit as audit_symmetry;
 
 use std::time::Instant;

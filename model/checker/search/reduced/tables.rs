@@ -26,7 +26,7 @@ use indexmap::IndexMap;
 pub(super) enum View {
     /// The step, none of the references that it drops being the last.
     Step,
-    /// The step, when it drops a last reference.
+    /// The step, when a count that it lowers comes to zero, or would drop below.
     Last,
     /// Only whether the step is enabled.
     Guard,
@@ -34,7 +34,7 @@ pub(super) enum View {
 
 const VIEWS: usize = 3;
 
-/// A count as large as this may be lowered without end.
+/// Tasks that may lower a count by so much may lower it without end, for all that is known.
 pub(super) const ENDLESS: u8 = 15;
 
 /// The place of the number of free workers among the counts.
@@ -159,7 +159,8 @@ impl Tables {
                 tables.holding(at, &node.holds, &expander.nodes[*to as usize].holds);
             }
         }
-        tables.hold(expander);
+        tables.held = tables.hold(expander, true);
+        tables.leave(expander);
         tables.lower(expander);
         tables
     }
@@ -204,30 +205,62 @@ impl Tables {
         self.locks.iter().position(|other| *other == lock).map_or(0, |place| 1 << place)
     }
 
-    /// The mutexes that are held at each node on every way to it.
-    fn hold<P: Program>(&mut self, expander: &Expander<'_, P>) {
-        self.held = vec![u64::MAX; self.known];
+    /// The mutexes that are held at each node, on every way to it or on some way.
+    fn hold<P: Program>(&self, expander: &Expander<'_, P>, on_every_way: bool) -> Vec<u64> {
+        let mut all = vec![if on_every_way { u64::MAX } else { 0 }; self.known];
         let mut todo: Vec<usize> = expander.starts.iter().map(|start| *start as usize).collect();
-        todo.iter().for_each(|start| self.held[*start] = 0);
+        todo.iter().for_each(|start| all[*start] = 0);
+        let mut met = vec![false; self.known];
         while let Some(at) = todo.pop() {
-            let mut held = self.held[at];
+            let (mut held, mut tried) = (all[at], 0);
             for action in expander.nodes[at].op.iter().flat_map(|op| &op.actions) {
                 match action {
                     Action::Lock(lock) => held |= self.bit(*lock),
                     Action::Unlock(lock) => held &= !self.bit(*lock),
+                    Action::TryLock(lock) => tried |= self.bit(*lock),
+                    // No other action takes or releases a mutex.
                     _ => {}
                 }
             }
-            let tried = expander.nodes[at].op.as_ref().and_then(|op| match op.actions.last() {
-                Some(Action::TryLock(lock)) => Some(self.bit(*lock)),
-                _ => None,
-            });
+            let seen = expander.nodes[at].op.as_ref().and_then(|op| op.actions.last());
             for (observed, to) in &expander.nodes[at].edges {
-                let before = self.held[*to as usize];
-                let taken = tried.filter(|_| *observed == Obs::Bool(true));
-                self.held[*to as usize] &= held | taken.unwrap_or(0);
-                if self.held[*to as usize] != before {
-                    todo.push(*to as usize);
+                let taken = match (seen, observed) {
+                    (Some(Action::TryLock(_)), Obs::Bool(true)) => tried,
+                    (Some(Action::TryLock(_)), _) => 0,
+                    // Whether it was taken is not seen.
+                    _ => {
+                        if on_every_way {
+                            0
+                        } else {
+                            tried
+                        }
+                    }
+                };
+                let next = held | taken;
+                let to = *to as usize;
+                let joined = if on_every_way { all[to] & next } else { all[to] | next };
+                if joined != all[to] || !std::mem::replace(&mut met[to], true) {
+                    all[to] = joined;
+                    todo.push(to);
+                }
+            }
+        }
+        all
+    }
+
+    /// Who gives its slot back must hold no mutex. Nobody else changes who holds it, but whoever frees the
+    /// object that it is in does.
+    fn leave<P: Program>(&mut self, expander: &Expander<'_, P>) {
+        let may_hold = self.hold(expander, false);
+        for node in 0..self.known {
+            if self.touches[node].workers >= 0 {
+                continue;
+            }
+            for lock in expander.layout.locks() {
+                let bit = self.bit(*lock);
+                if bit == 0 || may_hold[node] & bit != 0 {
+                    let liveness = expander.layout.info(*lock).liveness;
+                    liveness.into_iter().for_each(|liveness| self.masks[node].add(liveness, Touch::Read));
                 }
             }
         }
@@ -261,7 +294,10 @@ impl Tables {
                     };
                     for next in [*to, node.spawns] {
                         if next != EMPTY {
-                            sinks += i16::from(self.drops[next as usize * width + place]);
+                            let drop = self.drops[next as usize * width + place];
+                            // What is raised here is not enough against what has no end.
+                            sinks =
+                                sinks.saturating_add(if drop < ENDLESS { i16::from(drop) } else { i16::MAX });
                         }
                     }
                     most[place] = most[place].max(sinks);
@@ -303,7 +339,12 @@ impl Tables {
             _ => self.masks[node].clone(),
         };
         if view == View::Last {
-            touches.when_last(layout).into_iter().for_each(|cell| mask.add(cell, Touch::Write));
+            let lowered = touches.lowers.iter().copied();
+            touches
+                .when_last(layout)
+                .into_iter()
+                .chain(lowered)
+                .for_each(|cell| mask.add(cell, Touch::Write));
         }
         let mut live: Vec<CellId> = Vec::new();
         if view == View::Guard
