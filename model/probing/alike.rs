@@ -10,16 +10,13 @@
 use super::call::Call;
 use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, MUTEX, PRIVATE, RESOURCE, WORK};
 use super::world::{Initially, World};
-use raddle_checker::machine::rename::{MOST, Renaming};
+use raddle_checker::machine::rename::{Alike, Renaming, generators};
 use raddle_checker::machine::value::{Object, Sort};
 
 /// Tasks are no objects, but are searched for like them.
 const TASK: Sort = Sort(u8::MAX);
 
-/// More tries than this are not made.
-const TRIES: usize = 200_000;
-
-/// The ways in which a world's objects and tasks can take each other's places; none if there are too many.
+/// Ways in which a world's objects and tasks can take each other's places, of which all others are made.
 ///
 /// `devices_stay` and `drivers_stay`: whether a wait for probing may be reported for a device, for a driver.
 pub(super) fn renamings(
@@ -45,15 +42,12 @@ pub(super) fn renamings(
         world,
         stay: [RESOURCE].into_iter().chain(devices_stay.then_some(DEVICE)).collect(),
         order: all.collect(),
-        to: Vec::new(),
-        tries: 0,
         slots,
-        all: Vec::new(),
     };
     if drivers_stay {
         search.stay.push(DRIVER);
     }
-    if search.go_on() { search.all } else { Vec::new() }
+    generators(&search).iter().map(|to| search.renaming(to)).collect()
 }
 
 struct Search<'w> {
@@ -61,53 +55,53 @@ struct Search<'w> {
     /// Sorts of objects that stay what they are.
     stay: Vec<Sort>,
     order: Vec<(Sort, u8)>,
-    /// What the first of those become.
-    to: Vec<u8>,
-    tries: usize,
     slots: usize,
-    all: Vec<Renaming>,
 }
 
-impl Search<'_> {
-    /// Finds a place for the next object and those after it. False if there are too many ways.
-    fn go_on(&mut self) -> bool {
-        let Some((sort, index)) = self.order.get(self.to.len()).copied() else {
-            if self.order.iter().zip(&self.to).all(|((sort, from), to)| self.alike(*sort, *from, *to)) {
-                self.all.push(self.renaming());
-            }
-            return self.all.len() <= MOST;
-        };
-        let places: Vec<u8> =
-            self.order.iter().filter(|other| other.0 == sort).map(|other| other.1).collect();
-        for to in places {
-            self.tries += 1;
-            if self.tries > TRIES {
-                return false;
-            }
-            let taken = self.order.iter().zip(&self.to).any(|(other, place)| other.0 == sort && *place == to);
-            let stays = self.stay.contains(&sort) && to != index;
-            if taken || stays || !self.alike(sort, index, to) {
-                continue;
-            }
-            self.to.push(to);
-            if !self.go_on() {
-                return false;
-            }
-            self.to.pop();
-        }
-        true
+/// A search whose first items take these places.
+struct Decided<'s, 'w> {
+    search: &'s Search<'w>,
+    to: &'s [usize],
+}
+
+impl Alike for Search<'_> {
+    fn items(&self) -> usize {
+        self.order.len()
     }
 
+    fn places(&self, item: usize) -> Vec<usize> {
+        let sort = self.order[item].0;
+        let stays = self.stay.contains(&sort);
+        let may = |place: &usize| self.order[*place].0 == sort && (!stays || *place == item);
+        (0..self.order.len()).filter(may).collect()
+    }
+
+    fn fits(&self, to: &[usize]) -> bool {
+        let decided = Decided { search: self, to: &to[..to.len() - 1] };
+        let last = to.len() - 1;
+        let (sort, from) = self.order[last];
+        decided.alike(sort, from, self.order[to[last]].1)
+    }
+
+    fn is_renaming(&self, to: &[usize]) -> bool {
+        let decided = Decided { search: self, to };
+        let items = self.order.iter().zip(to);
+        items.into_iter().all(|((sort, from), place)| decided.alike(*sort, *from, self.order[*place].1))
+    }
+}
+
+impl Decided<'_, '_> {
     /// Whether an object becomes that one, as far as has been decided.
     fn becomes(&self, sort: Sort, from: u8, to: u8) -> bool {
-        let place = self.order.iter().position(|other| *other == (sort, from));
-        place.and_then(|place| self.to.get(place)).is_none_or(|place| *place == to)
+        let place = self.search.order.iter().position(|other| *other == (sort, from));
+        let place = place.and_then(|place| self.to.get(place));
+        place.is_none_or(|place| self.search.order[*place] == (sort, to))
     }
 
     /// Whether one is declared as the other is, as far as has been decided what it refers to.
     fn alike(&self, sort: Sort, from: u8, to: u8) -> bool {
         let (i, j) = (usize::from(from), usize::from(to));
-        let world = self.world;
+        let world = self.search.world;
         match sort {
             BUS => {
                 let (one, other) = (&world.buses[i], &world.buses[j]);
@@ -167,7 +161,7 @@ impl Search<'_> {
     }
 
     fn is_decided(&self, sort: Sort, index: u8) -> bool {
-        self.order[..self.to.len()].contains(&(sort, index))
+        self.search.order[..self.to.len()].contains(&(sort, index))
     }
 
     fn calls(&self, one: &[Call], other: &[Call]) -> bool {
@@ -183,14 +177,17 @@ impl Search<'_> {
         };
         one.len() == other.len() && one.iter().zip(other).all(alike)
     }
+}
 
-    fn renaming(&self) -> Renaming {
+impl Search<'_> {
+    fn renaming(&self, to: &[usize]) -> Renaming {
         let mut slots: Vec<usize> = (0..self.slots).collect();
         let mut renaming = Renaming { objects: indexmap::IndexMap::new(), slots: Vec::new() };
-        for ((sort, index), to) in self.order.iter().zip(&self.to) {
+        for ((sort, index), place) in self.order.iter().zip(to) {
+            let to = self.order[*place].1;
             let of = match *sort {
                 TASK => {
-                    slots[usize::from(*index)] = usize::from(*to);
+                    slots[usize::from(*index)] = usize::from(to);
                     continue;
                 }
                 DRIVER => vec![DRIVER, PRIVATE, ATTACH_WORK, DRVDATA],
@@ -198,7 +195,7 @@ impl Search<'_> {
             };
             for sort in of {
                 let object = |index: u8| Object { sort, index };
-                renaming.objects.insert(object(*index), object(*to));
+                renaming.objects.insert(object(*index), object(to));
             }
         }
         renaming.slots = slots;

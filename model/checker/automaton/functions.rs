@@ -38,7 +38,7 @@ use crate::machine::hazard::Hazard;
 use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
 use crate::machine::op::{Access, Entry, Event};
 use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
-use crate::machine::rename::{MOST, Renaming};
+use crate::machine::rename::{Alike, Renaming, generators};
 use crate::machine::step::Stop;
 use crate::machine::value::{Datum, Object, Obs};
 use indexmap::IndexMap;
@@ -255,16 +255,15 @@ impl<S: Subject> Program for Functions<S> {
 
     /// Tasks of one function take each other's places, and so do the objects that are their arguments.
     fn renamings(&self) -> Vec<Renaming> {
-        let places = Places { slots: &self.slots, to: (0..self.slots.len()).collect(), all: Vec::new() };
-        let objects = places.renamings().into_iter().map(|Renaming { objects, slots }| {
+        let all = Positions(&self.slots);
+        let renaming = |slots: Vec<usize>| {
+            let objects = all.objects(&slots).unwrap_or_default();
             let renamed = |object: Object| objects.get(&object).copied().unwrap_or(object);
-            let all = self.layout.objects().keys().copied();
-            let others = all.filter(|object| !objects.contains_key(object));
-            let others: Vec<(Object, Object)> =
-                others.map(|object| (object, self.subject.belongs(object, &renamed))).collect();
+            let others = self.layout.objects().keys().filter(|object| !objects.contains_key(*object));
+            let others = others.map(|object| (*object, self.subject.belongs(*object, &renamed)));
             Renaming { objects: objects.iter().map(|(from, to)| (*from, *to)).chain(others).collect(), slots }
-        });
-        objects.collect()
+        };
+        generators(&all).into_iter().map(renaming).collect()
     }
 
     fn role(&self, entry: &Entry) -> String {
@@ -272,47 +271,43 @@ impl<S: Subject> Program for Functions<S> {
     }
 }
 
-/// The ways in which static tasks can take each other's places, as they are found.
-struct Places<'a> {
-    slots: &'a [SlotDecl],
-    to: Vec<usize>,
-    all: Vec<Renaming>,
+/// The static tasks, which can take each other's places if their arguments can.
+struct Positions<'a>(&'a [SlotDecl]);
+
+impl Positions<'_> {
+    fn entry(&self, slot: usize) -> Option<&Entry> {
+        match &self.0[slot].kind {
+            SlotKind::Task { entry, .. } => Some(entry),
+            SlotKind::Item { .. } | SlotKind::Worker => None,
+        }
+    }
+
+    /// What the arguments of tasks become when the first tasks take these places, if that is possible.
+    fn objects(&self, to: &[usize]) -> Option<IndexMap<Object, Object>> {
+        to.iter().enumerate().try_fold(IndexMap::new(), |objects, (slot, place)| {
+            match (self.entry(slot), self.entry(*place)) {
+                (Some(one), Some(other)) => alike(one, other, &objects),
+                _ => (slot == *place).then_some(objects),
+            }
+        })
+    }
 }
 
-impl<'a> Places<'a> {
-    /// All of them, or none if there are too many.
-    fn renamings(mut self) -> Vec<Renaming> {
-        let fits = self.place(0, &IndexMap::new());
-        if fits { self.all } else { Vec::new() }
+impl Alike for Positions<'_> {
+    fn items(&self) -> usize {
+        self.0.len()
     }
 
-    fn entry(&self, slot: usize) -> Option<&'a Entry> {
-        match &self.slots[slot].kind {
-            SlotKind::Task { entry, .. } => Some(entry),
-            _ => None,
-        }
+    fn places(&self, _slot: usize) -> Vec<usize> {
+        (0..self.0.len()).collect()
     }
 
-    /// Finds a place for the task in a slot and those after it. False if there are too many ways.
-    fn place(&mut self, slot: usize, objects: &IndexMap<Object, Object>) -> bool {
-        if slot == self.slots.len() {
-            self.all.push(Renaming { objects: objects.clone(), slots: self.to.clone() });
-            return self.all.len() <= MOST;
-        }
-        let Some(entry) = self.entry(slot) else {
-            self.to[slot] = slot;
-            return self.place(slot + 1, objects);
-        };
-        for to in 0..self.slots.len() {
-            let taken = self.to[..slot].contains(&to);
-            let objects = self.entry(to).and_then(|other| alike(entry, other, objects));
-            let Some(objects) = objects.filter(|_| !taken) else { continue };
-            self.to[slot] = to;
-            if !self.place(slot + 1, &objects) {
-                return false;
-            }
-        }
-        true
+    fn fits(&self, to: &[usize]) -> bool {
+        self.objects(to).is_some()
+    }
+
+    fn is_renaming(&self, to: &[usize]) -> bool {
+        self.objects(to).is_some()
     }
 }
 

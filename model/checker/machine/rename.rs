@@ -13,9 +13,6 @@ use super::op::{Entry, Event, Op};
 use super::program::{Program, SlotKind};
 use super::value::{Object, Obs, Sort};
 
-/// More renamings than this are not looked for.
-pub const MOST: usize = 5_040;
-
 /// Which object takes whose place, and which task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Renaming {
@@ -39,6 +36,15 @@ impl Renaming {
         self.objects.iter().all(|(from, to)| from == to) && is_identity(&self.slots)
     }
 
+    /// This one and then another.
+    #[must_use]
+    pub fn then(&self, other: &Renaming) -> Renaming {
+        Renaming {
+            objects: self.objects.iter().map(|(from, to)| (*from, other.object(*to))).collect(),
+            slots: self.slots.iter().map(|to| other.slots[*to]).collect(),
+        }
+    }
+
     /// Whether it is one-to-one and leaves sorts alone.
     fn is_permutation(&self) -> bool {
         let values: IndexSet<Object> = self.objects.values().copied().collect();
@@ -49,6 +55,68 @@ impl Renaming {
 
 fn is_identity(places: &[usize]) -> bool {
     places.iter().enumerate().all(|(before, after)| before == *after)
+}
+
+/// Who can take whose place, one item after the other: objects, tasks or whatever a program tells apart.
+pub trait Alike {
+    /// How many items there are.
+    fn items(&self) -> usize;
+
+    /// The items whose place an item may take at all.
+    fn places(&self, item: usize) -> Vec<usize>;
+
+    /// Whether the last of the items `0..to.len()` may take its place in `to`, the others taking theirs.
+    fn fits(&self, to: &[usize]) -> bool;
+
+    /// Whether all of them together may.
+    fn is_renaming(&self, to: &[usize]) -> bool;
+}
+
+/// More tries than this are not made.
+const TRIES: usize = 200_000;
+
+/// Permutations of items that generate all that [`Alike`] allows: for each item and each place that it can
+/// take while the items before it stay, one permutation. None if that takes too many tries.
+#[must_use]
+pub fn generators(alike: &impl Alike) -> Vec<Vec<usize>> {
+    let mut tries = 0;
+    let mut all = Vec::new();
+    let stay = |items: usize| (0..items).collect::<Vec<usize>>();
+    for item in 0..alike.items() {
+        for place in alike.places(item).into_iter().filter(|place| *place > item) {
+            let mut to = stay(item);
+            to.push(place);
+            let fits = (0..to.len()).all(|before| alike.fits(&to[..=before]));
+            match fits.then(|| complete(alike, &mut to, &mut tries)) {
+                Some(None) => return Vec::new(),
+                Some(Some(true)) => all.push(to),
+                Some(Some(false)) | None => {}
+            }
+        }
+    }
+    all
+}
+
+/// Finds places for the other items, their own first. `None` if that takes too many tries.
+fn complete(alike: &impl Alike, to: &mut Vec<usize>, tries: &mut usize) -> Option<bool> {
+    let item = to.len();
+    if item == alike.items() {
+        return Some(alike.is_renaming(to));
+    }
+    let mut places = alike.places(item);
+    places.sort_by_key(|place| *place != item);
+    for place in places.into_iter().filter(|place| !to.contains(place)).collect::<Vec<_>>() {
+        *tries += 1;
+        if *tries > TRIES {
+            return None;
+        }
+        to.push(place);
+        if alike.fits(to) && complete(alike, to, tries)? {
+            return Some(true);
+        }
+        to.pop();
+    }
+    Some(false)
 }
 
 /// How some bytes of memory are renamed, where they do not just stay.

@@ -1,5 +1,4 @@
-//! States that differ only in which of several things that are alike is which: one of them is explored
-//! for all.
+//! Symmetry reduction: one representative per orbit.
 //!
 //! A program proposes renamings of its objects and tasks. One is used if layout, slots and memory after
 //! the set-up are the same after it, and as long as the automata are: the image of a task's start is the
@@ -23,7 +22,7 @@ use petgraph::graph::{EdgeIndex, NodeIndex};
 use crate::machine::blocked::Hold;
 use crate::machine::hazard::About;
 use crate::machine::program::Program;
-use crate::machine::rename::{MOST, Renamer};
+use crate::machine::rename::{Renamer, Renaming};
 use crate::search::packed::expand::{Expander, Scratch};
 use crate::search::system::EMPTY;
 
@@ -33,11 +32,36 @@ struct Element {
     images: Vec<u32>,
 }
 
+/// More renamings than this are not tried one by one.
+const FEW: usize = 24;
+
+/// All renamings that are made of these, but for the one that does nothing; `None` if they are many.
+fn group(generators: &[Renaming]) -> Option<Vec<Renaming>> {
+    let mut all: Vec<Renaming> = Vec::new();
+    let mut at = 0;
+    let mut new: Vec<Renaming> = generators.to_vec();
+    loop {
+        for renaming in new {
+            if !renaming.is_identity() && !all.contains(&renaming) {
+                all.push(renaming);
+            }
+        }
+        if all.len() >= FEW {
+            return None;
+        }
+        let Some(renaming) = all.get(at) else { return Some(all) };
+        new = generators.iter().map(|generator| renaming.then(generator)).collect();
+        at += 1;
+    }
+}
+
 /// The renamings after which a program is what it was.
 #[derive(Default)]
 pub(super) struct Symmetry {
-    /// All but the one that does nothing.
+    /// All but the one that does nothing, or generators of them.
     elements: Vec<Element>,
+    /// Whether these are all.
+    complete: bool,
     /// How many starts and edges of the automata, and which nodes' spawned tasks, have their images.
     starts: usize,
     edges: usize,
@@ -57,18 +81,17 @@ pub(super) struct GivenUp;
 impl Symmetry {
     /// The renamings of a program with this memory after its set-up.
     pub(super) fn of<P: Program>(program: &P, memory: &[u8]) -> Self {
-        let renamings = program.renamings();
-        if renamings.len() > MOST {
-            return Symmetry::default();
-        }
+        let generators = program.renamings();
+        let group = group(&generators);
+        let complete = group.is_some();
         let mut image = memory.to_vec();
-        let elements = renamings.iter().filter(|renaming| !renaming.is_identity()).filter_map(|renaming| {
-            let renamer = Renamer::new(program, renaming)?;
+        let elements = group.unwrap_or(generators).into_iter().filter_map(|renaming| {
+            let renamer = Renamer::new(program, &renaming)?;
             image.copy_from_slice(memory);
             renamer.memory(memory, &mut image);
             (image == memory).then(|| Element { renamer, images: Vec::new() })
         });
-        Symmetry { elements: elements.collect(), starts: 0, edges: 0 }
+        Symmetry { elements: elements.collect(), complete, starts: 0, edges: 0 }
     }
 
     /// Finds the images of all that the automata have learnt.
@@ -126,7 +149,9 @@ impl Symmetry {
         new
     }
 
-    /// Puts in the place of a state the least of its images.
+    /// Puts in the place of a state the representative of its orbit: the least of its images. Where the
+    /// renamings are too many to be tried one by one, it is one that no generator makes less: for tasks of
+    /// which each has its own that is as if they were sorted.
     pub(super) fn canonical<P: Program>(
         &self,
         expander: &Expander<'_, P>,
@@ -134,20 +159,28 @@ impl Symmetry {
         state: &mut [u8],
     ) {
         let Images { image, least, scratch } = images;
-        let mut moved = false;
-        for element in &self.elements {
-            image.clear();
-            image.extend_from_slice(state);
-            element.rename(expander, state, image);
-            expander.sort_workers(scratch, image);
-            let than: &[u8] = if moved { least } else { state };
-            if expander.order(image, than).is_lt() {
-                std::mem::swap(image, least);
-                moved = true;
+        loop {
+            let mut moved = false;
+            for element in &self.elements {
+                image.clear();
+                image.extend_from_slice(state);
+                element.rename(expander, state, image);
+                expander.sort_workers(scratch, image);
+                let than: &[u8] = if moved { least } else { state };
+                if expander.order(image, than).is_lt() {
+                    std::mem::swap(image, least);
+                    moved = true;
+                    if !self.complete {
+                        state.copy_from_slice(least);
+                    }
+                }
             }
-        }
-        if moved {
-            state.copy_from_slice(least);
+            if moved {
+                state.copy_from_slice(least);
+            }
+            if self.complete || !moved {
+                return;
+            }
         }
     }
 

@@ -73,8 +73,8 @@ pub fn audit<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
                 .collect();
             assert_eq!(successors(&mut expander, &image), renamed, "of {state:?}");
         }
-        for element in &symmetry.elements {
-            // All states of an orbit have the same least image.
+        // All states of an orbit have the same least image, where all images are tried.
+        for element in symmetry.elements.iter().filter(|_| symmetry.complete) {
             let least = |state: &[u8]| {
                 let mut least = state.to_vec();
                 symmetry.canonical(&expander, &mut Images::default(), &mut least);

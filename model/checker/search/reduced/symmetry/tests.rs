@@ -361,6 +361,28 @@ fn equal_tasks_without_things_are_alike() {
     assert!(with * 6 >= without && with * 4 < without, "{with} states stand for {without}");
 }
 
+#[test]
+fn many_alike_tasks_are_sorted_not_tried_in_all_orders() {
+    let equal = |n: usize| {
+        let body = |cpu: &Cpu<'_>, _: &Entry| (1..=3).try_for_each(|n| cpu.store(N, n));
+        let program = Functions::new(layout(n), body);
+        (0..n).fold(program, |program, i| program.task(&format!("t{i}"), entry(0)))
+    };
+    let states = |n: usize, no_symmetry: bool| {
+        let program = equal(n);
+        let limits = Limits { no_symmetry, all_orders: true, ..Limits::default() };
+        let resources = Resources { threads: 1, ..Resources::default() };
+        let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
+        let found = found.expect("nothing is on disk").expect("no state comes back");
+        (found.searched.symmetry.elements.len(), found.outcome.states)
+    };
+    assert_eq!(states(3, false).0, 5, "all renamings");
+    let (generators, with) = states(7, false);
+    assert_eq!(generators, 21, "the swaps of two tasks");
+    let (_, without) = states(7, true);
+    assert!(with * 50 < without, "{with} states stand for {without}");
+}
+
 /// Tasks whose order matters.
 fn racing(more: &[(Entry, &[usize])]) -> Functions<impl Subject + use<>> {
     let body = |cpu: &Cpu<'_>, task: &Entry| {
