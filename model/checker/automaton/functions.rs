@@ -1,40 +1,12 @@
 //! A program from ordinary Rust functions: a [`Subject`] says what tasks run, [`Functions`] makes it
 //! a [`Program`] whose control values are histories.
 //!
-//! Tests, benches and small experiments need a layout and a closure:
-//!
-//! ```
-//! use raddle_checker::automaton::functions::{Functions, entry};
-//! use raddle_checker::machine::cpu::{Cpu, Step};
-//! use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
-//! use raddle_checker::machine::op::Entry;
-//! use raddle_checker::machine::value::{Object, Sort};
-//! use raddle_checker::search::reference::{Limits, search};
-//!
-//! const TABLE: Object = Object { sort: Sort(0), index: 0 };
-//! const FORK: Cell<()> = Cell::new(TABLE, Field(0));
-//! const KNIFE: Cell<()> = Cell::new(TABLE, Field(1));
-//!
-//! let mut layout = Layout::new();
-//! layout.immortal(TABLE, "table");
-//! layout.cell(FORK, "fork", Kind::Lock);
-//! layout.cell(KNIFE, "knife", Kind::Lock);
-//! let dine = |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
-//!     let (first, second) = if task.function == 0 { (FORK, KNIFE) } else { (KNIFE, FORK) };
-//!     cpu.lock(first)?;
-//!     cpu.lock(second)?;
-//!     cpu.unlock(second)?;
-//!     cpu.unlock(first)
-//! };
-//! let program = Functions::new(layout, dine).task("ann", entry(0)).task("bob", entry(1));
-//! let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
-//! assert_eq!(outcome.found[0].id, "deadlock");
-//! assert_eq!(outcome.found[0].schedule.len(), 2);
-//! ```
+//! See the [crate page](crate) for an example.
 
 use super::history::{History, rerun};
 use crate::machine::cpu::{Cpu, Step};
-use crate::machine::hazard::Hazard;
+use crate::machine::expect::{Expectation, Snapshot, When};
+use crate::machine::hazard::{About, Hazard};
 use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
 use crate::machine::op::{Access, Entry, Event};
 use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
@@ -112,6 +84,8 @@ pub struct Functions<S> {
     layout: Layout,
     slots: Vec<SlotDecl>,
     memory: Vec<u8>,
+    /// Those that are to hold at rest, and all others.
+    expectations: [Vec<Expectation>; 2],
     subject: S,
 }
 
@@ -120,7 +94,7 @@ impl<S: Subject> Functions<S> {
     #[must_use]
     pub fn new(layout: Layout, subject: S) -> Self {
         let memory = vec![0; layout.bytes()];
-        Functions { layout, slots: Vec::new(), memory, subject }
+        Functions { layout, slots: Vec::new(), memory, expectations: Default::default(), subject }
     }
 
     /// With a task that is there from the start.
@@ -173,6 +147,42 @@ impl<S: Subject> Functions<S> {
         self
     }
 
+    /// With an expectation that is to hold in every state. All states are searched then, without reduction.
+    #[must_use]
+    pub fn always(
+        self,
+        name: &'static str,
+        holds: impl Fn(Snapshot<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expectation(Expectation::new(name, When::Always, holds))
+    }
+
+    /// With an expectation that no state is to have in which nothing can happen any more.
+    #[must_use]
+    pub fn never_at_rest(
+        self,
+        name: &'static str,
+        is_wrong: impl Fn(Snapshot<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expectation(Expectation::new(name, When::AtRest, move |snapshot| !is_wrong(snapshot)))
+    }
+
+    /// With an expectation that some run is to reach: a model in which none does is vacuous. All states are
+    /// searched then, without reduction.
+    #[must_use]
+    pub fn sometimes(
+        self,
+        name: &'static str,
+        holds: impl Fn(Snapshot<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.expectation(Expectation::new(name, When::Sometimes, holds))
+    }
+
+    fn expectation(mut self, expectation: Expectation) -> Self {
+        self.expectations[usize::from(expectation.when != When::AtRest)].push(expectation);
+        self
+    }
+
     /// The memory that it starts with.
     #[must_use]
     pub fn memory(&self) -> Vec<u8> {
@@ -207,10 +217,6 @@ impl<S: Subject> Program for Functions<S> {
 
     fn set_up(&self) -> Vec<Entry> {
         self.subject.set_up()
-    }
-
-    fn check_set_up(&self, _memory: &[u8]) -> Result<(), String> {
-        Ok(())
     }
 
     fn entry<'c>(&self, control: &'c History) -> &'c Entry {
@@ -250,7 +256,16 @@ impl<S: Subject> Program for Functions<S> {
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
-        self.subject.at_quiescence(memory)
+        let snapshot = Snapshot::new(&self.layout, memory);
+        let wrong = self.expectations[0].iter().filter(|expectation| !expectation.holds(snapshot));
+        let hazard = |expectation: &Expectation| {
+            Hazard::new(expectation.name, About::Program, format!("{} when all is at rest", expectation.name))
+        };
+        wrong.map(hazard).chain(self.subject.at_quiescence(memory)).collect()
+    }
+
+    fn expectations(&self) -> &[Expectation] {
+        &self.expectations[1]
     }
 
     /// Tasks of one function take each other's places, and so do the objects that are their arguments.

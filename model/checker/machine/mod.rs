@@ -8,12 +8,14 @@ pub mod blocked;
 pub mod commute;
 pub mod cpu;
 pub mod effect;
+pub mod expect;
 pub mod hazard;
 pub mod klist;
 pub mod layout;
 pub mod op;
 pub mod place;
 pub mod program;
+
 pub mod race;
 pub mod rename;
 pub mod run;

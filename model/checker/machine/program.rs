@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::hash::Hash;
 
 use super::cpu::{Cpu, Step};
+use super::expect::Expectation;
 use super::hazard::Hazard;
 use super::layout::{CellId, Field, Layout};
 use super::op::{Access, Entry, Event, Op};
@@ -88,14 +89,18 @@ pub trait Program: Sync {
     fn initial_memory(&self) -> Vec<u8>;
 
     /// What runs alone before all tasks, in order, each to the end of all that it started.
-    fn set_up(&self) -> Vec<Entry>;
+    fn set_up(&self) -> Vec<Entry> {
+        Vec::new()
+    }
 
     /// What must be true after the set-up; the text of a mistake of the scenario otherwise.
     ///
     /// # Errors
     ///
     /// The first thing that is not as the scenario says.
-    fn check_set_up(&self, memory: &[u8]) -> Result<(), String>;
+    fn check_set_up(&self, _memory: &[u8]) -> Result<(), String> {
+        Ok(())
+    }
 
     /// What a task was started with.
     fn entry<'c>(&self, control: &'c Self::Control) -> &'c Entry;
@@ -110,30 +115,48 @@ pub trait Program: Sync {
     fn resume(&self, control: &Self::Control, observed: Obs) -> Self::Control;
 
     /// The functions that a task is in, outermost first.
-    fn stack(&self, control: &Self::Control) -> Vec<Call>;
+    fn stack(&self, _control: &Self::Control) -> Vec<Call> {
+        Vec::new()
+    }
 
     /// The atoms of each frame of a task's memory, for what it holds (iterators, counters).
-    fn atoms(&self, control: &Self::Control) -> Vec<Vec<Obs>>;
+    fn atoms(&self, _control: &Self::Control) -> Vec<Vec<Obs>> {
+        Vec::new()
+    }
 
     /// The async domain that a spawned task belongs to, if the async lists know it.
-    fn domain(&self, entry: &Entry) -> Option<u8>;
+    fn domain(&self, _entry: &Entry) -> Option<u8> {
+        None
+    }
 
     /// The cells that the checks of an event read and write.
-    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)>;
+    fn event_cells(&self, _event: &Event) -> Vec<(CellId, Access)> {
+        Vec::new()
+    }
 
     /// Checks an event of the task in this slot, after the effect of its step.
     ///
     /// # Errors
     ///
     /// The hazard that it is, or what there is no room for.
-    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop>;
+    fn event(&self, _event: &Event, _slot: usize, _observed: Obs, _memory: &mut [u8]) -> Result<(), Stop> {
+        Ok(())
+    }
 
     /// Checks a state in which nothing can happen any more.
-    fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard>;
+    fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
+        Vec::new()
+    }
 
-    /// The renamings of its objects and tasks after which all is as it was that the machine cannot see:
-    /// what the program is configured with, and what its checks say. Layout, memory and every step are
-    /// compared by those who use them.
+    /// The properties that are to hold always or sometimes. With any, all states are searched, without
+    /// reduction.
+    fn expectations(&self) -> &[Expectation] {
+        &[]
+    }
+
+    /// Generators of its symmetries: renamings of its objects and tasks after which all is as it was that the
+    /// machine cannot see (what the program is configured with, and what its checks say). Layout, memory and
+    /// every step are compared by those who use them.
     fn renamings(&self) -> Vec<Renaming> {
         Vec::new()
     }
@@ -166,7 +189,9 @@ pub trait Program: Sync {
     }
 
     /// What a spawned task is called, such as `kworker (async)`.
-    fn role(&self, entry: &Entry) -> String;
+    fn role(&self, _entry: &Entry) -> String {
+        "worker".to_owned()
+    }
 }
 
 /// A program whose functions an engine may run itself, on its own threads.

@@ -25,7 +25,8 @@ pub fn search<P: Program>(
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, Failed> {
     let begun = Instant::now();
-    let reduced = match limits.all_orders && limits.no_symmetry {
+    let every_state = !program.expectations().is_empty();
+    let reduced = match every_state || (limits.all_orders && limits.no_symmetry) {
         true => None,
         false => reduced::search(program, memory, limits, resources, &mut progress)?,
     };

@@ -20,3 +20,6 @@ pub mod system;
 #[cfg(test)]
 mod tests;
 pub(in crate::search) mod visited;
+mod watch;
+
+pub use watch::broken;

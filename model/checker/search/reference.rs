@@ -9,6 +9,7 @@ use super::livelock::{into_cycle, livelock};
 use super::shortest::{Edge, shortest};
 use super::sightings::Sightings;
 use super::system::{Choice, System};
+use super::watch::Watch;
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
 use crate::machine::step::{Bound, Stop};
@@ -97,6 +98,8 @@ pub struct Outcome {
     pub transitions: usize,
     /// The hazards, sorted by id.
     pub found: Vec<Found>,
+    /// The properties that are to hold sometimes and held in no state, if all were visited.
+    pub never: Vec<&'static str>,
     /// Why the search was cut, if it was.
     pub cut: Option<Cut>,
     /// The most spawned tasks that were unfinished at once.
@@ -118,6 +121,7 @@ impl Outcome {
             states: 0,
             transitions: 0,
             found: Vec::new(),
+            never: Vec::new(),
             cut: None,
             most_spawned: 0,
             depth: 0,
@@ -137,6 +141,7 @@ struct Reference<F> {
     /// All other steps.
     others: Vec<Edge>,
     seen: Sightings,
+    watch: Watch,
     outcome: Outcome,
 }
 
@@ -149,10 +154,10 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
         let Here { index, depth, state, choices } = here;
         self.outcome.depth = depth;
         self.outcome.most_spawned = self.outcome.most_spawned.max(system.spawned(state));
-        if self.limits.data_races {
-            for race in system.races(state) {
-                self.seen.report(race, depth, index, None);
-            }
+        let broken = self.watch.state(system.program(), state.memory());
+        let races = if self.limits.data_races { system.races(state) } else { Vec::new() };
+        for hazard in broken.into_iter().chain(races) {
+            self.seen.report(hazard, depth, index, None);
         }
         if choices.is_empty() && system.quiescent(state) {
             for hazard in system.program().at_quiescence(state.memory()) {
@@ -219,10 +224,14 @@ pub fn search<P: Program>(
         edges: Vec::new(),
         others: Vec::new(),
         seen: Sightings::default(),
+        watch: Watch::new(program),
         outcome: Outcome::nothing(),
     };
     let (states, _) = bfs::search(&mut system, memory, &mut reference);
-    let Reference { mut edges, others, seen, mut outcome, .. } = reference;
+    let Reference { mut edges, others, seen, watch, mut outcome, .. } = reference;
+    if outcome.cut.is_none() {
+        outcome.never = watch.never(program);
+    }
     outcome.states = states.len();
     outcome.found.extend(shown_livelock(&mut system, &states, &mut edges, others));
     edges.sort_unstable();

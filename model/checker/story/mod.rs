@@ -276,6 +276,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
                 hazards.push(deadlock(&waiters));
             }
             hazards.extend(run.races());
+            hazards.extend(crate::search::broken(program, run.memory()));
             hazards.into_iter().find(|hazard| hazard.id == id)
         }
         Ending::Cycle(begins) => {

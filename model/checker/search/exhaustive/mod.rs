@@ -17,6 +17,7 @@ use super::system::Choice;
 use super::visited::batch::hash;
 use super::visited::exact::Exact;
 use super::visited::shard::Shard;
+use super::watch::Watch;
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
 use crate::machine::step::Stop;
@@ -30,6 +31,7 @@ struct Search<'p, P: Program> {
     /// Where the states of each depth begin.
     layers: Vec<usize>,
     seen: Sightings,
+    watch: Watch,
     outcome: Outcome,
 }
 
@@ -76,7 +78,14 @@ impl<'p, P: Program> Search<'p, P> {
         let initial = expander.initial(memory);
         store.insert(&initial, hash(&initial));
         let outcome = Outcome::nothing();
-        Search { expander, store, layers: vec![0, 1], seen: Sightings::default(), outcome }
+        Search {
+            expander,
+            store,
+            layers: vec![0, 1],
+            seen: Sightings::default(),
+            watch: Watch::new(program),
+            outcome,
+        }
     }
 
     fn run(
@@ -120,6 +129,9 @@ impl<'p, P: Program> Search<'p, P> {
             }
         }
         self.outcome.states = self.store.len();
+        if self.outcome.cut.is_none() {
+            self.outcome.never = self.watch.never(self.expander.program);
+        }
         self.outcome.found = self.traces(index);
         self.outcome.bytes = self.store.bytes();
         self.outcome.nodes = self.expander.nodes.len();
@@ -149,10 +161,13 @@ impl<'p, P: Program> Search<'p, P> {
         let depth = self.outcome.depth;
         self.outcome.most_spawned = self.outcome.most_spawned.max(self.expander.spawned(state));
         self.expander.enabled(state, choices);
-        if data_races {
-            for race in self.expander.system.races(&self.expander.unpack(state)) {
-                self.seen.report(race, depth, index, None);
-            }
+        let broken = self.watch.state(self.expander.program, &state[..self.expander.shape.memory]);
+        let races = match data_races {
+            true => self.expander.system.races(&self.expander.unpack(state)),
+            false => Vec::new(),
+        };
+        for hazard in broken.into_iter().chain(races) {
+            self.seen.report(hazard, depth, index, None);
         }
         if choices.is_empty() {
             let plain = self.expander.unpack(state);
