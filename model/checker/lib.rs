@@ -38,8 +38,7 @@
 //! assert!(report.never.is_empty(), "there is a run in which both have eaten");
 //! let deadlock = &report.violations()[0];
 //! assert_eq!(deadlock.id, "deadlock");
-//! # let diagram = "DIAGRAM";
-//! assert_eq!(deadlock.diagram(), diagram);
+//! println!("{}", deadlock.diagram());
 //! # Ok::<(), raddle_checker::checker::Error>(())
 //! ```
 //!

@@ -5,13 +5,14 @@
 use super::reduced::{self, resources::Resources};
 use super::reference::{Limits, Outcome};
 use super::tests::{
-    A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, N, OWN, PTR, TELL, check, do_, must, refs, schedule,
+    A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, N, OWN, PTR, ROOT, TELL, check, do_, must, refs, schedule,
     synchronize, thing, toy,
 };
-use crate::automaton::functions::{Functions, Subject};
+use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::Cpu;
 use crate::machine::hazard::id;
-use crate::machine::op::{Action, Event, Op};
+use crate::machine::layout::{Kind, Layout};
+use crate::machine::op::{Action, Entry, Event, Op};
 use crate::machine::value::Obs;
 
 fn reduced<S: Subject>(program: &Functions<S>, threads: usize) -> (Vec<&'static str>, Outcome) {
@@ -183,18 +184,18 @@ fn the_last_of_a_count_against_one_more() {
 /// More references than can be told from references without end.
 #[test]
 fn twenty_references() {
-    let program = toy(3, 1, |cpu, task| match task {
-        0 => (0..20).try_for_each(|_| do_(cpu, Action::Put(cpu.cell(refs(0))))),
-        1 => do_(cpu, Action::Touch(thing(0))),
-        _ => Ok(()),
+    let twenty = |cpu: &Cpu<'_>| (0..20).try_for_each(|_| do_(cpu, Action::Put(cpu.cell(refs(0)))));
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => do_(cpu, Action::Touch(thing(0))),
+        _ => twenty(cpu),
     });
     check(&program.with(refs(0), 20), &[(id::USE_AFTER_FREE, 21)]);
     let raised = toy(2, 1, |cpu, task| match task {
-        0 => {
+        0 => do_(cpu, Action::Touch(thing(0))),
+        _ => {
             (0..3).try_for_each(|_| do_(cpu, Action::Get(cpu.cell(refs(0)))))?;
-            (0..20).try_for_each(|_| do_(cpu, Action::Put(cpu.cell(refs(0)))))
+            twenty(cpu)
         }
-        _ => do_(cpu, Action::Touch(thing(0))),
     });
     check(&raised.with(refs(0), 17), &[(id::USE_AFTER_FREE, 24)]);
 }
@@ -204,7 +205,7 @@ fn twenty_references() {
 fn the_end_of_a_task_against_a_check_of_its_flag() {
     let program = toy(2, 1, |cpu, task| match task {
         0 => {
-            let (lists, entry) = (cpu.cell(ASYNC), crate::automaton::functions::entry(ENTRIES));
+            let (lists, entry) = (cpu.cell(ASYNC), entry(ENTRIES));
             do_(cpu, Action::AsyncSchedule { lists, domain: 0, entry, mark: Some(cpu.cell(OWN)) })
         }
         1 => {
@@ -216,6 +217,120 @@ fn the_end_of_a_task_against_a_check_of_its_flag() {
         _ => Ok(()),
     });
     check(&program, &[("marked", 3)]);
+}
+
+/// Who does not get a mutex by trying does not hold it: others get past it.
+#[test]
+fn a_mutex_that_was_not_got_protects_nothing() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => {
+            if !cpu.observe(Action::TryLock(cpu.cell(A)))? {
+                cpu.store(FLAG, true)?;
+                cpu.store(N, 1)?;
+            }
+            Ok(())
+        }
+        _ => {
+            cpu.lock(A)?;
+            cpu.unlock(A)?;
+            cpu.lock(A)?;
+            let flag = cpu.load(FLAG)?;
+            must(cpu, !flag || cpu.load(N)? == 1)
+        }
+    });
+    check(&program, &[(id::DEADLOCK, 3), (id::NULL_DEREFERENCE, 8)]);
+}
+
+/// What a task that is started drops counts as dropped by who starts it.
+#[test]
+fn what_a_spawned_task_drops() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => do_(cpu, Action::Touch(thing(0))),
+        1 => schedule(cpu, ENTRIES),
+        _ => do_(cpu, Action::Put(cpu.cell(refs(0)))),
+    });
+    check(&program, &[(id::USE_AFTER_FREE, 3)]);
+}
+
+/// A count that was not raised, because the flag was not set.
+#[test]
+fn a_count_that_was_not_entered() {
+    let program = toy(2, 1, |cpu, task| match task {
+        0 => do_(cpu, Action::Touch(thing(0))),
+        _ => {
+            cpu.step(Action::EnterIf(cpu.cell(FLAG), cpu.cell(refs(0))))?;
+            do_(cpu, Action::Put(cpu.cell(refs(0))))
+        }
+    });
+    check(&program, &[(id::USE_AFTER_FREE, 3)]);
+}
+
+/// The owner of a mutex can enable who waits for it, and so what that one does next.
+#[test]
+fn who_waits_goes_on_when_the_owner_lets_it() {
+    let program = toy(3, 1, |cpu, task| match task {
+        0 => {
+            cpu.store(N, 1)?;
+            cpu.store(PTR, None)
+        }
+        1 => {
+            cpu.lock(A)?;
+            cpu.store(FLAG, true)?;
+            cpu.load(PTR)?;
+            cpu.unlock(A)
+        }
+        _ => {
+            do_(cpu, Action::AwaitNot(cpu.cell(FLAG), Obs::Bool(false)))?;
+            cpu.lock(A)?;
+            must(cpu, cpu.load(N)? == 1)
+        }
+    });
+    check(&program, &[(id::NULL_DEREFERENCE, 8)]);
+}
+
+/// A mutex in an object that is freed and made again is free, whoever held it.
+#[test]
+fn a_mutex_that_is_made_anew() {
+    let program = toy(3, 1, |cpu, task| match task {
+        0 => {
+            cpu.lock(INSIDE)?;
+            cpu.store(FLAG, true)?;
+            cpu.store(N, 1)
+        }
+        1 => {
+            do_(cpu, Action::AwaitNot(cpu.cell(FLAG), Obs::Bool(false)))?;
+            cpu.lock(INSIDE)?;
+            must(cpu, cpu.load(N)? == 1)
+        }
+        _ => {
+            do_(cpu, Action::Free(thing(0)))?;
+            do_(cpu, Action::Alloc(thing(0)))
+        }
+    });
+    check(&program, &[(id::DEADLOCK, 4), (id::NULL_DEREFERENCE, 8), (id::USE_AFTER_FREE, 2)]);
+}
+
+/// A task that starts after another one has ended.
+#[test]
+fn a_task_that_has_not_started() {
+    let body = |cpu: &Cpu<'_>, task: &Entry| match task.function {
+        0 => {
+            cpu.store(N, 1)?;
+            cpu.store(FLAG, true)
+        }
+        1 => cpu.load(FLAG).map(|_| ()),
+        _ => {
+            let n = cpu.load(N)?;
+            if n == 1 { Ok(()) } else { cpu.unlock(A) }
+        }
+    };
+    let mut layout = Layout::new();
+    layout.immortal(ROOT, "root");
+    layout.cell(A, "a", Kind::Lock);
+    layout.cell(N, "n", Kind::Int);
+    layout.cell(FLAG, "flag", Kind::Bool);
+    let program = Functions::new(layout, body).task("stores", entry(0)).task("before", entry(1));
+    check(&program.task_after("after", entry(2), &[1]), &[(id::UNLOCK_IMBALANCE, 3)]);
 }
 
 /// Tasks that touch nothing in common, or all of it under one mutex, need one order.
