@@ -41,7 +41,7 @@ fn layout() -> Layout {
 fn agree<P: Native + Send + 'static>(name: &str, program: P, memory: &[u8]) -> Vec<String> {
     let outcome = search(&program, memory, Limits::default(), |_| {});
     assert!(outcome.cut.is_none());
-    let survey = survey(&program, memory, 100_000).expect("it is small");
+    let survey = survey(&program, memory, 100_000, None).expect("it is small");
     let complete = Witness {
         engine: "reference".to_owned(),
         covered: Covered::All,

@@ -46,7 +46,7 @@ fn both<S: Subject + Send + 'static>(layout: Layout, subject: S) -> Both {
     let memory = program.memory();
     let outcome = search(&program, &memory, Limits::default(), |_| {});
     assert!(outcome.found.is_empty(), "the reference search finds nothing");
-    let ends = survey(&program, &memory, 100_000).expect("it is small").terminal;
+    let ends = survey(&program, &memory, 100_000, None).expect("it is small").terminal;
     let program = Arc::new(program);
     let options = Options::default();
     for result in [shuttle::explore(&program, &memory, &options), loom::explore(&program, &memory, &options)]

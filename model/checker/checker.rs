@@ -127,6 +127,8 @@ pub enum Error {
 pub struct Report {
     /// The hazards that some run has, sorted by id.
     pub violations: Vec<Violation>,
+    /// The ids of hazards that some run has, and the search for a run to show was cut.
+    pub unshown: Vec<&'static str>,
     /// The properties that are to hold *sometimes* and hold in no state that was visited.
     pub never: Vec<&'static str>,
     /// Why not all states were visited, if they were not.
@@ -139,12 +141,20 @@ pub struct Report {
 
 impl Report {
     fn nothing() -> Self {
-        Report { violations: Vec::new(), never: Vec::new(), cut: None, states: 0, transitions: 0 }
+        Report {
+            violations: Vec::new(),
+            unshown: Vec::new(),
+            never: Vec::new(),
+            cut: None,
+            states: 0,
+            transitions: 0,
+        }
     }
 
     fn of<P: Program>(program: &P, outcome: &Outcome) -> Self {
         Report {
             violations: outcome.found.iter().map(|found| Violation::of(program, found)).collect(),
+            unshown: outcome.unshown.clone(),
             never: outcome.never.clone(),
             cut: outcome.cut,
             states: outcome.states,

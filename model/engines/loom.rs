@@ -51,9 +51,10 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
     if tasks.len() > MOST_THREADS {
         return Result::refused(refusal(&**program, &tasks));
     }
-    let Some(survey) = survey(&**program, memory, MOST_STATES) else {
+    let deadline = options.time.map(|time| std::time::Instant::now() + time);
+    let Some(survey) = survey(&**program, memory, MOST_STATES, deadline) else {
         return Result::refused(format!(
-            "loom is started after a count of the states, and there are over {}, or too few workers; {INSTEAD}",
+            "loom is started after a count of the states, and there are over {}, or too few workers, or the time was up; {INSTEAD}",
             raddle_checker::render::thousands(MOST_STATES)
         ));
     };

@@ -2,6 +2,8 @@
 //! tasks ever run, which cells ever change, and which steps touch which cells. Also the memories in which nothing can happen any
 //! more, which all complete engines must reach.
 
+use std::time::Instant;
+
 use indexmap::IndexSet;
 use petgraph::graph::NodeIndex;
 use rustc_hash::FxBuildHasher;
@@ -29,9 +31,15 @@ pub struct Survey {
     pub states: usize,
 }
 
-/// Enumerates all states; `None` if there are more than so many, or the model has no room for some.
+/// Enumerates all states; `None` if there are more than so many, or the time is up, or the model has no room
+/// for some.
 #[must_use]
-pub fn survey<P: Program>(program: &P, memory: &[u8], state_limit: usize) -> Option<Survey> {
+pub fn survey<P: Program>(
+    program: &P,
+    memory: &[u8],
+    state_limit: usize,
+    deadline: Option<Instant>,
+) -> Option<Survey> {
     let cells = program.layout().cells().len();
     let mut surveyor = Surveyor {
         survey: Survey { changes: vec![false; cells], ..Survey::default() },
@@ -40,6 +48,7 @@ pub fn survey<P: Program>(program: &P, memory: &[u8], state_limit: usize) -> Opt
         most_spawned: 0,
         touches: Touches::new(cells),
         state_limit,
+        deadline,
         too_large: false,
     };
     let mut system = System::new(program);
@@ -66,6 +75,7 @@ struct Surveyor {
     most_spawned: usize,
     touches: Touches,
     state_limit: usize,
+    deadline: Option<Instant>,
     too_large: bool,
 }
 
@@ -97,7 +107,8 @@ impl<P: Program> Visitor<P> for Surveyor {
     }
 
     fn goes_on(&mut self, found: &States, _expanded: usize) -> bool {
-        self.too_large |= found.len() > self.state_limit;
+        self.too_large |= found.len() > self.state_limit
+            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline);
         !self.too_large
     }
 }

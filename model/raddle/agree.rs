@@ -42,7 +42,7 @@ pub fn agree(scenario: &Scenario, revision: &str, options: &Options) -> Result<A
     let inconclusive = witnesses.iter().any(|witness| witness.covered != Covered::All);
     if !inconclusive && !in_set_up {
         let memory = set_up(&program, |_, _, _, _| {});
-        let small = memory.ok().and_then(|memory| survey(&program, &memory, SMALL));
+        let small = memory.ok().and_then(|memory| survey(&program, &memory, SMALL, None));
         witnesses[0].terminal = small.map(|survey| survey.terminal);
         let samples = options.native.iterations;
         let all = raddle_engines::Options { iterations: usize::MAX, ..options.native.clone() };

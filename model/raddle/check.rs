@@ -249,7 +249,8 @@ fn fill(report: &mut Report, scenario: &Scenario, program: &DriverCore, outcome:
     report.cut = outcome.cut.is_some();
     report.bytes = outcome.bytes;
     report.violations = outcome.found.iter().map(|found| violation(program, found)).collect();
-    report.verdict = Verdict::of(!report.violations.is_empty(), !report.cut);
+    let found = !report.violations.is_empty() || !outcome.unshown.is_empty();
+    report.verdict = Verdict::of(found, !report.cut);
     report.guarantee = guarantee::of_search(scenario, program, report.verdict, outcome);
 }
 

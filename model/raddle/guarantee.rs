@@ -64,6 +64,9 @@ pub(crate) fn of_search(
     if !longer.is_empty() {
         parts.push(format!("a shorter run may show {}", longer.join(", ")));
     }
+    if !outcome.unshown.is_empty() {
+        parts.push(format!("{} found and no run to show", outcome.unshown.join(", ")));
+    }
     parts.join(", ")
 }
 

@@ -25,30 +25,47 @@ pub fn search<P: Program>(
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, Failed> {
     let begun = Instant::now();
+    // All that is searched for one answer shares the time.
+    let rest = || {
+        let time_limit = limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+        Limits { time_limit, ..limits }
+    };
     let every_state = !program.expectations().is_empty();
     let reduced = match every_state || (limits.all_orders && limits.no_symmetry) {
         true => None,
         false => reduced::search(program, memory, limits, resources, &mut progress)?,
     };
     let Some(mut reduced) = reduced else {
-        return Ok(exhaustive::search(program, memory, limits, progress));
+        return Ok(exhaustive::search(program, memory, rest(), progress));
     };
     if reduced.hazards.is_empty() {
         return Ok(reduced.outcome);
     }
     let mut ids: Vec<&'static str> = reduced.hazards.keys().copied().collect();
     ids.sort_unstable();
-    let time_limit = limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed()));
-    let all = exhaustive::runs(program, memory, Limits { time_limit, ..limits }, &ids, progress);
+    let all = exhaustive::runs(program, memory, rest(), &ids, progress);
     reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
+    // When the time is up, a run is looked for once more as long as it took to find the hazard.
+    let limits = Limits { time_limit: limits.time_limit.map(|limit| limit.max(begun.elapsed())), ..limits };
     for id in ids {
         let shown = all.found.iter().find(|found| found.id == id).cloned();
-        let found = shown.unwrap_or_else(|| {
-            assert!(all.cut.is_some(), "internal: {id} is not to be found among all states");
-            reduced.witness(id)
-        });
-        let others = reduced.hazards[id].len() - 1;
-        reduced.outcome.found.push(Found { others, ..found });
+        let found = shown.map_or_else(
+            || {
+                assert!(all.cut.is_some(), "internal: {id} is not to be found among all states");
+                reduced.some_run(id, &limits)
+            },
+            Ok,
+        );
+        match found {
+            Ok(found) => {
+                let others = reduced.hazards[id].len() - 1;
+                reduced.outcome.found.push(Found { others, ..found });
+            }
+            Err(cut) => {
+                reduced.outcome.unshown.push(id);
+                reduced.outcome.cut = Some(cut);
+            }
+        }
     }
     Ok(reduced.outcome)
 }

@@ -238,7 +238,7 @@ fn a_mutex_that_was_not_got_protects_nothing() {
             must(cpu, !flag || cpu.load(N)? == 1)
         }
     });
-    check(&program, &[(id::DEADLOCK, 3), (id::NULL_DEREFERENCE, 8)]);
+    check(&program, &[(id::DEADLOCK, 1), (id::NULL_DEREFERENCE, 8)]);
 }
 
 /// What a task that is started drops counts as dropped by who starts it.

@@ -50,6 +50,8 @@ enum Instr {
     Find(u8),
     Touch(u8),
     Free(u8),
+    /// Frees it and makes it anew.
+    Renew(u8),
     /// With a flag for the task that is started.
     Schedule(bool),
     Synchronize,
@@ -152,6 +154,11 @@ fn run(cpu: &Cpu<'_>, instrs: &[Instr]) -> Step<()> {
             }
             Instr::Touch(which) => cpu.touch(thing(which))?,
             Instr::Free(which) => do_(cpu, Action::Free(thing(which)))?,
+            Instr::Renew(which) => {
+                do_(cpu, Action::Free(thing(which)))?;
+                do_(cpu, Action::Alloc(thing(which)))?;
+                do_(cpu, Action::Get(cpu.cell(refs(which))))?;
+            }
             Instr::Schedule(false) => schedule(cpu, ENTRIES)?,
             Instr::Schedule(true) => {
                 let (lists, mark) = (cpu.cell(ASYNC), Some(cpu.cell(OWN)));
@@ -205,6 +212,7 @@ fn instr() -> impl Strategy<Value = Instr> {
         1 => which().prop_map(Instr::Find),
         1 => which().prop_map(Instr::Touch),
         1 => which().prop_map(Instr::Free),
+        1 => which().prop_map(Instr::Renew),
         3 => flag().prop_map(Instr::Schedule),
         1 => Just(Instr::Synchronize),
         1 => Just(Instr::Queue),

@@ -23,14 +23,13 @@ pub struct Limits {
     pub memory_limit: Option<usize>,
     /// Whether to look for data races, which is not done otherwise.
     pub data_races: bool,
-    /// The time to search at the most; the reference search does not look at it.
+    /// The time to search at the most.
     pub time_limit: Option<Duration>,
-    /// Set when the search is to stop; the reference search does not look at it.
+    /// Set when the search is to stop.
     pub interrupt: Option<&'static AtomicBool>,
-    /// Explore all orders of steps, also of those that commute; the reference search always does.
+    /// Disable partial order reduction; the reference search has none.
     pub all_orders: bool,
-    /// Take no states for each other that differ only in which of several things that are alike is which;
-    /// only the reduced search ever does.
+    /// Disable symmetry reduction; the reference search has none.
     pub no_symmetry: bool,
 }
 
@@ -98,6 +97,8 @@ pub struct Outcome {
     pub transitions: usize,
     /// The hazards, sorted by id.
     pub found: Vec<Found>,
+    /// The ids of hazards that were found, and the search for a run to show was cut.
+    pub unshown: Vec<&'static str>,
     /// The properties that are to hold sometimes and held in no state, if all were visited.
     pub never: Vec<&'static str>,
     /// Why the search was cut, if it was.
@@ -121,6 +122,7 @@ impl Outcome {
             states: 0,
             transitions: 0,
             found: Vec::new(),
+            unshown: Vec::new(),
             never: Vec::new(),
             cut: None,
             most_spawned: 0,
@@ -135,6 +137,7 @@ impl Outcome {
 /// What the reference search keeps of what it sees.
 struct Reference<F> {
     limits: Limits,
+    begun: Instant,
     progress: F,
     /// The steps that lead one deeper.
     edges: Vec<Edge>,
@@ -188,6 +191,7 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
 
     fn goes_on(&mut self, found: &States, expanded: usize) -> bool {
         const BETWEEN_REPORTS: usize = 4096;
+        const BETWEEN_LOOKS: usize = 256;
         let edges = (self.edges.len() + self.others.len()) * size_of::<Edge>();
         let states = found.len();
         self.outcome.bytes = states * found[0].bytes() + edges;
@@ -206,7 +210,9 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
             self.outcome.cut = Some(Cut::Memory(limit));
             return false;
         }
-        true
+        let cut = if expanded.is_multiple_of(BETWEEN_LOOKS) { self.limits.stop(self.begun) } else { None };
+        self.outcome.cut = cut.or(self.outcome.cut);
+        cut.is_none()
     }
 }
 
@@ -220,6 +226,7 @@ pub fn search<P: Program>(
     let mut system = System::new(program);
     let mut reference = Reference {
         limits,
+        begun: Instant::now(),
         progress,
         edges: Vec::new(),
         others: Vec::new(),

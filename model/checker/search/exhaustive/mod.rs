@@ -129,10 +129,10 @@ impl<'p, P: Program> Search<'p, P> {
             }
         }
         self.outcome.states = self.store.len();
+        self.outcome.found = self.traces(index, limits.memory_limit);
         if self.outcome.cut.is_none() {
             self.outcome.never = self.watch.never(self.expander.program);
         }
-        self.outcome.found = self.traces(index);
         self.outcome.bytes = self.store.bytes();
         self.outcome.nodes = self.expander.nodes.len();
         Ok(self.outcome)

@@ -8,11 +8,12 @@ use super::Search;
 use crate::machine::program::Program;
 use crate::search::livelock::{into_cycle, livelock};
 use crate::search::packed::expand::Expander;
-use crate::search::reference::Found;
+use crate::search::reference::{Cut, Found};
 use crate::search::shortest::{Edge, Source, States, shortest};
 use crate::search::system::State;
 use crate::search::visited::batch::hash;
 use crate::search::visited::exact::Exact;
+use crate::search::visited::shard::Shard;
 
 /// The states of a search, unpacked when they are asked for.
 struct Packed<'s> {
@@ -58,10 +59,10 @@ fn edges<P: Program>(
 
 impl<P: Program> Search<'_, P> {
     /// For each id the run that is shown; so many states were expanded.
-    pub(super) fn traces(&mut self, expanded: usize) -> Vec<Found> {
+    pub(super) fn traces(&mut self, expanded: usize, memory_limit: Option<usize>) -> Vec<Found> {
         let seen = std::mem::take(&mut self.seen);
         let mut found = Vec::new();
-        found.extend(self.livelock(expanded));
+        found.extend(self.livelock(expanded, memory_limit));
         let towards = self.towards(seen.sources());
         let Search { expander, store, .. } = self;
         let states = Packed { shape: expander.shape, store };
@@ -95,8 +96,15 @@ impl<P: Program> Search<'_, P> {
     }
 
     /// A way into a cycle that a fair run never leaves, and the cycle.
-    fn livelock(&mut self, expanded: usize) -> Option<Found> {
+    fn livelock(&mut self, expanded: usize, memory_limit: Option<usize>) -> Option<Found> {
+        // What looking for cycles takes for each step.
+        const BYTES: usize = size_of::<Edge>() + size_of::<&Edge>();
         if !self.expander.may_come_back() {
+            return None;
+        }
+        let bytes = self.store.bytes() + self.outcome.transitions * BYTES;
+        if let Some(limit) = memory_limit.filter(|limit| bytes >= *limit) {
+            self.outcome.cut = Some(Cut::Memory(limit));
             return None;
         }
         let mut all = Vec::new();

@@ -6,6 +6,7 @@
 //! the state can be reordered so that a step of the set comes first.
 
 use super::tables::{ENDLESS, Tables, View, WORKERS};
+use crate::machine::layout::CellId;
 use crate::machine::op::enabled;
 use crate::machine::program::Program;
 use crate::search::packed::expand::Expander;
@@ -248,6 +249,12 @@ impl<P: Program> Chooser<'_, '_, P> {
     fn seen(&self, tasks: &Tasks<'_>, slot: usize, view: View, others: u64) -> u64 {
         let node = tasks.nodes[slot] as usize;
         let Some(op) = &self.expander.nodes[node].op else { return 0 };
+        // Who frees an object also takes the mutex in it from its owner.
+        let lost =
+            |lock: CellId| usize::from(tasks.state[self.expander.layout.info(lock).offset]) != slot + 1;
+        if self.tables.may_lose(node).any(lost) {
+            return others;
+        }
         let row = self.tables.row(self.expander.layout, node, view, op);
         let mut seen = 0;
         for other in members(others) {

@@ -16,9 +16,9 @@ mod pack;
 pub mod resources;
 mod round;
 mod saved;
+mod some_run;
 mod symmetry;
 mod tables;
-mod witness;
 
 pub use self::audit::audit as audit_orders;
 pub use self::symmetry::audit::audit as audit_symmetry;
@@ -68,7 +68,7 @@ pub fn search<'p, P: Program>(
         return Ok(None);
     }
     let begun = Instant::now();
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads).build();
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads.min(MOST_THREADS)).build();
     let threads = threads.map_err(|error| Failed::Io(std::io::Error::other(error)))?;
     threads.install(|| {
         for width in WIDTHS {
@@ -84,6 +84,9 @@ pub fn search<'p, P: Program>(
         Err(Failed::refused(saving, &Refused::OtherLength))
     })
 }
+
+/// More threads than these are no help to anybody.
+const MOST_THREADS: usize = 256;
 
 /// Steps after which it does not matter any more to have begun in vain.
 const SOON: usize = 10_000;

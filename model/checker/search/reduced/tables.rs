@@ -10,6 +10,9 @@
 
 use std::sync::OnceLock;
 
+use indexmap::IndexMap;
+
+use super::choose::members;
 use crate::machine::action::Touch;
 use crate::machine::blocked::Hold;
 use crate::machine::commute::{Touches, raised};
@@ -19,7 +22,6 @@ use crate::machine::program::Program;
 use crate::machine::value::Obs;
 use crate::search::packed::expand::Expander;
 use crate::search::system::EMPTY;
-use indexmap::IndexMap;
 
 /// What is asked of a node's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +130,8 @@ pub(super) struct Tables {
     drops: Vec<u8>,
     /// The mutexes that have a bit.
     locks: Vec<CellId>,
+    /// Those of them that are in objects which can be freed.
+    mortal: u64,
     rows: Vec<[OnceLock<Row>; VIEWS]>,
 }
 
@@ -136,7 +140,10 @@ impl Tables {
     pub(super) fn new<P: Program>(expander: &Expander<'_, P>) -> Self {
         let known = expander.nodes.len();
         let locks: Vec<CellId> = expander.layout.locks().iter().copied().take(64).collect();
+        let is_mortal = |lock: &CellId| expander.layout.info(*lock).liveness.is_some();
+        let mortal = locks.iter().enumerate().filter(|(_, lock)| is_mortal(lock));
         let mut tables = Tables {
+            mortal: mortal.fold(0, |all, (place, _)| all | 1 << place),
             known,
             masks: Vec::with_capacity(known),
             touches: Vec::with_capacity(known),
@@ -428,6 +435,12 @@ impl Tables {
             })
         };
         counts && (0..other.known).all(|node| drops(node) && rows(node))
+    }
+
+    /// The mutexes that a task at a node has taken and that are in objects which can be freed.
+    #[inline]
+    pub(super) fn may_lose(&self, node: usize) -> impl Iterator<Item = CellId> {
+        members(self.held[node] & self.mortal).map(|place| self.locks[place])
     }
 
     /// The counts that the step at a node lowers.

@@ -1,10 +1,12 @@
 //! A run to a hazard, not the shortest: for when the search for the shortest one was cut. The search is
 //! made once more, and this time remembers how it came to each state.
 
+use std::time::Instant;
+
 use super::chain::{Sought, Walker};
 use super::{Reduced, Searched};
 use crate::machine::program::Program;
-use crate::search::reference::Found;
+use crate::search::reference::{Cut, Found, Limits};
 use crate::search::shortest::Follower;
 use crate::search::system::Choice;
 use crate::search::visited::batch::hash;
@@ -16,7 +18,13 @@ type Way = (Option<usize>, Box<[Choice]>);
 
 impl<P: Program> Reduced<'_, P> {
     /// A run to a hazard that was found.
-    pub fn witness(&mut self, id: &'static str) -> Found {
+    ///
+    /// # Errors
+    ///
+    /// The limit that was hit before.
+    pub fn some_run(&mut self, id: &'static str, limits: &Limits) -> Result<Found, Cut> {
+        const BETWEEN_LOOKS: usize = 256;
+        let begun = Instant::now();
         let mut store = Exact::new(self.searched.expander.shape.stride());
         let mut ways: Vec<Way> = Vec::new();
         let mut at: Option<usize> = None;
@@ -31,11 +39,20 @@ impl<P: Program> Reduced<'_, P> {
                     }
                     let schedule = self.searched.named(&schedule, hazard.is_some());
                     let (others, cycle) = (0, None);
-                    return Found { id, schedule, at_rest: hazard, cycle, others, may_be_longer: true };
+                    return Ok(Found { id, schedule, at_rest: hazard, cycle, others, may_be_longer: true });
                 }
                 None => at = Some(at.map_or(0, |at| at + 1)),
             }
             assert!(at.is_none_or(|at| at < ways.len()), "internal: {id} was found and is not there");
+            let bytes = store.bytes() + ways.len() * size_of::<Way>();
+            if let Some(limit) = limits.memory_limit.filter(|limit| bytes >= *limit) {
+                return Err(Cut::Memory(limit));
+            }
+            if at.is_some_and(|at| at.is_multiple_of(BETWEEN_LOOKS))
+                && let Some(cut) = limits.stop(begun)
+            {
+                return Err(cut);
+            }
         }
     }
 }
