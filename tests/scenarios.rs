@@ -1,9 +1,13 @@
 //! Every scenario file is a test of its own name: each of its revisions must be as expected, each
 //! counterexample must show its hazard again when it is replayed, and two runs must agree, and so must
-//! the reference search.
+//! the reference search. Beside them: every rule has an effect somewhere, and random scenarios are accepted and
+//! searched alike.
 //!
-//! `RADDLE_SLOW=1` also runs the scenarios that are marked slow.
+//! `RADDLE_DRAWN=5000` draws that many instead of a few hundred. `RADDLE_SLOW=1` also runs the scenarios that are marked slow.
 
+mod drawn;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,6 +15,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use raddle::dumped::DumpedTrace;
 use raddle::{Engine, Options, Report, Scenario};
 use raddle_checker::search::reference::Limits;
+use raddle_driver_core::revision::REVISIONS;
+use raddle_driver_core::rules::RULES;
+use raddle_probing::call::CALLS;
 use raddle_probing::scenario::scenario_files;
 
 fn main() -> ExitCode {
@@ -27,7 +34,145 @@ fn main() -> ExitCode {
         let shown = name.trim_end_matches(".toml").to_owned();
         trials.push(Trial::test(shown, move || check(&name, &text)).with_ignored_flag(slow && !slow_too));
     }
+    for rule in RULES {
+        trials.push(Trial::test(format!("rules/{}", rule.name), move || has_effect(rule.name)));
+    }
+    trials.push(Trial::test("drawn/cover-the-language", drawn_scenarios_cover_the_language));
+    trials.push(Trial::test("drawn/searches-agree", drawn_scenarios_are_searched_alike));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// For each rule another value, and a scenario and revision on which that changes verdict, hazards or the number
+/// of states.
+const EFFECTS: &[(&str, &str, &str, &str)] = &[
+    ("attach-strategy", "synchronous", "bart/unregister-pending", "v5.1"),
+    ("async-stash", "drvdata", "drvdata/getter-first", "v5.1"),
+    ("getters-hide-stash", "true", "duyck/v6-dirty-probe", "duyck-v6"),
+    ("setters-clear-bit", "false", "drvdata/foreign-drvdata", "duyck-v6"),
+    ("shared-async-bit", "false", "duyck/v6-bitfield", "duyck-v6"),
+    ("one-async-driver", "false", "merged/one-async-driver", "v6.0"),
+    ("driver-attach-schedules-unlocked", "false", "merged/driver-attach-AA", "v6.0"),
+    ("device-attach-schedules-unlocked", "false", "merged/device-attach-AA", "v6.0"),
+    ("device-side-async", "false", "merged/async-after-device-del", "v5.1"),
+    ("detach-waits-for-async", "false", "bart/unregister-pending", "v5.1"),
+    ("release-waits-for-async", "false", "torokhov/release-waits-under-lock", "v4.2"),
+    ("release-flushes-attach-work", "false", "luis-v2/flush-under-lock", "luis-v2"),
+    ("unregister-cancels-attach-work", "true", "luis-v2/unregister-pending", "luis-v2"),
+    ("force-mod-async-probe", "false", "luis-v2/force-unflushed", "luis-v2"),
+    ("attach-may-fail", "false", "luis-v2/enomem-dangling", "luis-v2"),
+    ("dead-flag", "false", "merged/async-after-device-del", "v5.1"),
+    ("device-attach-checks-dead", "false", "merged/device-attach-dead", "v6.0"),
+    ("device-helper-rechecks", "false", "merged/async-after-device-del", "v5.1"),
+    ("walk-stops-when-bound", "false", "drvdata/two-async-drivers", "v4.2"),
+    ("split-driver-probe-device", "false", "deferred/lost-trigger", "v6.0"),
+    ("bind-rechecks", "false", "merged/bind-overwrites-again", "v5.1"),
+    ("match-results", "false", "merged/match-error-ends-walk", "v5.1"),
+    ("match-defer-returns", "false", "merged/match-defer-falls-through", "v6.0"),
+    ("match-error-goes-on", "false", "merged/match-error-ends-walk", "v6.2"),
+    ("can-match", "false", "deferred/late-resource", "v6.0"),
+    ("publish-before-attach", "false", "merged/publish-before-attach", "v5.1"),
+    ("unwind-unpublishes", "false", "merged/unwind-neighbour", "v5.19"),
+    ("unwind-frees-once", "true", "luis-v2/error-double-free", "luis-v2"),
+    ("add-failure-clears-driver", "false", "merged/add-failure-clears-driver", "v7.1-rc"),
+    ("ready-flag", "false", "merged/add-failure-not-ready", "v7.1-rc"),
+    ("parent-lock", "never", "merged/parent-lock-always", "v5.1"),
+    ("deferred-retry", "never", "deferred/lost-trigger", "v5.1"),
+    ("defer-all-probes", "false", "deferred/block-probing", "v5.1"),
+    ("barrier-flushes-deferred", "false", "deferred/wait-with-deferred", "v5.1"),
+    ("barrier-waits-for-timeout", "false", "deferred/wait-for-timeout", "v5.9"),
+    ("shutdown-waits", "false", "deferred/wait-from-probe", "v5.1"),
+    ("deferred-timeout", "false", "deferred/timeout-walk", "v5.1"),
+    ("timeout-walk-locked", "false", "deferred/timeout-walk", "v5.15"),
+    ("init-waits", "if-async-used", "merged/module-init-async-missed", "v5.19"),
+    ("async-probe-skips-wait", "false", "bart/module-unload-pending", "v5.1"),
+    ("nd-register-gets-parent", "false", "nvdimm/parent-goes", "v5.1"),
+    ("nd-reads-parent-late", "false", "nvdimm/use-before-register", "v5.1"),
+    ("uevent-reads-once", "false", "uevent/uevent-null", "v7.1-rc"),
+];
+
+fn has_effect(rule: &str) -> Result<(), Failed> {
+    let info = raddle_driver_core::rules::rule(rule).expect("it is in the table");
+    let row = EFFECTS.iter().find(|(name, ..)| *name == rule);
+    let (Some((_, value, path, revision)), None) = (row, info.inert) else {
+        let told = row.is_none() && info.inert.is_some();
+        return if told {
+            Ok(())
+        } else {
+            Err(format!("{rule}: no effect is known, or one and why there is none").into())
+        };
+    };
+    let path = format!("scenarios/{path}.toml");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenario = Scenario::load(&root.join(&path)).map_err(|errors| errors[0].to_string())?;
+    let found = |overrides: &[(&str, &str)]| -> Result<_, String> {
+        let program = scenario.program_with(revision, overrides).map_err(|error| error.to_string())?;
+        let report = scenario.check_program(&program, revision, &Options::default(), |_| {});
+        let report = report.map_err(|error| error.to_string())?;
+        Ok((report.verdict, report.hazards(), report.states))
+    };
+    let (as_is, other) = (found(&[])?, found(&[(rule, value)])?);
+    if as_is == other {
+        return Err(format!("{rule} = {value} changes nothing of {path} on {revision}: {as_is:?}").into());
+    }
+    Ok(())
+}
+
+fn drawn_scenarios_cover_the_language() -> Result<(), Failed> {
+    let mut all = String::new();
+    let mut revisions = BTreeSet::new();
+    for number in 0..1000 {
+        let drawn = drawn::scenario(number);
+        if let Err(errors) = Scenario::parse("drawn.toml", &drawn.text) {
+            return Err(format!("rejected: {}\n{}", errors[0], drawn.text).into());
+        }
+        revisions.insert(drawn.revision);
+        all.push_str(&drawn.text);
+    }
+    let calls = CALLS.iter().map(|call| format!("{}(", call.name));
+    let rules = RULES.iter().map(|rule| format!("\n{} = ", rule.name));
+    let faults = ["fails-before-klist", "fails-after-klist", "inline", "-ENODEV", "-EPROBE_DEFER", "-EIO"];
+    let words =
+        ["defer", "error", "violated", "booted = false", "NULL", "parent = ", "softdep-pre", "after = "];
+    let wanted = calls.chain(rules).chain(faults.into_iter().chain(words).map(str::to_owned));
+    let missing: Vec<String> = wanted.filter(|text| !all.contains(text.as_str())).collect();
+    if !missing.is_empty() || revisions.len() < REVISIONS.len() {
+        return Err(format!("never drawn: {missing:?}; of the revisions only {revisions:?}").into());
+    }
+    Ok(())
+}
+
+fn drawn_scenarios_are_searched_alike() -> Result<(), Failed> {
+    let cases = std::env::var("RADDLE_DRAWN").ok().and_then(|cases| cases.parse().ok()).unwrap_or(250);
+    let (mut large, mut with_hazards) = (0, 0);
+    for number in 0..cases {
+        let drawn = drawn::scenario(number);
+        let scenario = Scenario::parse("drawn.toml", &drawn.text).map_err(|errors| errors[0].to_string())?;
+        let run = |engine| {
+            let limits = Limits { state_limit: Some(20_000), ..Limits::default() };
+            let options = Options::default().engine(engine).limits(limits);
+            let report = scenario.check_on(drawn.revision, &options, |_| {});
+            report.map_err(|error| format!("rejected: {error}\n{}", drawn.text))
+        };
+        let reference = run(Engine::Reference)?;
+        if reference.cut {
+            large += 1;
+            continue;
+        }
+        let (reference, report) = (show(&reference, false), run(Engine::Exhaustive)?);
+        with_hazards += u64::from(!report.violations.is_empty());
+        if show(&report, false) != reference {
+            return Err(format!(
+                "the searches differ on\n{}\n{reference}\n{}",
+                drawn.text,
+                show(&report, false)
+            )
+            .into());
+        }
+    }
+    if large * 2 > cases || with_hazards * 10 < cases {
+        return Err(format!("of {cases} {large} are large, {with_hazards} have hazards").into());
+    }
+    Ok(())
 }
 
 fn check(name: &str, text: &str) -> Result<(), Failed> {

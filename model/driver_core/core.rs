@@ -20,12 +20,17 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
         let outcomes = &cpu.world().devices[dev.index()].add;
         let outcome = outcomes[cpu.choose(outcomes.len())?];
         // 1. 2.
-        let mut actions = vec![Action::Get(cpu.cell(dev.refs())), cpu.storing(dev.p(), Some(dev))];
+        let private = dev.private().object();
+        // There is a new private part only if there was none: dead, once set, is never cleared.
+        let mut actions = vec![
+            Action::Get(cpu.cell(dev.refs())),
+            Action::Alloc(private),
+            cpu.storing(dev.p(), Some(private)),
+        ];
         if let Some(parent) = cpu.parent(dev) {
             actions.push(Action::Get(cpu.cell(parent.refs())));
             actions.push(cpu.storing(dev.holds_parent(), true));
         }
-        // There is a new private part only if there was none: dead, once set, is never cleared.
         actions.push(cpu.storing(dev.registered(), true));
         if cpu.watched().uevent {
             actions.push(cpu.storing(dev.uevent_file(), true));
@@ -68,12 +73,7 @@ fn fail(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
     remove_uevent_file(cpu, dev)?;
     cpu.store(dev.registered(), false)?;
     put_parent(cpu, dev)?;
-    // The private part goes, and with it what is in it.
-    cpu.step(vec![
-        cpu.storing(dev.p(), None),
-        cpu.storing(dev.dead(), false),
-        cpu.storing(dev.async_driver(), None),
-    ])?;
+    cpu.step(vec![Action::Free(dev.private().object()), cpu.storing(dev.p(), None)])?;
     cpu.put_device(dev)?;
     Ok(Err(Errno::Failed))
 }

@@ -1,8 +1,8 @@
 //! Deferred probing, after drivers/base/dd.c (docs/kernel/deferred.md).
 //!
 //! A critical section of `deferred_probe_mutex` that does one thing is one step under that mutex.
-//! Left out: the order of power management lists (moving a device to their end before its probe),
-//! deferral reasons, and the list of pending devices that the timeout prints.
+//! Left out: the order of power management lists (moving a device to their end before its probe), and
+//! deferral reasons.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -157,7 +157,31 @@ pub fn deferred_probe_timeout(cpu: &Cpu<'_>) -> Step<()> {
         cpu.store(Core.timeout(), false)?;
         driver_deferred_probe_trigger(cpu, None)?;
         cpu.flush_work(Core.deferred_probe_work())?;
+        // eed6e41813de (v5.12): with the mutex.
+        if cpu.rules().timeout_walk_locked {
+            cpu.lock(Core.deferred_probe_mutex())?;
+        }
+        list_pending(cpu)?;
+        if cpu.rules().timeout_walk_locked {
+            cpu.unlock(Core.deferred_probe_mutex())?;
+        }
         Ok(())
+    })
+}
+
+/// The walk over the pending list that names each device. A device that was taken off meanwhile is followed by
+/// itself (`list_del_init`), so that a walk without the mutex may never end.
+///
+/// Simplified: one that was moved to the active list leads to the end of that list, and there the walk ends.
+fn list_pending(cpu: &Cpu<'_>) -> Step<()> {
+    let (pending, active) = (cpu.cell(Core.pending_list()), cpu.cell(Core.active_list()));
+    cpu.repeat(None, |at: Option<Device>| {
+        let next = Action::ListNext(pending, active, at.map(|dev| dev.0));
+        let Some(dev) = cpu.observe(next)? else {
+            return Ok(Break(()));
+        };
+        cpu.touch(Device::object(dev))?;
+        Ok(Continue(Some(dev)))
     })
 }
 

@@ -157,6 +157,8 @@ pub struct RuleInfo {
     pub changes: &'static [Change],
     /// Its values in posted series, where they differ from the release that these count as.
     pub series: &'static [(Series, &'static str)],
+    /// Why no verdict and no count of states depends on it, if that is so.
+    pub inert: Option<&'static str>,
     /// Its value in a set of rules.
     pub get: fn(&Rules) -> &'static str,
     /// Changes its value; false if the word is none of its values.
@@ -187,7 +189,7 @@ macro_rules! rules {
         $field:ident $name:literal: $type:ty = $first:literal
         $(, v $major:literal $minor:literal $commit:literal = $value:literal)*
         $(, in $series:ident = $changed:literal)*;
-        $page:literal, $about:literal;
+        $page:literal, $about:literal $(, inert $why:literal)?;
     )*) => {
         /// A value for every rule.
         #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -213,6 +215,7 @@ macro_rules! rules {
             first: $first,
             changes: &[$(Change { version: ($major, $minor), commit: $commit, value: $value }),*],
             series: &[$((Series::$series, $changed)),*],
+            inert: [$(Some($why),)? None][0],
             get: |rules| rules.$field.word(),
             set: |rules, word| match <$type as RuleType>::from_word(word) {
                 Some(value) => {
@@ -246,7 +249,8 @@ rules! {
     shared_async_bit "shared-async-bit": bool = "false";
         "races.md#d9d", "The async_probe bit shares a word with other bits: each use(d) changes one of them, in a read and a write of the word";
     failed_bind_clears_drvdata "failed-bind-clears-drvdata": bool = "false", in DuyckV6 = "true";
-        "device.md#__device_attach", "A failed device_bind_driver in __device_attach clears drvdata";
+        "device.md#__device_attach", "A failed device_bind_driver in __device_attach clears drvdata",
+        inert "device_bind_driver is for devices whose dev->driver is set before device_add, which no call of a scenario does";
     one_async_driver "one-async-driver": bool = "false", v 5 19 "84e7c6786aad" = "true";
         "attach.md#__driver_attach", "At most one asynchronous probe is pending for a device: an occupied stash is not overwritten, and the helper empties it";
     driver_attach_schedules_unlocked "driver-attach-schedules-unlocked": bool = "false", v 6 0 "70fe758352ca" = "true";
@@ -312,6 +316,8 @@ rules! {
         "release.md#device_shutdown", "device_shutdown waits for probing and blocks it";
     deferred_timeout "deferred-timeout": bool = "false", v 4 19 "25b4e70dcce9" = "true";
         "deferred.md#deferred_probe_initcall", "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more";
+    timeout_walk_locked "timeout-walk-locked": bool = "false", v 5 12 "eed6e41813de" = "true";
+        "deferred.md#deferred_probe_timeout_work_func", "The timeout walks the pending list with deferred_probe_mutex held";
     init_waits "init-waits": InitWaits = "if-async-used", v 5 17 "67d6212afda2" = "always";
         "module.md#load_module", "When load_module waits for async work after init (774a1221e862, v3.8)";
     async_probe_skips_wait "async-probe-skips-wait": bool = "false", v 4 2 "f2411da74698" = "true";

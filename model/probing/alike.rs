@@ -8,7 +8,9 @@
 //! attach_work that it missed, so where there are such waits those stay what they are.
 
 use super::call::Call;
-use super::objects::{ATTACH_WORK, BUS, DEVICE, DRIVER, DRVDATA, MODULE, MUTEX, PRIVATE, RESOURCE, WORK};
+use super::objects::{
+    ATTACH_WORK, BUS, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, MODULE, MUTEX, PRIVATE, RESOURCE, WORK,
+};
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
 use raddle_checker::machine::value::{Object, Sort};
@@ -191,6 +193,7 @@ impl Search<'_> {
                     continue;
                 }
                 DRIVER => vec![DRIVER, PRIVATE, ATTACH_WORK, DRVDATA],
+                DEVICE => vec![DEVICE, DEVICE_PRIVATE],
                 sort => vec![sort],
             };
             for sort in of {

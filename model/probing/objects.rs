@@ -7,7 +7,7 @@ use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
 use raddle_checker::observe_datum;
 
-/// `struct device` with its `device_private`.
+/// `struct device`.
 pub const DEVICE: Sort = Sort(0);
 /// `struct device_driver`.
 pub const DRIVER: Sort = Sort(1);
@@ -25,6 +25,8 @@ pub const WORK: Sort = Sort(6);
 pub const ATTACH_WORK: Sort = Sort(7);
 /// What a driver stores in drvdata; index [`BUS_CODE`] is what anybody else stores there.
 pub const DRVDATA: Sort = Sort(8);
+/// `struct device_private` of the device with the same index.
+pub const DEVICE_PRIVATE: Sort = Sort(11);
 /// A mutex of the scenario.
 pub const MUTEX: Sort = Sort(10);
 /// The globals of dd.c and async.c.
@@ -133,6 +135,45 @@ impl AttachWork {
     }
 }
 
+/// The `device_private` of a device: `device_add` allocates it, its error path frees it, and so does the device's
+/// last put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DevicePrivate(pub u8);
+
+impl DevicePrivate {
+    /// As an object of the machine.
+    #[must_use]
+    pub fn object(self) -> Object {
+        Object { sort: DEVICE_PRIVATE, index: self.0 }
+    }
+}
+
+impl Device {
+    /// Its private part.
+    #[must_use]
+    pub fn private(self) -> DevicePrivate {
+        DevicePrivate(self.0)
+    }
+
+    /// `dev->p->async_driver`.
+    #[must_use]
+    pub fn async_driver(self) -> Cell<Option<Driver>> {
+        self.private().async_driver()
+    }
+
+    /// `dev->p->dead`.
+    #[must_use]
+    pub fn dead(self) -> Cell<bool> {
+        self.private().dead()
+    }
+
+    /// The klist on which `dev->p->knode_driver` is, by its driver.
+    #[must_use]
+    pub fn knode_driver(self) -> Cell<Option<Driver>> {
+        self.private().knode_driver()
+    }
+}
+
 /// The `driver_private` of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Private(pub u8);
@@ -165,20 +206,14 @@ cells! {
         driver(2): Option<Driver>,
         /// `dev->driver_data`.
         drvdata(3): Option<Object>,
-        /// `dev->p->async_driver`.
-        async_driver(4): Option<Driver>,
         /// `dev->async_probe` (Duyck v6).
         async_probe(5): bool,
-        /// `dev->p->dead`.
-        dead(6): bool,
         /// Whether `device_add` has made it ready (v7.1-rc).
         ready(7): bool,
         /// Whether the kobject is in sysfs: `device_is_registered()`.
         registered(8): bool,
         /// `dev->p`: NULL or its own.
-        p(9): Option<Device>,
-        /// The klist on which `knode_driver` is, by its driver.
-        knode_driver(10): Option<Driver>,
+        p(9): Option<Object>,
         /// `dev->can_match`.
         can_match(11): bool,
         /// Whether it holds its reference on its parent.
@@ -229,6 +264,14 @@ cells! {
         covered_attach(6): u8,
         /// Ghost, against the contract: `driver_unregister` has begun since it was put on its bus.
         unregistered(7): bool,
+    }
+    DevicePrivate {
+        /// `async_driver`.
+        async_driver(0): Option<Driver>,
+        /// `dead`.
+        dead(1): bool,
+        /// The klist on which `knode_driver` is, by its driver.
+        knode_driver(2): Option<Driver>,
     }
     Private {
         /// The kobject's count.
@@ -465,7 +508,7 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
     let refs = layout.cell(private.refs(), format!("{name}.p.refs"), Kind::Count);
     layout.says(refs, Says::References);
-    let holders = (0..world.devices.len() as u8).map(|i| Some(Device(i).object())).collect();
+    let holders = (0..world.devices.len() as u8).map(|i| Some(DevicePrivate(i).object())).collect();
     layout.cell(private.klist_devices(), format!("{name}.p.klist_devices"), Kind::Klist(DEVICE, holders));
     layout.cell(private.attach_work(), format!("{name}.p.attach_work"), Kind::Pointer(vec![ATTACH_WORK]));
     let attach = AttachWork(id.0);
@@ -484,13 +527,16 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.mutex(), format!("{name}.mutex"), Kind::Lock);
     layout.cell(id.driver(), format!("{name}.driver"), driver());
     layout.cell(id.drvdata(), format!("{name}.driver_data"), Kind::Pointer(vec![DRIVER, DRVDATA]));
-    layout.cell(id.async_driver(), format!("{name}.p.async_driver"), driver());
     layout.cell(id.async_probe(), format!("{name}.async_probe"), Kind::Bool);
-    layout.cell(id.dead(), format!("{name}.p.dead"), Kind::Bool);
     layout.cell(id.ready(), format!("{name}.ready_to_probe"), Kind::Bool);
     layout.cell(id.registered(), format!("{name}.registered"), Kind::Bool);
-    layout.cell(id.p(), format!("{name}.p"), Kind::Pointer(vec![DEVICE]));
-    layout.cell(id.knode_driver(), format!("{name}.p.knode_driver"), driver());
+    layout.cell(id.p(), format!("{name}.p"), Kind::Pointer(vec![DEVICE_PRIVATE]));
+    let private = id.private();
+    layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
+    layout.part(id.object(), private.object());
+    layout.cell(private.async_driver(), format!("{name}.p.async_driver"), driver());
+    layout.cell(private.dead(), format!("{name}.p.dead"), Kind::Bool);
+    layout.cell(private.knode_driver(), format!("{name}.p.knode_driver"), driver());
     layout.cell(id.can_match(), format!("{name}.can_match"), Kind::Bool);
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
@@ -524,7 +570,7 @@ fn lay_out_bus(world: &World, layout: &mut Layout, id: Bus, set: &mut Vec<(CellI
     let refs = layout.cell(id.refs(), format!("{name}.refs"), Kind::Count);
     layout.says(refs, Says::References);
     set.push((refs, 1));
-    let devices = (0..world.devices.len() as u8).map(|i| Some(Device(i).object())).collect();
+    let devices = (0..world.devices.len() as u8).map(|i| Some(DevicePrivate(i).object())).collect();
     layout.cell(id.klist_devices(), format!("{name}.klist_devices"), Kind::Klist(DEVICE, devices));
     let drivers = (0..world.drivers.len() as u8).map(|i| Some(Private(i).object())).collect();
     layout.cell(id.klist_drivers(), format!("{name}.klist_drivers"), Kind::Klist(DRIVER, drivers));

@@ -82,6 +82,9 @@ pub enum Action {
     ListPop(CellId),
     /// Observes the first object.
     ListFirst(CellId),
+    /// Observes what follows a member on whichever of two lists it is on, or the first of the first list. A member
+    /// that is on neither is followed by itself.
+    ListNext(CellId, CellId, Option<u8>),
     /// Whether an object is on one of two lists.
     ListHas(CellId, CellId, Object),
     /// Moves all of the first list to the tail of the second.
@@ -183,7 +186,7 @@ pub trait Parts {
     fn named(&mut self, cell: CellId) -> CellId;
     /// A count that is lowered; `frees`: the last reference frees the count's object.
     fn lowered(&mut self, cell: CellId, frees: bool) -> CellId;
-    /// A klist of which nodes are touched: those who hold them must be there.
+    /// A list or klist of which nodes are touched: those who hold them must be there.
     fn klist(&mut self, cell: CellId, touch: Touch) -> CellId;
     /// A reference is taken in this field of a member of the klist: of this one, or of any.
     fn reference(&mut self, klist: CellId, member: Option<Object>, field: Field);
@@ -285,19 +288,23 @@ impl Action {
             Action::Claim(c) => Action::Claim(of.cell(*c, Write)),
             Action::AwaitEnded(c, entry) => Action::AwaitEnded(of.cell(*c, Read), of.entry(entry)),
             Action::ListAdd { list, unless_on, member } => Action::ListAdd {
-                list: of.cell(*list, Write),
+                list: of.klist(*list, Write),
                 unless_on: of.cell(*unless_on, Read),
                 member: of.object(*member, Use::Named),
             },
             Action::ListDel(one, other, o) => {
-                Action::ListDel(of.cell(*one, Write), of.cell(*other, Write), of.object(*o, Use::Named))
+                Action::ListDel(of.klist(*one, Write), of.klist(*other, Write), of.object(*o, Use::Named))
             }
-            Action::ListPop(c) => Action::ListPop(of.cell(*c, Write)),
+            Action::ListPop(c) => Action::ListPop(of.klist(*c, Write)),
             Action::ListFirst(c) => Action::ListFirst(of.cell(*c, Read)),
+            Action::ListNext(c, other, node) => {
+                let (list, other) = (of.klist(*c, Read), of.klist(*other, Read));
+                Action::ListNext(list, other, node.map(|node| of.member(*c, node)))
+            }
             Action::ListHas(one, other, o) => {
                 Action::ListHas(of.cell(*one, Read), of.cell(*other, Read), of.object(*o, Use::Named))
             }
-            Action::ListSplice(from, to) => Action::ListSplice(of.cell(*from, Write), of.cell(*to, Write)),
+            Action::ListSplice(from, to) => Action::ListSplice(of.klist(*from, Write), of.klist(*to, Write)),
             Action::KlistAdd(c, o) => Action::KlistAdd(of.klist(*c, Write), of.object(*o, Use::Named)),
             Action::KlistNext(c, node) => {
                 Action::KlistNext(of.klist(*c, Write), node.map(|node| of.member(*c, node)))
@@ -394,6 +401,7 @@ impl Action {
             | Action::ListDel(..)
             | Action::ListPop(_)
             | Action::ListFirst(_)
+            | Action::ListNext(..)
             | Action::ListHas(..)
             | Action::ListSplice(..)
             | Action::KlistAdd(..)

@@ -47,10 +47,11 @@ impl Touches {
     }
 }
 
-/// What making or freeing an object writes: its liveness and all of its cells.
+/// What making or freeing an object writes: its liveness and all of its cells, and those of its part.
 fn life(layout: &Layout, object: Object) -> impl Iterator<Item = CellId> {
     let info = layout.object(object);
-    info.liveness.iter().chain(&info.cells).copied()
+    let all = [Some(info), info.part.map(|part| layout.object(part))];
+    all.into_iter().flatten().flat_map(|info| info.liveness.iter().chain(&info.cells)).copied()
 }
 
 /// Collects what the parts of actions touch.
@@ -87,8 +88,15 @@ impl Parts for Recorder<'_> {
     }
 
     fn klist(&mut self, cell: CellId, touch: Touch) -> CellId {
-        if let Kind::Klist(_, holders) = &self.layout.info(cell).kind {
-            holders.iter().flatten().for_each(|holder| self.liveness(*holder, Touch::Read));
+        match &self.layout.info(cell).kind {
+            Kind::Klist(_, holders) => {
+                holders.iter().flatten().for_each(|holder| self.liveness(*holder, Touch::Read));
+            }
+            Kind::List(sort, members) => (0..*members).for_each(|index| {
+                let holder = self.layout.holds_node(Object { sort: *sort, index });
+                self.liveness(holder, Touch::Read);
+            }),
+            kind => unreachable!("internal: {kind:?} is no list"),
         }
         self.cell(cell, touch)
     }

@@ -170,6 +170,21 @@ impl Machine<'_> {
         }
         *self.liveness(object) = FREED;
         self.reset(object);
+        if let Some(part) = self.layout.object(object).part
+            && *self.liveness(part) == ALIVE
+        {
+            self.free(part)?;
+        }
+        Ok(())
+    }
+
+    /// The objects that hold these nodes of a `list_head` must be alive.
+    fn on_list_alive(&mut self, cell: CellId, nodes: &[u8]) -> Result<(), Hazard> {
+        for node in nodes {
+            if let Obs::Id(member) = self.member(cell, Some(*node)) {
+                self.usable(self.layout.holds_node(member))?;
+            }
+        }
         Ok(())
     }
 
@@ -327,19 +342,30 @@ impl Machine<'_> {
                 self.alive(*cell)?;
                 let there = has(self.read(*cell), member.index) || has(self.read(*unless_on), member.index);
                 if !there {
+                    // The list's last node is written too.
+                    let list = self.bytes(*cell);
+                    let last = list[1..=usize::from(list[0])].last().copied();
+                    self.on_list_alive(*cell, last.as_slice())?;
                     self.append(*cell, &[member.index])?;
                 }
                 return Ok(Obs::Bool(!there));
             }
             Action::ListDel(cell, other, member) => {
-                let first = take(self.used(*cell)?, member.index);
+                self.alive(*cell)?;
+                for list in [*cell, *other] {
+                    let beside = beside(self.bytes(list), member.index);
+                    self.on_list_alive(list, &beside)?;
+                }
+                let first = take(self.bytes(*cell), member.index);
                 return Ok(Obs::Bool(take(self.bytes(*other), member.index) || first));
             }
             Action::ListPop(cell) => {
                 let list = self.used(*cell)?;
                 let first = (list[0] > 0).then(|| list[1]);
+                let touched: Vec<u8> = list[1..=usize::from(list[0])].iter().take(2).copied().collect();
+                self.on_list_alive(*cell, &touched)?;
                 if let Some(first) = first {
-                    take(list, first);
+                    take(self.bytes(*cell), first);
                 }
                 return Ok(self.member(*cell, first));
             }
@@ -348,6 +374,16 @@ impl Machine<'_> {
                 let first = (list[0] > 0).then(|| list[1]);
                 return Ok(self.member(*cell, first));
             }
+            Action::ListNext(cell, other, after) => {
+                let list = self.used(*cell)?;
+                let Some(after) = *after else {
+                    let first = (list[0] > 0).then(|| list[1]);
+                    return Ok(self.member(*cell, first));
+                };
+                self.on_list_alive(*cell, &[after])?;
+                let next = [*cell, *other].into_iter().find_map(|list| next(self.bytes(list), after));
+                return Ok(self.member(*cell, next.unwrap_or(Some(after))));
+            }
             Action::ListHas(cell, other, member) => {
                 let first = has(self.used(*cell)?, member.index);
                 return Ok(Obs::Bool(first || has(self.bytes(*other), member.index)));
@@ -355,12 +391,19 @@ impl Machine<'_> {
             Action::ListSplice(cell, to) => {
                 let list = self.used(*cell)?;
                 let members = list[1..=usize::from(list[0])].to_vec();
-                list.fill(0);
+                let onto = self.bytes(*to);
+                let last = onto[1..=usize::from(onto[0])].last().copied();
+                let ends = members.first().into_iter().chain(members.last());
+                let touched: Vec<u8> = ends.copied().chain(last.filter(|_| !members.is_empty())).collect();
+                self.on_list_alive(*cell, &touched)?;
+                self.bytes(*cell).fill(0);
                 self.append(*to, &members)?;
             }
             Action::KlistAdd(cell, member) => {
                 self.alive(*cell)?;
-                self.nodes_alive(*cell, &[member.index])?;
+                let mut nodes = vec![member.index];
+                nodes.extend(klist::end(self.bytes(*cell)));
+                self.nodes_alive(*cell, &nodes)?;
                 if !klist::add(self.bytes(*cell), member.index) {
                     return Ok(self.bad(Breach::LinkedTwice(*member, *cell))?);
                 }
@@ -368,19 +411,28 @@ impl Machine<'_> {
             Action::KlistNext(cell, current) => {
                 let mut nodes = klist::passed(self.used(*cell)?, *current);
                 nodes.extend(current);
+                if let Some(node) = *current {
+                    nodes.extend(klist::neighbours_of_last_drop(self.bytes(*cell), node));
+                }
                 self.nodes_alive(*cell, &nodes)?;
                 let (next, died) = klist::next(self.bytes(*cell), *current).ok_or(Bound::Cell(*cell))?;
                 return Ok(Obs::Iter(*cell, next, died));
             }
             Action::KlistExit(cell, current) => {
                 self.alive(*cell)?;
-                self.nodes_alive(*cell, current.as_slice())?;
+                if let Some(node) = *current {
+                    let mut nodes = klist::neighbours_of_last_drop(self.bytes(*cell), node);
+                    nodes.push(node);
+                    self.nodes_alive(*cell, &nodes)?;
+                }
                 let died = klist::exit(self.bytes(*cell), *current);
                 return Ok(Obs::Iter(*cell, None, died));
             }
             Action::KlistDel(cell, member) => {
                 self.alive(*cell)?;
-                self.nodes_alive(*cell, &[member.index])?;
+                let mut nodes = klist::neighbours_of_last_drop(self.bytes(*cell), member.index);
+                nodes.push(member.index);
+                self.nodes_alive(*cell, &nodes)?;
                 return Ok(Obs::Bool(klist::del(self.bytes(*cell), member.index).unwrap_or(false)));
             }
             Action::KlistLast(cell, field) => {
@@ -516,6 +568,20 @@ impl Machine<'_> {
 
 fn has(list: &[u8], member: u8) -> bool {
     list[1..=usize::from(list[0])].contains(&member)
+}
+
+/// What follows a member of a list, `None` at its end; nothing if it is not on the list.
+fn next(list: &[u8], member: u8) -> Option<Option<u8>> {
+    let members = &list[1..=usize::from(list[0])];
+    let i = members.iter().position(|other| *other == member)?;
+    Some(members.get(i + 1).copied())
+}
+
+/// The members before and after one: taking it off the list writes into their nodes.
+fn beside(list: &[u8], member: u8) -> Vec<u8> {
+    let members = &list[1..=usize::from(list[0])];
+    let near = members.windows(2).filter(|two| two.contains(&member)).flatten();
+    near.copied().filter(|other| *other != member).collect()
 }
 
 /// Removes a member from a list; false if it is not on it.

@@ -4,7 +4,8 @@
 //! One cell is a whole klist, since every operation holds its spinlock: its length, then for each
 //! node its member and its count, with the dead flag in the top bit. Simplified: the last drop
 //! (unlink, wake, clear `n_klist`) is one step, and a waiter of `klist_remove` waits until the node
-//! is unlinked, not for a wake-up; no modelled code links a node again while its remover waits.
+//! is unlinked, not for a wake-up; no modelled code links a node again while its remover waits. Linking
+//! and unlinking a node writes into its neighbours, whose memory must be there.
 
 /// The node was deleted; iterators skip it.
 const DEAD: u8 = 0x80;
@@ -96,6 +97,28 @@ pub fn passed(klist: &[u8], current: Option<u8>) -> Vec<u8> {
         }
     }
     nodes
+}
+
+/// The nodes before and after one: unlinking it writes into them.
+pub(super) fn neighbours(klist: &[u8], member: u8) -> Vec<u8> {
+    let Some(i) = position(klist, member) else {
+        return Vec::new();
+    };
+    let after = (i + 1 < usize::from(klist[0])).then(|| i + 1);
+    i.checked_sub(1).into_iter().chain(after).map(|i| klist[1 + 2 * i]).collect()
+}
+
+/// The neighbours of a node if dropping one count unlinks it.
+pub(super) fn neighbours_of_last_drop(klist: &[u8], member: u8) -> Vec<u8> {
+    match position(klist, member) {
+        Some(i) if klist[2 + 2 * i] & !DEAD == 1 => neighbours(klist, member),
+        _ => Vec::new(),
+    }
+}
+
+/// The last node that is linked, dead or not: a new one is linked behind it.
+pub(super) fn end(klist: &[u8]) -> Option<u8> {
+    usize::from(klist[0]).checked_sub(1).map(|i| klist[1 + 2 * i])
 }
 
 /// `klist_next`: the next node that is not dead, pinned, and whether the node left was unlinked. `None` if

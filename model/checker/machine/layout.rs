@@ -156,6 +156,8 @@ pub struct ObjectInfo {
     pub stale: &'static str,
     /// Its cells.
     pub cells: Vec<CellId>,
+    /// An object that is freed with it, and in whose memory its nodes of `list_head`s are.
+    pub part: Option<Object>,
 }
 
 /// All objects and cells of a program.
@@ -178,8 +180,13 @@ impl Layout {
 
     /// Adds an object that is never freed.
     pub fn immortal(&mut self, object: Object, name: impl Into<String>) {
-        let info =
-            ObjectInfo { name: name.into(), liveness: None, stale: "use-after-free", cells: Vec::new() };
+        let info = ObjectInfo {
+            name: name.into(),
+            liveness: None,
+            stale: "use-after-free",
+            cells: Vec::new(),
+            part: None,
+        };
         let before = self.objects.insert(object, info);
         assert!(before.is_none(), "internal: {object:?} is declared twice");
     }
@@ -237,6 +244,18 @@ impl Layout {
         let before = self.index.insert((cell.object, cell.field), id);
         assert!(before.is_none(), "internal: a cell is declared twice");
         id
+    }
+
+    /// Says that an object that can be freed has a part: it is freed with it if it is there, and in its memory are
+    /// the nodes by which the whole is on a `list_head`.
+    pub fn part(&mut self, whole: Object, part: Object) {
+        self.objects[&whole].part = Some(part);
+    }
+
+    /// The object in whose memory an object's node of a `list_head` is.
+    #[must_use]
+    pub fn holds_node(&self, member: Object) -> Object {
+        self.object(member).part.unwrap_or(member)
     }
 
     /// The kernel reads and writes this cell by `READ_ONCE` and `WRITE_ONCE`.

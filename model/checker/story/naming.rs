@@ -210,6 +210,7 @@ impl<P: Program> Teller<'_, P> {
             Action::ListDel(list, _, member) => Does::Remove { member: object(member), list: name(list) },
             Action::ListPop(list) => Does::Pop(name(list)),
             Action::ListFirst(list) => Does::First(name(list)),
+            Action::ListNext(list, _, node) => Does::Next { list: name(list), after: at(node, list) },
             Action::ListHas(list, _, member) | Action::KlistHas(list, member) => {
                 Does::Has { member: object(member), list: name(list) }
             }

@@ -195,6 +195,7 @@ fn sees(layout: &Layout, op: &Op, cell: CellId) -> bool {
                 | Action::KlistHas(..)
                 | Action::ListPop(_)
                 | Action::ListFirst(_)
+                | Action::ListNext(..)
                 | Action::ListHas(..)
                 | Action::ListSplice(..)
                 | Action::Moved(..)

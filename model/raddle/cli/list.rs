@@ -46,6 +46,9 @@ fn rules(out: &mut Out) {
     for rule in RULES {
         out.line(format_args!("{} = {}", rule.name, rule.words.join(" | ")));
         out.line(format_args!("    {} ({})", rule.about, rule.source()));
+        if let Some(why) = rule.inert {
+            out.line(format_args!("    No verdict depends on it: {why}"));
+        }
         let mut by_value: Vec<(&str, Vec<&str>)> = Vec::new();
         for revision in REVISIONS {
             let value = (rule.get)(&Rules::of(revision));

@@ -1,0 +1,145 @@
+//! Random small scenarios that use the whole language: every call, fault, rule and revision. All of them are
+//! scenarios: whoever rejects one has found a mistake.
+
+use std::fmt::Write;
+
+use raddle_driver_core::revision::REVISIONS;
+use raddle_driver_core::rules::RULES;
+use raddle_probing::call::CALLS;
+
+/// A drawn scenario.
+pub struct Drawn {
+    /// The file.
+    pub text: String,
+    /// The revision to check.
+    pub revision: &'static str,
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+
+    /// Once in so many times.
+    fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// The names that the drawn scenarios declare for an argument of a call.
+fn names(letter: &str) -> &'static [&'static str] {
+    match letter {
+        "d" => &["dev0", "dev1"],
+        "v" => &["drv0", "drv1"],
+        "bus" => &["platform", "nd"],
+        "r" => &["clock"],
+        "w" => &["work0"],
+        "NULL" => &["NULL"],
+        other => unreachable!("{other} is no argument of a call"),
+    }
+}
+
+/// A call, or two: what is locked is mostly unlocked again.
+fn calls(random: &mut Random, in_probe: bool) -> Vec<String> {
+    let info = &CALLS[random.below(CALLS.len())];
+    if info.name == "require" && !in_probe {
+        return calls(random, in_probe);
+    }
+    let written = info.written();
+    let letters = written[info.name.len() + 1..written.len() - 1].split(", ").filter(|name| !name.is_empty());
+    let arguments = letters.map(|letter| match letter {
+        "m" if info.name.ends_with("lock") => "lock0",
+        "m" => random.of(&["drv0", "drv1", "shared"]),
+        letter => random.of(names(letter)),
+    });
+    let call = format!("{}({})", info.name, arguments.collect::<Vec<_>>().join(", "));
+    match info.name {
+        "lock" if !random.once_in(4) => vec![call, "use(dev0)".to_owned(), "unlock(lock0)".to_owned()],
+        _ => vec![call],
+    }
+}
+
+fn body(random: &mut Random, most: usize, in_probe: bool) -> Vec<String> {
+    (0..random.below(most + 1)).flat_map(|_| calls(random, in_probe)).collect()
+}
+
+/// The scenario of a number: revisions and rules take turns, all else is drawn.
+pub fn scenario(number: u64) -> Drawn {
+    let random = &mut Random(number);
+    let revision = REVISIONS[number as usize % REVISIONS.len()].name;
+    let mut text = format!("title = \"drawn {number}\"\nrevisions = [\"{revision}\"]\n");
+    let mut line = |line: String| writeln!(text, "{line}").expect("a string can be written");
+    if random.once_in(2) {
+        let rule = &RULES[(number / 2) as usize % RULES.len()];
+        let word = random.of(rule.words);
+        let quote = if rule.words == ["false", "true"] { "" } else { "\"" };
+        line(format!("[rules]\n{} = {quote}{word}{quote}", rule.name));
+    }
+    line(format!("[bus.nd]\nneed-parent-lock = {}\nautoprobe = {}", random.once_in(2), !random.once_in(4)));
+    let bus = random.of(&["platform", "nd"]);
+    let mut added = false;
+    for (i, name) in ["dev0", "dev1"].into_iter().enumerate() {
+        line(format!("[device.{name}]\nbus = \"{bus}\""));
+        if i == 1 && random.once_in(2) {
+            line("parent = \"dev0\"".to_owned());
+            added &= random.once_in(2);
+        } else {
+            added = random.once_in(2);
+        }
+        line(format!("initially = \"{}\"", if added { "added" } else { "absent" }));
+        if random.once_in(3) {
+            line(format!("add = [\"ok\", \"{}\"]", random.of(&["fails-before-klist", "fails-after-klist"])));
+        }
+    }
+    line("[module.shared]\n[module.drv1]".to_owned());
+    line(format!("[module.drv0]\nasync_probe = {}", random.once_in(2)));
+    if random.once_in(3) {
+        line("softdep-pre = [\"drv1\"]".to_owned());
+    }
+    for name in ["drv0", "drv1"] {
+        line(format!("[driver.{name}]\nbus = \"{bus}\""));
+        if random.once_in(4) {
+            line("module = \"shared\"".to_owned());
+        }
+        let kind = random.of(&["default", "prefer-asynchronous", "force-synchronous"]);
+        let initially = random.of(&["absent", "registered"]);
+        line(format!("probe-type = \"{kind}\"\ninitially = \"{initially}\""));
+        if random.once_in(2) {
+            line(format!("matches = {{ dev0 = \"{}\" }}", random.of(&["yes", "no", "defer", "error"])));
+        }
+        let mut probe = body(random, 1, true);
+        if random.once_in(2) {
+            let fails = random.of(&["-ENODEV", "-EPROBE_DEFER", "-EIO"]);
+            probe.push(format!("return(0, {fails})"));
+        }
+        line(format!(
+            "probe = {probe:?}\nremove = {:?}",
+            body(random, 1, false).iter().take(1).collect::<Vec<_>>()
+        ));
+    }
+    line(format!("[resource.clock]\ninitially = \"{}\"", random.of(&["absent", "present"])));
+    line("[mutex.lock0]".to_owned());
+    line(format!("[work.work0]\nrun = {:?}", body(random, 1, false)));
+    for i in 0..2 + random.below(2) {
+        line(format!("[task.t{i}]\nrun = {:?}", body(random, 2, false)));
+        if i > 0 && random.once_in(4) {
+            line("after = [\"t0\"]".to_owned());
+        }
+    }
+    let schedule = random.of(&["\"queued\"", "\"inline\"", "\"queued\", \"inline\""]);
+    line(format!("[environment]\nasync-schedule = [{schedule}]\nworkers = {}", 3 + random.below(2)));
+    line(format!("booted = {}", !random.once_in(4)));
+    line(format!("contract = \"{}\"", random.of(&["kept", "violated"])));
+    Drawn { text, revision }
+}
