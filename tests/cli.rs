@@ -597,7 +597,7 @@ fn under_shuttle(process: &str, overrides: &[(&str, &str)]) -> Report {
     options.native.scheduler = Scheduler::Random;
     options.native.iterations = 500;
     let program = scenario.program_with("v5.1", overrides).unwrap_or_else(|error| panic!("{error}"));
-    scenario.check_program(&program, "v5.1", &options, |_| {}).unwrap_or_else(|error| panic!("{error}"))
+    scenario.check_program(&program, "v5.1", &options, &mut |_| {}).unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]

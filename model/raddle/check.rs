@@ -151,13 +151,14 @@ impl Scenario {
         &self,
         revision: &str,
         options: &Options,
-        progress: impl FnMut(Progress) + Send,
+        mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let program = self.program(revision)?;
-        self.check_program(&program, revision, options, progress)
+        self.check_program(&program, revision, options, &mut progress)
     }
 
-    /// Checks a program that was made by [`Scenario::program_with`].
+    /// Checks a program that was made by [`Scenario::program_with`]. No generics: the searches are compiled
+    /// once, here, and not again for each caller.
     ///
     /// # Errors
     ///
@@ -167,7 +168,7 @@ impl Scenario {
         program: &DriverCore,
         revision: &str,
         options: &Options,
-        progress: impl FnMut(Progress) + Send,
+        progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, InputError> {
         let mut report = Report {
             scenario: self.file().path.clone(),

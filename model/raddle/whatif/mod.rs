@@ -45,6 +45,6 @@ pub fn hazards(
     options: &Options,
 ) -> Result<Hazards, InputError> {
     let program = scenario.program_with(revision, overrides)?;
-    let report = scenario.check_program(&program, revision, options, |_| {})?;
+    let report = scenario.check_program(&program, revision, options, &mut |_| {})?;
     Ok(Hazards::from(&report))
 }

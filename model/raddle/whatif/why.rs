@@ -84,7 +84,7 @@ pub fn preventers(
         for to in rule.words.iter().filter(|word| **word != from) {
             let program = scenario.program_with(&report.revision, &[(rule.name, to)])?;
             // A set-up that ends otherwise under this rule says nothing about the hazard.
-            let Ok(other) = scenario.check_program(&program, &report.revision, &options, |_| {}) else {
+            let Ok(other) = scenario.check_program(&program, &report.revision, &options, &mut |_| {}) else {
                 continue;
             };
             if other.cut || other.verdict == Verdict::Inconclusive {
