@@ -38,7 +38,7 @@ use self::tables::Tables;
 use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::visited::batch::Batch;
-use super::visited::checkpoint::Refused;
+use super::visited::checkpoint::{Claim, Refused};
 use crate::machine::hazard::About;
 use crate::machine::program::Program;
 
@@ -68,6 +68,7 @@ pub fn search<'p, P: Program>(
         return Ok(None);
     }
     let begun = Instant::now();
+    let _claim = resources.saving.as_ref().map(|saving| Claim::take(&saving.file)).transpose()?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads.min(MOST_THREADS)).build();
     let threads = threads.map_err(|error| Failed::Io(std::io::Error::other(error)))?;
     threads.install(|| {

@@ -3,7 +3,7 @@
 //! The file is replaced at once: a process that is killed while it writes leaves the one before. Runs on
 //! disk are copied into it, so that it needs no other file.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,8 @@ impl Checkpoint<'_> {
     ///
     /// Those of the file system, with the file; a file from before is as it was.
     pub(in crate::search) fn save(&self, path: &Path) -> io::Result<()> {
-        let part = part_of(path);
+        regular(path)?;
+        let part = beside(path, ".part");
         let written = self.save_part(&part).map_err(about(&part));
         if let Err(error) = written.and_then(|()| fs::rename(&part, path).map_err(about(path))) {
             // Half a checkpoint is of no use; what went wrong before is what is told.
@@ -87,7 +88,11 @@ impl Checkpoint<'_> {
     }
 
     fn save_part(&self, part: &Path) -> io::Result<()> {
-        let mut out = BufWriter::new(File::create(part)?);
+        // What a process that was killed has left; nobody else saves there ([`Claim`]).
+        if fs::symlink_metadata(part).is_ok_and(|there| there.is_file()) {
+            fs::remove_file(part)?;
+        }
+        let mut out = BufWriter::new(File::create_new(part)?);
         self.write(&mut out)?;
         out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     }
@@ -215,11 +220,57 @@ fn read_frontier(from: &mut FrameReader<impl Read>, frontier: &mut Frontier) -> 
     Ok(())
 }
 
-/// The name of a checkpoint that is not yet whole.
-fn part_of(path: &Path) -> PathBuf {
+/// A file beside a checkpoint.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".part");
+    name.push(ending);
     PathBuf::from(name)
+}
+
+/// An error if something is there that is no regular file: no device and no link is replaced.
+fn regular(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => {
+            Err(about(path)(io::Error::other("it is there, and is no regular file")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The right to save a search in a file, which one process has at a time. It is a lock on a file beside it.
+#[derive(Debug)]
+pub(in crate::search) struct Claim {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Claim {
+    /// Takes the right.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it, or the file is no regular one, or those of the file system.
+    pub(in crate::search) fn take(checkpoint: &Path) -> io::Result<Self> {
+        regular(checkpoint)?;
+        let path = beside(checkpoint, ".lock");
+        regular(&path)?;
+        let file = File::options().create(true).append(true).open(&path).map_err(about(&path))?;
+        match file.try_lock() {
+            // Whoever had it may have removed the file since it was opened here: then it is not this one.
+            Ok(()) if path.exists() => Ok(Claim { path, _file: file }),
+            Ok(()) | Err(TryLockError::WouldBlock) => {
+                Err(about(checkpoint)(io::Error::other("another raddle saves its search there")))
+            }
+            Err(TryLockError::Error(error)) => Err(about(&path)(error)),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // If it stays, the next search in this place takes it.
+        let _ = fs::remove_file(&self.path);
+    }
 }
 
 /// Makes a new name in a directory last.

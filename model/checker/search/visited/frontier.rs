@@ -7,9 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::run::about;
+use super::scratch::Scratch;
 
 /// Bytes of a block, about.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -25,7 +24,7 @@ enum Block {
 #[derive(Debug)]
 struct Spill {
     /// Removed with all that is in it.
-    dir: TempDir,
+    dir: Scratch,
     memory_limit: usize,
     /// The files made so far.
     made: u64,
@@ -63,8 +62,7 @@ impl Frontier {
     ///
     /// If the directory cannot be made.
     pub(in crate::search) fn spill_to(mut self, dir: &Path, memory_limit: usize) -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("raddle-frontier-").tempdir_in(dir).map_err(about(dir))?;
-        self.spill = Some(Spill { dir, memory_limit, made: 0 });
+        self.spill = Some(Spill { dir: Scratch::new(dir)?, memory_limit, made: 0 });
         Ok(self)
     }
 

@@ -15,6 +15,7 @@ mod insert;
 pub(in crate::search) mod packing;
 mod route;
 mod run;
+mod scratch;
 pub(in crate::search) mod shard;
 mod spill;
 mod table;

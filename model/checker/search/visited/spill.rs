@@ -7,11 +7,10 @@
 use std::io;
 use std::path::Path;
 
-use tempfile::TempDir;
-
 use super::batch::hash;
 use super::exact::Exact;
-use super::run::{Run, Writer, about};
+use super::run::{Run, Writer};
+use super::scratch::Scratch;
 
 /// So many runs of a level become one of the next.
 const FAN_IN: usize = 8;
@@ -26,14 +25,13 @@ pub(super) struct Spill {
     /// The files made so far.
     made: u64,
     /// Removed with all that is in it, after the runs.
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl Spill {
     /// None yet; they will be in a new directory within the given one.
     pub(super) fn new(stride: usize, dir: &Path, memory_limit: usize) -> io::Result<Self> {
-        let dir = tempfile::Builder::new().prefix("raddle-visited-").tempdir_in(dir).map_err(about(dir))?;
-        Ok(Spill { stride, memory_limit, runs: Vec::new(), made: 0, dir })
+        Ok(Spill { stride, memory_limit, runs: Vec::new(), made: 0, dir: Scratch::new(dir)? })
     }
 
     /// The bytes of memory that the rest of the set may hold.
