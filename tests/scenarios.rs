@@ -106,7 +106,7 @@ fn has_effect(rule: &str) -> Result<(), Failed> {
     let scenario = Scenario::load(&root.join(&path)).map_err(|errors| errors[0].to_string())?;
     let found = |overrides: &[(&str, &str)]| -> Result<_, String> {
         let program = scenario.program_with(revision, overrides).map_err(|error| error.to_string())?;
-        let report = scenario.check_program(&program, revision, &Options::default(), |_| {});
+        let report = scenario.check_program(&program, revision, &Options::default(), &mut |_| {});
         let report = report.map_err(|error| error.to_string())?;
         Ok((report.verdict, report.hazards(), report.states))
     };

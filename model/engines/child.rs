@@ -27,7 +27,7 @@ const OVERRIDES: [&str; 10] = [
 
 /// Why a child gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failed {
+pub enum NoAnswer {
     /// It could not be started or spoken to.
     #[error("the engine's process cannot be started: {0}")]
     Start(String),
@@ -59,8 +59,8 @@ pub struct Until {
 /// # Errors
 ///
 /// Why there is no answer.
-pub fn run(program: &Path, args: &[&str], input: &str, until: Until) -> Result<String, Failed> {
-    let started = |error: std::io::Error| Failed::Start(error.to_string());
+pub fn run(program: &Path, args: &[&str], input: &str, until: Until) -> Result<String, NoAnswer> {
+    let started = |error: std::io::Error| NoAnswer::Start(error.to_string());
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     for variable in OVERRIDES {
@@ -88,25 +88,25 @@ pub fn run(program: &Path, args: &[&str], input: &str, until: Until) -> Result<S
     let noise = stderr.recv().unwrap_or_default();
     let last = noise.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
     let words: Vec<&str> = last.take(2).collect();
-    Err(Failed::Ended(status.to_string(), words.join(" ")))
+    Err(NoAnswer::Ended(status.to_string(), words.join(" ")))
 }
 
 /// Waits for a child, looking up for an interrupt now and then.
-fn wait(child: &mut Child, until: Until) -> Result<ExitStatus, Failed> {
+fn wait(child: &mut Child, until: Until) -> Result<ExitStatus, NoAnswer> {
     const LOOK: Duration = Duration::from_millis(100);
     let begun = Instant::now();
     loop {
         let left = until.limit.map(|limit| limit.saturating_sub(begun.elapsed()));
         let slice = left.map_or(LOOK, |left| left.min(LOOK));
-        let status = child.wait_timeout(slice).map_err(|error| Failed::Start(error.to_string()))?;
+        let status = child.wait_timeout(slice).map_err(|error| NoAnswer::Start(error.to_string()))?;
         // Ctrl-C reaches the child of a terminal too, and ends it.
         if until.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-            return Err(Failed::Interrupted);
+            return Err(NoAnswer::Interrupted);
         }
         match (status, left) {
             (Some(status), _) => return Ok(status),
             (None, Some(Duration::ZERO)) => {
-                return Err(Failed::Time(until.limit.unwrap_or_default().as_secs()));
+                return Err(NoAnswer::Time(until.limit.unwrap_or_default().as_secs()));
             }
             (None, _) => {}
         }
@@ -146,7 +146,7 @@ fn read(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<String> {
 mod tests {
     use super::*;
 
-    fn shell(script: &str, limit: u64) -> Result<String, Failed> {
+    fn shell(script: &str, limit: u64) -> Result<String, NoAnswer> {
         let until = Until { limit: Some(Duration::from_millis(limit)), interrupt: None };
         run(Path::new("/bin/sh"), &["-c", script], "in", until)
     }
@@ -157,9 +157,9 @@ mod tests {
         let aborted = shell("echo 'thread main panicked' >&2; kill -ABRT $$", 10_000);
         let text = aborted.expect_err("it aborts").to_string();
         assert!(text.contains("signal: 6") && text.contains("panicked"), "{text}");
-        assert_eq!(shell("exec sleep 100", 50), Err(Failed::Time(0)));
+        assert_eq!(shell("exec sleep 100", 50), Err(NoAnswer::Time(0)));
         let missing = run(Path::new("/no/such/program"), &[], "", Until::default());
-        assert!(matches!(missing, Err(Failed::Start(_))));
+        assert!(matches!(missing, Err(NoAnswer::Start(_))));
     }
 
     #[test]
@@ -167,6 +167,6 @@ mod tests {
         static FLAG: AtomicBool = AtomicBool::new(true);
         let until = Until { limit: None, interrupt: Some(&FLAG) };
         let stopped = run(Path::new("/bin/sh"), &["-c", "exec sleep 100"], "", until);
-        assert_eq!(stopped, Err(Failed::Interrupted));
+        assert_eq!(stopped, Err(NoAnswer::Interrupted));
     }
 }

@@ -6,6 +6,7 @@ use crate::engine;
 use crate::guarantee;
 use crate::report::{Report, Verdict, Violation};
 use crate::scenario::{InputErrors, Scenario};
+use crate::vacuous;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::{Failed, set_up};
@@ -154,7 +155,9 @@ impl Scenario {
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let program = self.program(revision)?;
-        self.check_program(&program, revision, options, &mut progress)
+        let mut report = self.check_program(&program, revision, options, &mut progress)?;
+        report.warnings = vacuous::warnings(self, &program, &report);
+        Ok(report)
     }
 
     /// Checks a program that was made by [`Scenario::program_with`]. No generics: the searches are compiled
@@ -185,6 +188,8 @@ impl Scenario {
             cut: false,
             sampled: false,
             bytes: 0,
+            warnings: Vec::new(),
+            options: Vec::new(),
         };
         match set_up(program, |_, _, _, _| {}) {
             Ok(_) if options.engine.is_native() => match engine::explore(self, program, revision, options) {
@@ -291,7 +296,13 @@ fn violation(program: &DriverCore, found: &Found) -> Violation {
 }
 
 /// A violation with its story, which must show the hazard again.
-fn told(program: &DriverCore, id: &str, schedule: Vec<Turn>, ending: Ending<'_>, others: usize) -> Violation {
+pub(crate) fn told(
+    program: &DriverCore,
+    id: &str,
+    schedule: Vec<Turn>,
+    ending: Ending<'_>,
+    others: usize,
+) -> Violation {
     let story = story::replay(program, &schedule, ending).unwrap_or_else(|error| {
         unreachable!("internal: a trace that was just found cannot be replayed: {error}")
     });

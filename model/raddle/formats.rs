@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::report::{Report, Verdict, Violation};
-use crate::whatif::why::Preventer;
+use crate::whatif::why::Why;
 use raddle_checker::render::itf::itf;
 use raddle_checker::render::junit::junit;
 use raddle_checker::render::ktap::ktap;
@@ -46,8 +46,8 @@ pub struct Extras {
     pub full: bool,
     /// How long the check took.
     pub time: Option<Duration>,
-    /// The rules that would have prevented its hazards.
-    pub why: Vec<Preventer>,
+    /// The rules that would change its verdict, if that is asked.
+    pub why: Option<Why>,
 }
 
 /// All formats; the first is the default.
@@ -143,6 +143,12 @@ fn text(report: &Report, extras: &Extras) -> String {
     if report.violations.is_empty() {
         line(&mut out, &format!("    {}", report.guarantee));
     }
+    for warning in &report.warnings {
+        line(&mut out, &format!("    warning: {warning}"));
+    }
+    if report.verdict == Verdict::Verified {
+        rules(&mut out, None, extras.why.as_ref());
+    }
     if let Some(time) = extras.time {
         let bytes = thousands(report.bytes);
         line(&mut out, &format!("    {:.3} s, {bytes} bytes for states", time.as_secs_f64()));
@@ -150,7 +156,7 @@ fn text(report: &Report, extras: &Extras) -> String {
     for violation in &report.violations {
         line(&mut out, "");
         line(&mut out, report.text(violation, extras.full).trim_end());
-        preventers(&mut out, &violation.id, &extras.why);
+        rules(&mut out, Some(&violation.id), extras.why.as_ref());
         line(&mut out, "");
     }
     out + "\n"
@@ -161,7 +167,7 @@ fn lkml(report: &Report, extras: &Extras) -> String {
     let mut out = String::new();
     for violation in &report.violations {
         out.push_str(&report.text(violation, extras.full));
-        preventers(&mut out, &violation.id, &extras.why);
+        rules(&mut out, Some(&violation.id), extras.why.as_ref());
         line(&mut out, "");
     }
     if report.violations.is_empty() {
@@ -169,19 +175,37 @@ fn lkml(report: &Report, extras: &Extras) -> String {
         for sentence in [claim, format!("{}.", report.guarantee)] {
             wrapped(&sentence).iter().for_each(|row| line(&mut out, row));
         }
+        for warning in &report.warnings {
+            wrapped(&format!("Warning: {warning}.")).iter().for_each(|row| line(&mut out, row));
+        }
+        if report.verdict == Verdict::Verified {
+            rules(&mut out, None, extras.why.as_ref());
+        }
         line(&mut out, "");
     }
     out
 }
 
-fn preventers(out: &mut String, id: &str, why: &[Preventer]) {
-    let mine: Vec<&Preventer> = why.iter().filter(|one| one.prevents.iter().any(|it| it == id)).collect();
-    if !mine.is_empty() {
-        line(out, "");
-        line(out, "Rules that prevent it, each changed alone on this revision:");
+/// The rules that prevent a hazard, or protect from all of them.
+fn rules(out: &mut String, hazard: Option<&str>, why: Option<&Why>) {
+    let Some(why) = why else { return };
+    let (claim, sentences): (&str, Vec<String>) = match hazard {
+        Some(id) => {
+            let mine = why.preventers.iter().filter(|one| one.prevents.iter().any(|it| it == id));
+            ("Rules that prevent it", mine.map(|one| one.sentence()).collect())
+        }
+        None => ("Rules that protect it", why.protectors.iter().map(|one| one.sentence()).collect()),
+    };
+    line(out, "");
+    match sentences.as_slice() {
+        [] => line(out, &format!("{claim}, each changed alone on this revision: none.")),
+        _ => line(out, &format!("{claim}, each changed alone on this revision:")),
     }
-    for one in mine {
-        wrapped(&format!("* {}", one.sentence())).iter().for_each(|row| line(out, row));
+    for sentence in sentences {
+        wrapped(&format!("* {sentence}")).iter().for_each(|row| line(out, row));
+    }
+    if why.untried > 0 {
+        line(out, &format!("A limit was hit on {} other changes.", why.untried));
     }
 }
 
@@ -202,6 +226,7 @@ fn json_line(report: &Report, extras: &Extras) -> String {
     put("states", json!(report.states));
     put("transitions", json!(report.transitions));
     put("guarantee", json!(report.guarantee));
+    put("warnings", json!(report.warnings));
     if let Some(time) = extras.time {
         put("seconds", json!(time.as_secs_f64()));
         put("peak_memory_bytes", json!(report.bytes));

@@ -41,6 +41,7 @@
 //! * [`formats`]: reports as text, JSON, SARIF, JUnit, KTAP, …; [`dumped`]: traces on disk; [`page`]: HTML.
 //! * [`whatif`]: what another revision, or one rule changed, would do.
 //! * [`coverage`]: what the tasks of a scenario do, as tables, graphs and sample runs.
+//! * [`route`]: the shortest run to a hazard that passes one function, or avoids another.
 //! * [`agree`]: the same scenario on every engine.
 //!
 //! Scenarios are described in `docs/scenarios.md` of the repository. The searches are those of
@@ -55,7 +56,9 @@ pub mod formats;
 mod guarantee;
 pub mod page;
 pub mod report;
+pub mod route;
 pub mod scenario;
+mod vacuous;
 pub mod whatif;
 
 pub use check::{Engine, Options};

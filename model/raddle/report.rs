@@ -85,6 +85,10 @@ pub struct Report {
     pub sampled: bool,
     /// Bytes that the search used for states, by its own account.
     pub bytes: usize,
+    /// Why the verdict may say less than it seems to: calls that are never made, rules that change nothing.
+    pub warnings: Vec<String>,
+    /// Options of `raddle check` by which its runs are shown, if they are not the shortest.
+    pub options: Vec<String>,
 }
 
 impl Report {
@@ -130,6 +134,7 @@ impl Report {
             hazard: &violation.id,
             others: violation.others,
             guarantee: &self.guarantee,
+            options: &self.options,
         }
     }
 

@@ -61,6 +61,7 @@ fn heading(hazard: &'static str) -> Heading<'static> {
         others: 0,
         guarantee: "all interleavings of 2 tasks and up to 1 async entries, 41,063 states, sequential \
                     consistency, contract kept, set-up fixed",
+        options: &[],
     }
 }
 

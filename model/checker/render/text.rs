@@ -24,6 +24,8 @@ pub struct Heading<'a> {
     pub others: usize,
     /// What was covered, in one sentence.
     pub guarantee: &'a str,
+    /// Options of `raddle check` by which this run is shown, and not the shortest.
+    pub options: &'a [String],
 }
 
 /// A violation as text.
@@ -64,7 +66,9 @@ pub fn report(heading: &Heading<'_>, story: &Story, options: &DiagramOptions) ->
     }
     rows.push(String::new());
     rows.push("Reproduce with:".to_owned());
-    rows.extend(command(&["check", heading.scenario, "--revision", heading.revision], width));
+    let mut arguments = vec!["check", heading.scenario, "--revision", heading.revision];
+    arguments.extend(heading.options.iter().map(String::as_str));
+    rows.extend(command(&arguments, width));
     if !heading.guarantee.is_empty() {
         rows.push(String::new());
         rows.extend(wrap(&format!("Covered: {}.", heading.guarantee.trim_end_matches('.')), width, 2));

@@ -43,7 +43,7 @@ pub fn scenario_files(path: &Path) -> Result<Vec<PathBuf>, InputError> {
         }
     }
     if files.is_empty() {
-        let shown = path.display().to_string();
+        let shown = shown(path);
         let message = format!("no scenario files (*.toml) in {shown}");
         return Err(InputError::of_file(&shown, message));
     }
@@ -52,13 +52,18 @@ pub fn scenario_files(path: &Path) -> Result<Vec<PathBuf>, InputError> {
     Ok(files)
 }
 
+/// A path as messages and reports name it: in one line, without control characters.
+pub(crate) fn shown(path: &Path) -> String {
+    path.display().to_string().replace(char::is_control, "?")
+}
+
 /// The text of a scenario file.
 pub(crate) fn read(path: &Path) -> Result<String, InputError> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(SIZE_LIMIT as u64 + 1).read_to_end(&mut bytes))
         .map_err(|error| unreadable(path, &error))?;
-    let shown = path.display().to_string();
+    let shown = shown(path);
     if bytes.len() > SIZE_LIMIT {
         return Err(too_large(&shown));
     }
@@ -80,7 +85,7 @@ pub(crate) fn too_large(path: &str) -> InputError {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> InputError {
-    InputError::of_file(&path.display().to_string(), format!("cannot be read: {error}"))
+    InputError::of_file(&shown(path), format!("cannot be read: {error}"))
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ impl ScenarioFile {
     /// [`parse`](Self::parse).
     pub fn load(path: &Path, terms: &Terms) -> Result<ScenarioFile, Vec<InputError>> {
         let text = files::read(path).map_err(|error| vec![error])?;
-        ScenarioFile::parse(&path.display().to_string(), &text, terms)
+        ScenarioFile::parse(&files::shown(path), &text, terms)
     }
 
     /// An error that points at a revision in `revisions`.

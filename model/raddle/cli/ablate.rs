@@ -1,72 +1,64 @@
 //! `raddle ablate`.
 
-use std::path::PathBuf;
-
 use raddle::Options;
-use raddle::whatif::ablate::{Ablation, ablate as ablate_one, changes, why_nothing};
+use raddle::whatif::ablate::{Ablation, ablate as ablate_one, changes};
 use raddle_driver_core::revision::Revision;
+use raddle_driver_core::rules::Rules;
 use serde_json::{Value, json};
 
-use super::TableFormat;
-use super::inputs::{Exit, scenarios};
+use super::inputs::{Exit, all};
 use super::out::Out;
+use super::{AblateArgs, TableFormat};
 
 /// Changes each rule of a revision on all scenario files below the paths.
-pub fn ablate(paths: &[PathBuf], name: &str, format: TableFormat, out: &mut Out) -> u8 {
+pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
     let mut exit = Exit::default();
-    let Some(revision) = Revision::find(name) else {
-        exit.knows(name);
+    let Some(revision) = Revision::find(&args.revision) else {
+        exit.knows(&args.revision);
         return exit.code();
     };
-    let mut all: Vec<Ablation> = Vec::new();
-    for scenario in scenarios(paths, false, &mut exit) {
-        if out.is_gone() {
-            return exit.code();
+    let Some(scenarios) = all(&args.paths, &mut exit) else { return exit.code() };
+    let options = Options::default().limits(args.limits.limits());
+    let mut ablations: Vec<Ablation> = Vec::new();
+    for scenario in scenarios {
+        if out.is_gone() || exit.interrupted() {
+            break;
         }
-        match ablate_one(&scenario, revision, &Options::default()) {
-            Err(error) => exit.wrong(error),
-            Ok(ablations) => all.extend(ablations),
-        }
+        let what = scenario.file().path.as_str();
+        ablations.extend(exit.run(what, || ablate_one(&scenario, revision, &options)).unwrap_or_default());
     }
-    exit.inconclusive |= all.iter().any(|row| !row.complete);
+    exit.inconclusive |= ablations.iter().any(|row| !row.complete);
     let mut idle = Vec::new();
-    for change in changes(revision) {
-        let rows: Vec<&Ablation> = all.iter().filter(|row| row.change == change).collect();
-        let telling = |row: &&&Ablation| !row.appear.is_empty();
-        if format == TableFormat::Json {
-            let complete = rows.iter().all(|row| row.complete);
-            let found: Vec<Value> = rows
+    for change in changes(&Rules::of(revision)) {
+        let rows: Vec<&Ablation> = ablations.iter().filter(|row| row.change == change).collect();
+        let telling: Vec<&&Ablation> = rows.iter().filter(|row| !row.appear.is_empty()).collect();
+        let complete = rows.iter().all(|row| row.complete);
+        if args.format == TableFormat::Json {
+            let found: Vec<Value> = telling
                 .iter()
-                .filter(telling)
                 .map(|row| json!({ "scenario": row.scenario, "hazards": row.appear }))
                 .collect();
-            let found_any = !found.is_empty();
             out.line(json!({
-                "revision": name,
+                "revision": revision.name,
                 "rule": change.rule,
                 "value": change.value,
                 "instead": change.instead,
                 "prevents": found,
                 "complete": complete,
-                "note": if found_any { None } else { why_nothing(change.rule) },
             }));
-            continue;
-        }
-        if !rows.iter().any(|row| telling(&row)) {
-            let why = why_nothing(change.rule).map_or(String::new(), |why| format!(" ({why})"));
-            idle.push(format!("{} = {}{why}", change.rule, change.instead));
-            continue;
-        }
-        out.line(format_args!("{} = {} instead of {}:", change.rule, change.instead, change.value));
-        for row in rows.iter().filter(telling) {
-            out.line(format_args!("    {}: {}", row.scenario, row.appear.join(", ")));
+        } else if telling.is_empty() {
+            let cut = if complete { "" } else { "  (not everything was explored)" };
+            idle.push(format!("{} = {}{cut}", change.rule, change.instead));
+        } else {
+            out.line(format_args!("{} = {} instead of {}:", change.rule, change.instead, change.value));
+            for row in telling {
+                out.line(format_args!("    {}: {}", row.scenario, row.appear.join(", ")));
+            }
         }
     }
-    if format == TableFormat::Text && !idle.is_empty() {
+    if !idle.is_empty() {
         out.line("No new hazard in these scenarios with:");
-        for change in idle {
-            out.line(format_args!("    {change}"));
-        }
+        idle.iter().for_each(|change| out.line(format_args!("    {change}")));
     }
     exit.code()
 }

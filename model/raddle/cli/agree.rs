@@ -1,16 +1,20 @@
 //! `raddle agree`, and the process in which an engine runs.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use raddle::Options;
 use raddle::agree::{Agreement, agree as compare};
 use raddle::engine::serve;
-use raddle::{Engine, Options};
 use raddle_engines::agree::Covered;
 use raddle_engines::child;
 
 use super::AgreeArgs;
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain};
+
+/// So long each engine may take, unless it is said.
+const ENGINE_TIME: Duration = Duration::from_secs(60);
 
 /// The program that runs engines in processes of their own: this one.
 pub fn this_program() -> Option<PathBuf> {
@@ -33,26 +37,23 @@ pub fn run_engine(out: &mut Out) -> u8 {
 
 /// Runs all engines on all scenario files below the paths.
 pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
-    let mut options = Options::default().engine(Engine::Reference);
+    let mut options = Options::default().limits(args.limits.limits());
     options.revisions.clone_from(&args.revisions);
-    options.limits.state_limit = args.max_states;
     options.process = this_program();
     options.native.iterations = args.iterations;
     options.native.seed = args.seed;
-    options.native.time = Some(args.engine_time);
+    options.native.time = Some(args.limits.timeout.unwrap_or(ENGINE_TIME));
     let mut exit = Exit::default();
     for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
-            if out.is_gone() {
+            if out.is_gone() || exit.interrupted() {
                 return exit.code();
             }
-            match compare(&scenario, revision, &options) {
-                Ok(agreement) => {
-                    exit.unexpected |= !agreement.differences.is_empty();
-                    exit.inconclusive |= agreement.inconclusive;
-                    show(&format!("{} on {revision}", scenario.file().path), &agreement, out);
-                }
-                Err(error) => exit.wrong(error),
+            let what = format!("{} on {revision}", scenario.file().path);
+            if let Some(agreement) = exit.run(&what, || compare(&scenario, revision, &options)) {
+                exit.unexpected |= !agreement.differences.is_empty();
+                exit.inconclusive |= agreement.inconclusive;
+                show(&what, &agreement, out);
             }
         }
     }

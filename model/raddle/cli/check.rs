@@ -1,23 +1,24 @@
 //! `raddle check` and the tour.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use raddle::coverage::samples::samples;
 use raddle::formats::{Document, Extras, summary};
 use raddle::report::diagram;
-use raddle::whatif::why::{Preventer, preventers};
+use raddle::route::Route;
+use raddle::whatif::why::{Why, why};
 use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{Limits, Progress};
 use raddle_engines::Scheduler;
+use raddle_probing::scenario::InputError;
 
 use super::agree::this_program;
-use super::dump::{dump, names};
+use super::dump::{Dumps, names};
 use super::embedded::embedded;
 use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
-use super::interrupt;
 use super::out::{Out, complain};
 use super::saving;
 use super::stats::Stats;
@@ -29,41 +30,76 @@ const WHY_STATES: usize = 200_000;
 /// How loom and shuttle are to explore.
 fn native(args: &CheckArgs) -> raddle_engines::Options {
     let defaults = raddle_engines::Options::default();
-    let samples = args.engine == Engine::Shuttle && args.scheduler != Scheduler::Dfs;
+    let scheduler = args.scheduler.unwrap_or(Scheduler::Pct);
+    let samples = args.engine == Engine::Shuttle && scheduler != Scheduler::Dfs;
     raddle_engines::Options {
-        scheduler: args.scheduler,
+        scheduler,
         iterations: args.iterations.unwrap_or(if samples { 10_000 } else { defaults.iterations }),
-        seed: args.seed,
-        depth: args.depth,
+        seed: args.seed.unwrap_or(defaults.seed),
+        depth: args.depth.unwrap_or(defaults.depth),
         preemptions: args.preemptions,
-        time: args.engine_time,
         weak_memory: args.weak_memory,
         ..defaults
     }
 }
 
 /// What is wrong with the options together.
-fn contradiction(args: &CheckArgs) -> Option<&'static str> {
-    if args.weak_memory && args.engine != Engine::Loom {
-        Some("--weak-memory: only loom takes it: --engine loom --weak-memory")
-    } else if args.timeout.is_some() && args.engine == Engine::Reference {
-        Some("--timeout: the reference search has no limit on time")
-    } else if args.threads == Some(0) {
-        Some("--threads 0: at least one thread is needed")
-    } else {
-        saving::contradiction(args)
+fn contradiction(args: &CheckArgs) -> Option<String> {
+    use Engine::{Exhaustive, Loom, Reference, Shuttle};
+    let by_engine: [(&str, bool, &[Engine]); 19] = [
+        ("--max-states", args.limits.max_states.is_some(), &[Exhaustive, Reference]),
+        ("--max-memory", args.limits.max_memory.is_some(), &[Exhaustive, Reference]),
+        ("--threads", args.threads.is_some(), &[Exhaustive]),
+        ("--compact", args.compact, &[Exhaustive]),
+        ("--spill", args.spill.is_some(), &[Exhaustive]),
+        ("--checkpoint", args.checkpoint.is_some(), &[Exhaustive]),
+        ("--resume", args.resume.is_some(), &[Exhaustive]),
+        ("--all-orders", args.all_orders, &[Exhaustive]),
+        ("--no-symmetry", args.no_symmetry, &[Exhaustive]),
+        ("--no-reduction", args.no_reduction, &[Exhaustive]),
+        ("--scheduler", args.scheduler.is_some(), &[Shuttle]),
+        ("--seed", args.seed.is_some(), &[Shuttle]),
+        ("--depth", args.depth.is_some(), &[Shuttle]),
+        ("--iterations", args.iterations.is_some(), &[Loom, Shuttle]),
+        ("--preemptions", args.preemptions.is_some(), &[Loom]),
+        ("--weak-memory", args.weak_memory, &[Loom]),
+        ("--why", args.why, &[Exhaustive, Reference]),
+        ("--passing", !args.passing.is_empty(), &[Exhaustive, Reference]),
+        ("--avoiding", !args.avoiding.is_empty(), &[Exhaustive, Reference]),
+    ];
+    let by_format: [(&str, bool, &[&str]); 3] = [
+        ("--why", args.why, &["text", "lkml"]),
+        ("--samples", args.samples > 0, &["text"]),
+        ("--timing", args.timing, &["text", "json"]),
+    ];
+    let refused = |option: &str, by: &str, takers: Vec<&str>| {
+        Some(format!("{option}: {by} does not take it; use {}", takers.join(" or ")))
+    };
+    for (option, _, engines) in by_engine.into_iter().filter(|(_, given, _)| *given) {
+        if !engines.contains(&args.engine) {
+            let takers: Vec<String> = engines.iter().map(|one| format!("--engine {}", one.name())).collect();
+            let takers = takers.iter().map(String::as_str).collect();
+            return refused(option, &format!("the engine {}", args.engine.name()), takers);
+        }
     }
+    for (option, _, formats) in by_format.into_iter().filter(|(_, given, _)| *given) {
+        if !formats.contains(&args.format.name) {
+            let takers: Vec<String> = formats.iter().map(|one| format!("--format {one}")).collect();
+            let takers = takers.iter().map(String::as_str).collect();
+            return refused(option, &format!("the format {}", args.format.name), takers);
+        }
+    }
+    if args.threads == Some(0) {
+        return Some("--threads 0: at least one thread is needed".to_owned());
+    }
+    saving::contradiction(args).map(str::to_owned)
 }
 
 fn options(args: &CheckArgs) -> Options {
     let mut options = Options::default().engine(args.engine).limits(Limits {
-        state_limit: args.max_states,
-        memory_limit: args.max_memory,
-        time_limit: args.timeout,
-        interrupt: (args.engine == Engine::Exhaustive).then(interrupt::catch),
         all_orders: args.all_orders || args.no_reduction,
         no_symmetry: args.no_symmetry || args.no_reduction,
-        ..Limits::default()
+        ..args.limits.limits()
     });
     options.resources = Resources {
         threads: args.threads.unwrap_or(0),
@@ -84,38 +120,39 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         return INPUT_ERROR;
     }
     let options = options(args);
-    let mut run = Run::default();
-    let inputs = files(&args.paths, &mut run.exit);
+    let mut rows = Rows::default();
+    let inputs = files(&args.paths, &mut rows.exit);
     let dumps = names(inputs.iter().map(|input| input.file.as_path()));
     for input in &inputs {
         if out.is_gone() {
-            return run.exit.code();
+            return rows.exit.code();
         }
-        if interrupt::came() {
-            run.exit.inconclusive = true;
+        if rows.exit.interrupted() {
             break;
         }
-        run.file(input, &dumps[input.file.as_path()], args, &options, out);
+        rows.file(input, &dumps[input.file.as_path()], args, &options, out);
     }
     match args.format.document {
-        Document::Row(_) if args.format.name == "text" && run.rows + run.skipped > 1 => run.summary(out),
+        Document::Row(_) if args.format.name == "text" && rows.checked + rows.skipped > 1 => {
+            rows.summary(out)
+        }
         Document::Row(_) => {}
         Document::Run(write) => {
-            out.text(write(&run.reports, &Extras { full: args.full, ..Extras::default() }))
+            out.text(write(&rows.reports, &Extras { full: args.full, ..Extras::default() }))
         }
-        Document::Violation(_) => run.only_one(),
+        Document::Violation(_) => rows.only_one(),
     }
     if let Some(StatsFormat::Json) = args.stats {
-        run.stats.print();
+        rows.stats.print();
     }
-    run.exit.code()
+    rows.exit.code()
 }
 
 /// What was checked so far.
 #[derive(Default)]
-struct Run {
+struct Rows {
     exit: Exit,
-    rows: usize,
+    checked: usize,
     as_expected: usize,
     skipped: usize,
     /// For a document of the whole run.
@@ -123,9 +160,10 @@ struct Run {
     /// Of a format with one document for each.
     violations: usize,
     stats: Stats,
+    dumps: Dumps,
 }
 
-impl Run {
+impl Rows {
     /// Of a format whose reader takes one document, the first violation was printed. This says so.
     fn only_one(&self) {
         match self.violations {
@@ -142,7 +180,7 @@ impl Run {
             0 => String::new(),
             n => format!(", {n} slow ones skipped (--slow checks them)"),
         };
-        out.line(format_args!("{} rows, {} as expected{skipped}", self.rows, self.as_expected));
+        out.line(format_args!("{} rows, {} as expected{skipped}", self.checked, self.as_expected));
     }
 
     fn file(&mut self, input: &Input, stem: &str, args: &CheckArgs, options: &Options, out: &mut Out) {
@@ -155,42 +193,43 @@ impl Run {
             Loaded::Wrong => return,
         };
         for revision in scenario.revisions(options) {
-            if interrupt::came() {
-                self.exit.inconclusive = true;
+            if self.exit.interrupted() {
                 return;
             }
             let mut options = options.clone();
             options.resources.saving = saving::saving(args, &scenario, revision);
-            if options.resources.saving.is_some() && self.rows > 0 {
+            if options.resources.saving.is_some() && self.checked > 0 {
                 self.exit
                     .wrong("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
                 return;
             }
             let begun = Instant::now();
-            match watched(&scenario, revision, &options) {
-                Ok(report) => self.row(&scenario, report, begun, stem, args, out),
-                Err(error) => self.exit.wrong(error),
-            }
+            let what = format!("{} on {revision}", scenario.file().path);
+            let Some(mut row) = self.exit.run(&what, || self::row(&scenario, revision, &options, args))
+            else {
+                continue;
+            };
+            row.time = begun.elapsed();
+            self.row(&scenario, row, (&input.file, stem), args, out);
         }
     }
 
     fn row(
         &mut self,
         scenario: &Scenario,
-        report: Report,
-        begun: Instant,
-        stem: &str,
+        row: Checked,
+        named: (&Path, &str),
         args: &CheckArgs,
         out: &mut Out,
     ) {
-        let time = begun.elapsed();
+        let Checked { report, why, time } = row;
         self.stats.row(&report, time);
         self.exit.row(&report);
-        self.rows += 1;
+        self.exit.unexpected |= args.strict && !report.warnings.is_empty();
+        self.checked += 1;
         self.as_expected += usize::from(report.as_expected());
         match args.format.document {
             Document::Row(write) => {
-                let why = why(args, scenario, &report);
                 let extras = Extras { full: args.full, time: args.timing.then_some(time), why };
                 out.text(write(&report, &extras));
             }
@@ -202,12 +241,12 @@ impl Run {
             }
             Document::Run(_) => {}
         }
-        if args.samples > 0 && report.verdict == Verdict::Verified && args.format.name == "text" {
+        if args.samples > 0 && report.verdict == Verdict::Verified {
             sample_runs(scenario, &report, args, out);
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = dump(dir, stem, scenario, &report, args.full)
+            && let Err(error) = self.dumps.write(dir, named, scenario, &report, args.full)
         {
             self.exit.wrong(format_args!("raddle: {}: {error}", dir.display()));
         }
@@ -217,13 +256,31 @@ impl Run {
     }
 }
 
-/// Checks a row under a progress bar.
-fn watched(
+/// What was found out about a row.
+struct Checked {
+    report: Report,
+    why: Option<Why>,
+    time: Duration,
+}
+
+fn row(
     scenario: &Scenario,
     revision: &str,
     options: &Options,
-) -> Result<Report, raddle_probing::scenario::InputError> {
-    let bar = progress_bar(&format!("{} {revision}", Path::new(&scenario.file().path).display()));
+    args: &CheckArgs,
+) -> Result<Checked, InputError> {
+    let mut report = watched(scenario, revision, options)?;
+    if !args.passing.is_empty() || !args.avoiding.is_empty() {
+        let route = Route::new(args.passing.clone(), args.avoiding.clone());
+        route.apply(scenario, &mut report, options)?;
+    }
+    let why = args.why.then(|| why(scenario, &report, options, WHY_STATES)).transpose()?;
+    Ok(Checked { report, why, time: Duration::ZERO })
+}
+
+/// Checks a row under a progress bar.
+fn watched(scenario: &Scenario, revision: &str, options: &Options) -> Result<Report, InputError> {
+    let bar = progress_bar(&format!("{} {revision}", scenario.file().path));
     let result = scenario.check_on(revision, options, |progress| show(&bar, &progress));
     bar.finish_and_clear();
     result
@@ -231,7 +288,7 @@ fn watched(
 
 /// Runs of a verified scenario, so that one sees that something happens in it.
 fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut Out) {
-    match samples(scenario, &report.revision, args.samples, args.max_states.unwrap_or(usize::MAX)) {
+    match samples(scenario, &report.revision, args.samples, args.limits.max_states.unwrap_or(usize::MAX)) {
         Ok(stories) => {
             for (number, story) in stories.iter().enumerate() {
                 out.line(format_args!("Sample run {} of {}:\n", number + 1, stories.len()));
@@ -240,17 +297,6 @@ fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut
         }
         Err(error) => complain(format_args!("raddle: {error}")),
     }
-}
-
-/// The rules that would have prevented the violations of a report, if they are asked for.
-fn why(args: &CheckArgs, scenario: &Scenario, report: &Report) -> Vec<Preventer> {
-    if !args.why || report.violations.is_empty() {
-        return Vec::new();
-    }
-    preventers(scenario, report, WHY_STATES).unwrap_or_else(|error| {
-        complain(error);
-        Vec::new()
-    })
 }
 
 /// Checks the scenarios that are built in, one line each.
@@ -264,13 +310,10 @@ pub fn tour(out: &mut Out) -> u8 {
             continue;
         }
         for revision in scenario.revisions(&options) {
-            match watched(&scenario, revision, &options) {
-                Ok(report) => {
-                    exit.row(&report);
-                    out.line(summary(&report));
-                    out.flush();
-                }
-                Err(error) => exit.wrong(error),
+            if let Some(report) = exit.run(&path, || watched(&scenario, revision, &options)) {
+                exit.row(&report);
+                out.line(summary(&report));
+                out.flush();
             }
             if out.is_gone() {
                 return exit.code();

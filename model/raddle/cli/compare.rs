@@ -1,41 +1,39 @@
 //! `raddle compare`.
 
-use std::path::PathBuf;
-
 use raddle::Options;
 use raddle::whatif::compare::{Comparison, compare as compare_one};
 use serde_json::{Value, json};
 
-use super::TableFormat;
-use super::inputs::{Exit, scenarios};
+use super::inputs::{Exit, all};
 use super::out::Out;
+use super::{CompareArgs, TableFormat};
 
 /// Compares two revisions on all scenario files below the paths.
-pub fn compare(paths: &[PathBuf], from: &str, to: &str, format: TableFormat, out: &mut Out) -> u8 {
+pub fn compare(args: &CompareArgs, out: &mut Out) -> u8 {
+    let (from, to) = (args.from.as_str(), args.to.as_str());
     let mut exit = Exit::default();
     if !exit.knows(from) || !exit.knows(to) {
         return exit.code();
     }
     let (mut rows, mut changed) = (0, 0);
-    for scenario in scenarios(paths, false, &mut exit) {
-        if out.is_gone() {
+    let Some(scenarios) = all(&args.paths, &mut exit) else { return exit.code() };
+    let options = Options::default().limits(args.limits.limits());
+    for scenario in scenarios {
+        if out.is_gone() || exit.interrupted() {
             break;
         }
-        match compare_one(&scenario, from, to, &Options::default()) {
-            Err(error) => exit.wrong(error),
-            Ok(row) => {
-                exit.inconclusive |= !row.complete;
-                rows += 1;
-                changed += usize::from(!row.gone.is_empty() || !row.new.is_empty());
-                match format {
-                    TableFormat::Json => out.line(as_json(&row, from, to)),
-                    TableFormat::Text => text(&row, out),
-                }
-                out.flush();
-            }
+        let what = scenario.file().path.as_str();
+        let Some(row) = exit.run(what, || compare_one(&scenario, from, to, &options)) else { continue };
+        exit.inconclusive |= !row.complete;
+        rows += 1;
+        changed += usize::from(!row.gone.is_empty() || !row.new.is_empty());
+        match args.format {
+            TableFormat::Json => out.line(as_json(&row, from, to)),
+            TableFormat::Text => text(&row, out),
         }
+        out.flush();
     }
-    if format == TableFormat::Text {
+    if args.format == TableFormat::Text {
         out.line(format_args!("{from} -> {to}: {rows} scenarios, {changed} of them differ"));
     }
     exit.code()

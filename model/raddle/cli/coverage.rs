@@ -90,13 +90,10 @@ pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
     for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
             let path = scenario.file().path.clone();
-            let found = match coverage(&scenario, revision, args.max_states) {
-                Ok(found) => found,
-                Err(error) => {
-                    exit.wrong(format_args!("{path} on {revision}: {error}"));
-                    continue;
-                }
-            };
+            let what = format!("{path} on {revision}");
+            let found = || coverage(&scenario, revision, args.max_states);
+            let found = exit.run(&what, || found().map_err(|error| format!("{what}: {error}")));
+            let Some(found) = found else { continue };
             for (function, places) in &found.functions {
                 all.entry((revision.clone(), function.clone())).or_default().extend(places.iter().cloned());
             }
@@ -124,17 +121,18 @@ pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
 /// Writes the page of a run.
 pub fn report(args: &ReportArgs, out: &mut Out) -> u8 {
     let mut exit = Exit::default();
-    let mut options = Options::default();
+    let mut options = Options::default().limits(args.limits.limits());
     options.revisions.clone_from(&args.revisions);
     let mut checked = Vec::new();
     for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
-            match scenario.check_on(revision, &options, |_| {}) {
-                Ok(report) => {
-                    exit.row(&report);
-                    checked.push((scenario.clone(), report));
-                }
-                Err(error) => exit.wrong(error),
+            if exit.interrupted() {
+                return exit.code();
+            }
+            let what = format!("{} on {revision}", scenario.file().path);
+            if let Some(report) = exit.run(&what, || scenario.check_on(revision, &options, |_| {})) {
+                exit.row(&report);
+                checked.push((scenario.clone(), report));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `raddle check --dump` and `raddle replay`.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use indexmap::{IndexMap, IndexSet};
@@ -47,25 +47,74 @@ fn name(place: &Path, directories: usize) -> String {
     above.fold(stem, |name, directory| format!("{}-{name}", directory.to_string_lossy()))
 }
 
-/// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the format's ending.
-pub fn dump(dir: &Path, stem: &str, scenario: &Scenario, report: &Report, full: bool) -> io::Result<()> {
-    fs::create_dir_all(dir)?;
-    for violation in &report.violations {
-        let name = |ending: &str| dir.join(format!("{stem}.{}.{}.{ending}", report.revision, violation.id));
-        for (format, ending) in FORMATS.iter().filter_map(|format| Some((format, format.ending?))) {
-            fs::write(name(ending), format.violation(report, violation, full))?;
+/// The files that a run has dumped.
+#[derive(Default)]
+pub struct Dumps {
+    /// By name without its ending: the row that it is of.
+    written: IndexMap<String, (PathBuf, String)>,
+}
+
+impl Dumps {
+    /// Writes each violation of a row as `SCENARIO.REVISION.HAZARD.` and the format's ending. What another
+    /// row of this run has written stays: then the name gets a number.
+    pub fn write(
+        &mut self,
+        dir: &Path,
+        (file, stem): (&Path, &str),
+        scenario: &Scenario,
+        report: &Report,
+        full: bool,
+    ) -> io::Result<()> {
+        fs::create_dir_all(dir)?;
+        let row = (file.canonicalize().unwrap_or_else(|_| file.to_owned()), report.revision.clone());
+        for violation in &report.violations {
+            let plain = format!("{stem}.{}.{}", report.revision, violation.id);
+            let numbered = (2..).map(|number| format!("{plain}-{number}"));
+            let mut names = std::iter::once(plain.clone()).chain(numbered);
+            let mine = |name: &String| self.written.get(name).is_none_or(|other| *other == row);
+            let name = names.find(mine).expect("internal: there are more numbers than rows");
+            self.written.insert(name.clone(), row.clone());
+            let path = |ending: &str| dir.join(format!("{name}.{ending}"));
+            for (format, ending) in FORMATS.iter().filter_map(|format| Some((format, format.ending?))) {
+                write(&path(ending), &format.violation(report, violation, full))?;
+            }
+            let trace = DumpedTrace::new(scenario, report, violation);
+            let json = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
+            write(&path("json"), &format!("{json}\n"))?;
         }
-        let trace = DumpedTrace::new(scenario, report, violation);
-        let json = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;
-        fs::write(name("json"), format!("{json}\n"))?;
+        Ok(())
     }
-    Ok(())
+}
+
+/// Writes a file anew. It replaces files only, and follows no link: it is neither written into one, nor
+/// into a device.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_file() => fs::remove_file(path).map_err(about)?,
+        Ok(_) => return Err(about(io::Error::other("it is there, and is no regular file"))),
+        Err(_) => {}
+    }
+    File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(about)
+}
+
+/// No trace is longer than this, in bytes.
+const TRACE_LIMIT: u64 = 64 << 20;
+
+/// Reads a dumped trace.
+pub fn read(path: &Path) -> Result<DumpedTrace, String> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    file.take(TRACE_LIMIT + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    if text.len() as u64 > TRACE_LIMIT {
+        return Err("this is no trace: it is larger than 64 MiB".to_owned());
+    }
+    DumpedTrace::parse(&text)
 }
 
 /// Re-runs a dumped trace.
 pub fn replay(path: &Path, under_shuttle: bool, out: &mut Out) -> u8 {
-    let trace = fs::read_to_string(path).map_err(|error| error.to_string());
-    let trace = trace.and_then(|text| DumpedTrace::parse(&text));
+    let trace = read(path);
     if under_shuttle {
         return match trace.and_then(|trace| follow(&trace)) {
             Ok((true, text)) => {

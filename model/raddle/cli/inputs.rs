@@ -1,15 +1,20 @@
 //! What the commands on scenario files share: the files below the paths, and the exit code.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use raddle::{Report, Scenario, Verdict};
 use raddle_driver_core::revision::Revision;
 use raddle_probing::scenario::scenario_files;
 
+use super::interrupt;
 use super::out::complain;
 
 /// Something the user gave is wrong (docs/scenarios.md#exit-codes, 2).
 pub const INPUT_ERROR: u8 = 2;
+
+/// The exit code of a panic, as Rust has it.
+const BROKEN: u8 = 101;
 
 /// What happened so far, as far as the exit code depends on it.
 #[derive(Default)]
@@ -17,6 +22,8 @@ pub struct Exit {
     pub input_error: bool,
     pub unexpected: bool,
     pub inconclusive: bool,
+    /// raddle itself is wrong.
+    broken: bool,
 }
 
 impl Exit {
@@ -29,6 +36,31 @@ impl Exit {
         } else if !report.as_expected() {
             self.unexpected = true;
         }
+    }
+
+    /// Does the work of one row. Whatever goes wrong there is said, and costs no other row its result.
+    pub fn run<T, E: std::fmt::Display>(
+        &mut self,
+        what: &str,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(error)) => self.wrong(error),
+            Err(panic) => {
+                let said = panic.downcast_ref::<String>().map(String::as_str);
+                let said = said.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+                complain(format_args!("{what}: raddle is broken, please report it: {said}"));
+                self.broken = true;
+            }
+        }
+        None
+    }
+
+    /// Whether Ctrl-C was pressed: then what is left is not done.
+    pub fn interrupted(&mut self) -> bool {
+        self.inconclusive |= interrupt::came();
+        interrupt::came()
     }
 
     /// Says what is wrong with the input.
@@ -51,6 +83,7 @@ impl Exit {
     /// The exit code: the worst that happened.
     pub fn code(&self) -> u8 {
         match self {
+            Exit { broken: true, .. } => BROKEN,
             Exit { input_error: true, .. } => INPUT_ERROR,
             Exit { unexpected: true, .. } => 1,
             Exit { inconclusive: true, .. } => 3,
@@ -110,6 +143,13 @@ pub fn is_slow(scenario: &Scenario) -> bool {
     scenario.file().world.environment.slow
 }
 
+/// The scenarios below the paths for a table; slow ones only if they are named themselves. `None` if a path
+/// is not there: then there is no table.
+pub fn all(paths: &[PathBuf], exit: &mut Exit) -> Option<Vec<Scenario>> {
+    let found = scenarios(paths, false, exit);
+    paths.iter().all(|path| path.exists()).then_some(found)
+}
+
 /// All scenarios below the paths that can be read.
 pub fn scenarios(paths: &[PathBuf], slow_too: bool, exit: &mut Exit) -> Vec<Scenario> {
     let mut scenarios = Vec::new();
@@ -119,4 +159,20 @@ pub fn scenarios(paths: &[PathBuf], slow_too: bool, exit: &mut Exit) -> Vec<Scen
         }
     }
     scenarios
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_row_and_is_told_by_the_exit_code() {
+        let mut exit = Exit::default();
+        assert_eq!(exit.run("first", || -> Result<(), String> { panic!("on purpose") }), None);
+        assert_eq!(exit.run("second", || Ok::<_, String>(2)), Some(2));
+        assert_eq!(exit.code(), BROKEN);
+        let mut exit = Exit::default();
+        assert_eq!(exit.run("third", || Err::<(), _>("a mistake")), None);
+        assert_eq!(exit.code(), INPUT_ERROR);
+    }
 }

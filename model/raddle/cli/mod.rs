@@ -10,6 +10,7 @@ mod embedded;
 mod inputs;
 mod interrupt;
 mod list;
+mod memory;
 mod out;
 mod saving;
 mod stats;
@@ -27,6 +28,7 @@ use inputs::INPUT_ERROR;
 use out::{Out, complain};
 use raddle::Engine;
 use raddle::formats::{FORMATS, Format};
+use raddle_checker::search::reference::Limits;
 use raddle_engines::Scheduler;
 
 /// A deterministic model checker for probe races in the Linux driver core.
@@ -68,32 +70,9 @@ enum Command {
         args: tree::TreeArgs,
     },
     /// Compare two revisions: which hazards a patch removes, keeps and brings
-    Compare {
-        /// Scenario files, or directories of them
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-        /// The revision before
-        #[arg(long, value_name = "R1")]
-        from: String,
-        /// The revision after
-        #[arg(long, value_name = "R2")]
-        to: String,
-        /// Output format
-        #[arg(long, value_enum, default_value = "text")]
-        format: TableFormat,
-    },
+    Compare(CompareArgs),
     /// Change each rule of a revision in turn: which hazards does the rule prevent?
-    Ablate {
-        /// Scenario files, or directories of them
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-        /// The revision
-        #[arg(long, value_name = "R")]
-        revision: String,
-        /// Output format
-        #[arg(long, value_enum, default_value = "text")]
-        format: TableFormat,
-    },
+    Ablate(AblateArgs),
     /// Print a graph as DOT: a function's automaton, a scenario's lock order, its states
     Graph(GraphArgs),
     /// List the steps that a scenario never takes, and its calls that never conflict with another task
@@ -134,6 +113,66 @@ enum What {
     Scenarios,
 }
 
+/// When each check stops early. They mean the same for every command that has them.
+#[derive(Args)]
+struct LimitArgs {
+    /// Stop after this many states
+    #[arg(long, value_name = "N")]
+    max_states: Option<usize>,
+    /// Stop at this much memory for states, such as 512M or 4G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<usize>,
+    /// Stop after this many seconds and say what was covered
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, alias = "engine-time")]
+    timeout: Option<Duration>,
+}
+
+impl LimitArgs {
+    /// The limits, and Ctrl-C from here on.
+    fn limits(&self) -> Limits {
+        Limits {
+            state_limit: self.max_states,
+            memory_limit: self.max_memory,
+            time_limit: self.timeout,
+            interrupt: Some(interrupt::catch()),
+            ..Limits::default()
+        }
+    }
+}
+
+#[derive(Args)]
+struct CompareArgs {
+    /// Scenario files, or directories of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The revision before
+    #[arg(long, value_name = "R1")]
+    from: String,
+    /// The revision after
+    #[arg(long, value_name = "R2")]
+    to: String,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+#[derive(Args)]
+struct AblateArgs {
+    /// Scenario files, or directories of them
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// The revision
+    #[arg(long, value_name = "R")]
+    revision: String,
+    /// Output format
+    #[arg(long, value_enum, default_value = "text")]
+    format: TableFormat,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
 #[derive(Args)]
 struct CheckArgs {
     /// Scenario files, or directories of them
@@ -151,15 +190,8 @@ struct CheckArgs {
     /// Write the trace of each violation into this directory, in all formats
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
-    /// Stop after this many states
-    #[arg(long, value_name = "N")]
-    max_states: Option<usize>,
-    /// Stop at this much memory for states, such as 512M or 4G
-    #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_memory: Option<usize>,
-    /// Stop each row after this many seconds and say what was covered
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    timeout: Option<Duration>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Search threads; results do not depend on their number
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
@@ -188,23 +220,20 @@ struct CheckArgs {
     #[arg(long)]
     no_reduction: bool,
     /// Scheduler of shuttle [default: pct]
-    #[arg(long, value_name = "NAME", default_value = "pct", value_parser = schedulers())]
-    scheduler: Scheduler,
+    #[arg(long, value_name = "NAME", value_parser = schedulers())]
+    scheduler: Option<Scheduler>,
     /// Executions of loom or shuttle at most [default: 10000 if shuttle samples, else 10000000]
     #[arg(long, value_name = "N", value_parser = positive)]
     iterations: Option<usize>,
     /// Seed of shuttle's random choices [default: 1]
-    #[arg(long, value_name = "N", default_value = "1")]
-    seed: u64,
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Bug depth of PCT: ordering constraints that the bug needs [default: 3]
-    #[arg(long, value_name = "N", default_value = "3", value_parser = positive)]
-    depth: usize,
+    #[arg(long, value_name = "N", value_parser = positive)]
+    depth: Option<usize>,
     /// Bound on preemptions per execution under loom
     #[arg(long, value_name = "N")]
     preemptions: Option<usize>,
-    /// How many seconds loom or shuttle may take
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    engine_time: Option<Duration>,
     /// An experiment, with loom only: loads of marked fields may return stale values. loom may miss and may invent outcomes
     #[arg(long)]
     weak_memory: bool,
@@ -226,6 +255,15 @@ struct CheckArgs {
     /// Name the rules that would prevent each hazard, or that protect a verified scenario: one more check per rule
     #[arg(long)]
     why: bool,
+    /// Show the shortest run that calls this kernel function or accesses this cell, such as pmem0.driver (may be repeated)
+    #[arg(long, value_name = "FUNCTION|CELL")]
+    passing: Vec<String>,
+    /// Show the shortest run without this hazard and without a call of this kernel function (may be repeated)
+    #[arg(long, value_name = "HAZARD|FUNCTION")]
+    avoiding: Vec<String>,
+    /// Exit with 1 if a row has warnings
+    #[arg(long)]
+    strict: bool,
 }
 
 #[derive(Args)]
@@ -242,12 +280,8 @@ struct AgreeArgs {
     /// Seed of random choices
     #[arg(long, value_name = "N", default_value = "1")]
     seed: u64,
-    /// How many seconds each engine may take
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    engine_time: Duration,
-    /// Stop the searches after this many states
-    #[arg(long, value_name = "N")]
-    max_states: Option<usize>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
@@ -302,15 +336,17 @@ struct ReportArgs {
     /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
 }
 
-/// Parses seconds such as `0.5`.
+/// Parses seconds such as `0.5`. More than thirty years are thirty years: no clock overflows.
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+    Duration::try_from_secs_f64(seconds.min(1e9)).map_err(|error| error.to_string())
 }
 
 /// Parses one of a table's rows by its name.
@@ -421,7 +457,7 @@ impl Color {
 
 /// Makes all output follow `--color`, before the arguments are parsed: their errors have colours too.
 fn choose_color() {
-    let args: Vec<String> = std::env::args().collect();
+    let args: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let value = |(i, arg): (usize, &String)| match arg.strip_prefix("--color") {
         Some("") => args.get(i + 1).cloned(),
         Some(rest) => rest.strip_prefix('=').map(str::to_owned),
@@ -459,12 +495,8 @@ pub fn main() -> ExitCode {
         Some(Command::Agree(args)) => agree::agree(&args, &mut out),
         Some(Command::RunEngine) => agree::run_engine(&mut out),
         Some(Command::Tree { dir, args }) => tree::tree(&dir, &args, &mut out),
-        Some(Command::Compare { paths, from, to, format }) => {
-            compare::compare(&paths, &from, &to, format, &mut out)
-        }
-        Some(Command::Ablate { paths, revision, format }) => {
-            ablate::ablate(&paths, &revision, format, &mut out)
-        }
+        Some(Command::Compare(args)) => compare::compare(&args, &mut out),
+        Some(Command::Ablate(args)) => ablate::ablate(&args, &mut out),
         Some(Command::Replay { trace, step: true, .. }) => step::step(&trace, &mut out),
         Some(Command::Replay { trace, step: false, engine }) => {
             dump::replay(&trace, engine == ReplayArg::Shuttle, &mut out)

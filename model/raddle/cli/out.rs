@@ -21,14 +21,14 @@ impl Out {
     /// Writes a line.
     pub fn line(&mut self, text: impl Display) {
         if self.failed.is_none() {
-            self.failed = writeln!(self.to, "{text}").err();
+            self.failed = writeln!(self.to, "{}", clean(text)).err();
         }
     }
 
     /// Writes a text that has its own line feeds.
     pub fn text(&mut self, text: impl Display) {
         if self.failed.is_none() {
-            self.failed = write!(self.to, "{text}").err();
+            self.failed = write!(self.to, "{}", clean(text)).err();
         }
     }
 
@@ -61,5 +61,11 @@ impl Out {
 
 /// Writes a line to standard error, if that is still there.
 pub fn complain(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", clean(text));
+}
+
+/// A text without control characters, which could tell a terminal to do something: names and traces come
+/// from anywhere.
+fn clean(text: impl Display) -> String {
+    text.to_string().replace(|c: char| c.is_control() && c != '\n' && c != '\t', "?")
 }

@@ -13,7 +13,7 @@ pub fn contradiction(args: &CheckArgs) -> Option<&'static str> {
     let whole = args.no_reduction || args.all_orders && args.no_symmetry;
     if saves && whole {
         Some("--checkpoint: only the reduced search is saved; leave out --no-reduction")
-    } else if args.spill.is_some() && args.max_memory.is_none() {
+    } else if args.spill.is_some() && args.limits.max_memory.is_none() {
         Some("--spill: say with --max-memory how much may stay in memory")
     } else if args.spill.is_some() && args.compact {
         Some("--spill: hashes alone are not spilled; leave out --compact")

@@ -1,13 +1,13 @@
 //! `raddle replay --step`: through a trace, forward and back, by commands on standard input.
 
-use std::fs;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
-use raddle::dumped::{DumpedTrace, Replayed};
+use raddle::dumped::Replayed;
 use raddle_checker::render::{blocked_words, hazard_words, ready_words, step_words};
 use raddle_checker::story::Scene;
 
+use super::dump::read;
 use super::inputs::INPUT_ERROR;
 use super::out::{Out, complain};
 
@@ -23,9 +23,7 @@ q, quit                     leave";
 
 /// Steps through a dumped trace.
 pub fn step(path: &Path, out: &mut Out) -> u8 {
-    let trace = fs::read_to_string(path).map_err(|error| error.to_string());
-    let trace = trace.and_then(|text| DumpedTrace::parse(&text));
-    let shown = trace.and_then(|trace| {
+    let shown = read(path).and_then(|trace| {
         let replayed = trace.replay()?;
         let scenes = trace.scenes()?;
         Ok((trace, replayed, scenes))

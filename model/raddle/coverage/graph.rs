@@ -6,7 +6,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
 use super::explored;
-use super::slots::Slots;
+use super::slots::SlotMap;
 use crate::report::Violation;
 use crate::scenario::Scenario;
 use raddle_checker::machine::op::Action;
@@ -193,13 +193,13 @@ pub fn state_graph(
 /// The steps of a schedule as steps between explored states.
 fn marked(explored: &mut Explored<'_, DriverCore>, schedule: &[Turn]) -> IndexSet<(usize, usize, u8)> {
     let mut marked = IndexSet::new();
-    let mut slots = Slots::new(explored);
+    let mut slots = SlotMap::new(&explored.system);
     let mut state = explored.states[0].clone();
     for turn in schedule {
         let choice = Choice { slot: slots.of_state(turn.slot), outcome: turn.outcome };
         let Some(from) = explored.states.get_index_of(&state) else { break };
         marked.insert((from, choice.slot, choice.outcome));
-        let Some(next) = slots.step(explored, &state, choice) else { break };
+        let Some(next) = slots.step(&mut explored.system, &state, choice) else { break };
         state = next;
     }
     marked

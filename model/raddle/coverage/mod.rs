@@ -3,7 +3,7 @@
 
 pub mod graph;
 pub mod samples;
-mod slots;
+pub(crate) mod slots;
 
 use indexmap::{IndexMap, IndexSet};
 

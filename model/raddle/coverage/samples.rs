@@ -1,7 +1,7 @@
 //! Runs of a scenario that end well, so that one sees that something happens in it.
 
 use super::explored;
-use super::slots::Slots;
+use super::slots::SlotMap;
 use crate::scenario::Scenario;
 use raddle_checker::search::explore::{Explored, Moved};
 use raddle_checker::story::{Ending, Story, Turn, replay};
@@ -38,13 +38,13 @@ pub fn samples(
 
 /// Steps between explored states as a schedule.
 fn unsorted(explored: &mut Explored<'_, DriverCore>, way: &[usize]) -> Vec<Turn> {
-    let mut slots = Slots::new(explored);
+    let mut slots = SlotMap::new(&explored.system);
     let mut schedule = Vec::new();
     for number in way {
         let Moved { from, choice, .. } = explored.moves[*number];
         let state = explored.states[from].clone();
         schedule.push(Turn { slot: slots.of_schedule(choice.slot), outcome: choice.outcome });
-        if slots.step(explored, &state, choice).is_none() {
+        if slots.step(&mut explored.system, &state, choice).is_none() {
             break;
         }
     }

@@ -1,16 +1,15 @@
 //! Which slot of a state a slot of a schedule is: schedules never sort their workers, states do.
 
 use raddle_checker::machine::program::{Program, SlotKind};
-use raddle_checker::search::explore::Explored;
-use raddle_checker::search::system::{Choice, State};
+use raddle_checker::search::system::{Choice, State, System};
 use raddle_driver_core::hand_model::DriverCore;
 
 /// The slot of the current state by the slot of the schedule.
-pub(super) struct Slots(Vec<usize>);
+pub(crate) struct SlotMap(Vec<usize>);
 
-impl Slots {
-    pub fn new(explored: &Explored<'_, DriverCore>) -> Self {
-        Slots((0..explored.system.program().slots().len()).collect())
+impl SlotMap {
+    pub fn new(system: &System<'_, DriverCore>) -> Self {
+        SlotMap((0..system.program().slots().len()).collect())
     }
 
     /// The slot of the state.
@@ -26,14 +25,14 @@ impl Slots {
     /// Takes a step of the state; `None` if it is a hazard.
     pub fn step(
         &mut self,
-        explored: &mut Explored<'_, DriverCore>,
+        system: &mut System<'_, DriverCore>,
         state: &State,
         choice: Choice,
     ) -> Option<State> {
-        let moved = explored.system.step(state, choice).ok()?;
+        let moved = system.step(state, choice).ok()?;
         if let Some(spawned) = moved.spawned {
             // In a schedule a spawned task takes the first worker that is free.
-            let worker = |place: usize| explored.system.program().slots()[place].kind == SlotKind::Worker;
+            let worker = |place: usize| system.program().slots()[place].kind == SlotKind::Worker;
             let is_free = |place: usize| worker(place) && state.node(place).is_none();
             let free = self.0.iter().position(|place| is_free(*place)).expect("internal: a worker was free");
             let other = self.0.iter().position(|place| *place == spawned).expect("internal: a permutation");

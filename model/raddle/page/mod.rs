@@ -111,7 +111,10 @@ fn verdicts(checked: &[(Scenario, Report)]) -> Markup {
                                 }
                             }
                             td { @if report.as_expected() { "yes" } @else { span .bad { "no" } } }
-                            td { (report.guarantee) }
+                            td {
+                                (report.guarantee)
+                                @for warning in &report.warnings { br; "Warning: " (warning) "." }
+                            }
                         }
                     }
                 }

@@ -1,11 +1,11 @@
-//! Which rule of a revision prevents which hazard: each rule is changed, one at a time, and what goes
-//! wrong then, and did not before, is what it prevented.
+//! Which rule of a revision prevents which hazard: each rule is changed alone, and the hazards that appear
+//! are those that it prevents.
 
-use super::{Hazards, hazards};
+use super::hazards;
 use crate::check::Options;
 use crate::scenario::Scenario;
 use raddle_driver_core::revision::Revision;
-use raddle_driver_core::rules::{RULES, Rules};
+use raddle_driver_core::rules::{RULES, RuleInfo, Rules};
 use raddle_probing::scenario::InputError;
 
 /// A rule, and another value than the revision's.
@@ -32,19 +32,21 @@ pub struct Ablation {
     pub complete: bool,
 }
 
-/// All changes of one rule of a revision: truth values flipped, words replaced by each other word.
+/// All changes of one rule: truth values flipped, words replaced by each other word.
 #[must_use]
-pub fn changes(revision: &Revision) -> Vec<Change> {
-    let rules = Rules::of(revision);
-    let of_rule = |rule: &raddle_driver_core::rules::RuleInfo| {
-        let (name, value, words) = (rule.name, (rule.get)(&rules), rule.words);
-        let others = words.iter().filter(move |word| **word != value);
-        others.map(move |instead| Change { rule: name, value, instead })
-    };
-    RULES.iter().flat_map(of_rule).collect()
+pub fn changes(rules: &Rules) -> Vec<Change> {
+    changes_by_rule(rules).map(|(_, change)| change).collect()
 }
 
-/// Makes each change in a scenario. Rules that the scenario itself sets are left alone.
+pub(super) fn changes_by_rule(rules: &Rules) -> impl Iterator<Item = (&'static RuleInfo, Change)> {
+    RULES.iter().flat_map(|rule| {
+        let value = (rule.get)(rules);
+        let others = rule.words.iter().filter(move |word| **word != value);
+        others.map(move |instead| (rule, Change { rule: rule.name, value, instead }))
+    })
+}
+
+/// Makes each change of a revision's rules in a scenario. It overrides what the scenario says of that rule.
 ///
 /// # Errors
 ///
@@ -54,50 +56,22 @@ pub fn ablate(
     revision: &Revision,
     options: &Options,
 ) -> Result<Vec<Ablation>, InputError> {
-    let whole = hazards(scenario, revision.name, &[], options)?;
-    let fixed = &scenario.file().rules;
+    let as_is = hazards(scenario, revision.name, &[], options)?;
+    let program = scenario.program(revision.name)?;
+    let in_force = program.subject().rules();
     let mut ablations = Vec::new();
-    for change in changes(revision) {
-        if fixed.iter().any(|(name, _)| *name == change.rule) {
-            continue;
+    for (rule, change) in changes_by_rule(&Rules::of(revision)) {
+        let own = (rule.get)(in_force) != change.value;
+        let under = |value| hazards(scenario, revision.name, &[(change.rule, value)], options);
+        let before = if own { under(change.value) } else { Ok(as_is.clone()) };
+        if let (Ok(before), Ok(after)) = (before, under(change.instead)) {
+            ablations.push(Ablation {
+                scenario: scenario.file().path.clone(),
+                change,
+                appear: after.beyond(&before),
+                complete: before.complete && after.complete,
+            });
         }
-        let changed = hazards(scenario, revision.name, &[(change.rule, change.instead)], options);
-        // "bound:DRIVER" may not come about without the rule.
-        let changed = changed.unwrap_or(Hazards { ids: Vec::new(), complete: true });
-        ablations.push(Ablation {
-            scenario: scenario.file().path.clone(),
-            change,
-            appear: changed.beyond(&whole),
-            complete: whole.complete && changed.complete,
-        });
     }
     Ok(ablations)
-}
-
-/// Why a rule may prevent nothing that the properties know, where that has a reason of its own.
-///
-/// It is shown beside a change that let nothing new happen; it decides nothing.
-#[must_use]
-pub fn why_nothing(rule: &str) -> Option<&'static str> {
-    Some(match rule {
-        "getters-hide-stash" | "setters-clear-bit" | "shared-async-bit" | "failed-bind-clears-drvdata" => {
-            "it matters only where drvdata is the stash"
-        }
-        "release-flushes-attach-work" | "unregister-cancels-attach-work" | "force-mod-async-probe" => {
-            "it matters only with attach-strategy = workqueue"
-        }
-        "device-attach-checks-dead"
-        | "device-helper-rechecks"
-        | "bind-rechecks"
-        | "walk-stops-when-bound" => {
-            "from v5.14 on __driver_probe_device looks again (split-driver-probe-device)"
-        }
-        "device-side-async" => "without it new devices are probed synchronously, which takes time only",
-        "can-match" => "it saves retries of devices that no driver matches",
-        "parent-lock" => "nothing in the model is protected by the parent's lock alone",
-        "defer-all-probes" | "shutdown-waits" => "without it probing is not blocked, so no promise is broken",
-        "deferred-timeout" => "it triggers deferred probing once more",
-        "attach-may-fail" => "it lets Luis' work function fail, and matters only there",
-        _ => return None,
-    })
 }

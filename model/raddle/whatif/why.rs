@@ -1,12 +1,15 @@
-//! Which rule of a revision would have prevented a hazard: each rule is changed, one at a time, and the
-//! scenario checked again.
+//! Which rule of a revision would prevent a hazard, or protects a verified scenario: each rule is changed
+//! alone, and the scenario checked again.
 
-use crate::check::Options;
+use std::time::Instant;
+
+use super::ablate::{Change, changes_by_rule};
+use super::{Hazards, hazards};
+use crate::check::{Engine, Options};
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
-use raddle_checker::search::reference::Limits;
 use raddle_driver_core::revision::{REVISIONS, Revision, Series};
-use raddle_driver_core::rules::{Change, RULES, RuleInfo};
+use raddle_driver_core::rules::{self, RuleInfo};
 use raddle_probing::scenario::InputError;
 
 /// A rule that prevents a hazard when its value is another one.
@@ -60,53 +63,94 @@ impl Preventer {
     }
 }
 
-/// Tries every other value of every rule on a violated report's scenario and revision.
+/// A rule that keeps a verified scenario from a hazard: with another value it would have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protector {
+    /// The rule, its value here, and the other one.
+    pub change: Change,
+    /// The hazards that the other value brings, by id.
+    pub from: Vec<String>,
+    /// The commits or the page behind the rule.
+    pub source: String,
+}
+
+impl Protector {
+    /// One sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let Change { rule, value, instead } = self.change;
+        format!(
+            "{rule} = {value}: with {instead} there is {} (see {}).",
+            self.from.join(" and "),
+            self.source
+        )
+    }
+}
+
+/// Which rules would change a verdict, each changed alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Why {
+    /// What would prevent the hazards of a violated report.
+    pub preventers: Vec<Preventer>,
+    /// What protects a verified one.
+    pub protectors: Vec<Protector>,
+    /// Changes about which nothing is known: a limit was hit.
+    pub untried: usize,
+}
+
+/// Tries every other value of every rule on a report's scenario and revision.
 ///
-/// A value counts only if the search was complete; `state_limit` bounds each. First come those that
-/// bring no other hazard, of these the ones by [`Origin`], and of these the rules with the fewest values:
-/// a choice between two is a smaller change than one between five.
+/// A value counts only if the search was complete. The limits of the options hold for each search, and the
+/// time for all of them together; `state_limit` bounds each further. Of the preventers, first come those
+/// that bring no other hazard, of these the ones by [`Origin`], and of these the rules with the fewest
+/// values: a choice between two is a smaller change than one between five.
 ///
 /// # Errors
 ///
 /// What is wrong with the scenario on this revision.
-pub fn preventers(
+pub fn why(
     scenario: &Scenario,
     report: &Report,
+    options: &Options,
     state_limit: usize,
-) -> Result<Vec<Preventer>, InputError> {
-    let hazards = report.hazards();
+) -> Result<Why, InputError> {
+    let begun = Instant::now();
+    let mut options = options.clone().engine(Engine::Exhaustive);
+    options.resources.saving = None;
+    let time = options.limits.time_limit;
+    options.limits.state_limit = options.limits.state_limit.into_iter().chain([state_limit]).min();
+    let here = Hazards::from(report);
     let as_is = scenario.program(&report.revision)?;
-    let limits = Limits { state_limit: Some(state_limit), ..Limits::default() };
-    let options = Options::default().limits(limits);
     let mut found: Vec<(usize, Preventer)> = Vec::new();
-    for rule in RULES {
-        let from = (rule.get)(as_is.subject().rules());
-        for to in rule.words.iter().filter(|word| **word != from) {
-            let program = scenario.program_with(&report.revision, &[(rule.name, to)])?;
-            // A set-up that ends otherwise under this rule says nothing about the hazard.
-            let Ok(other) = scenario.check_program(&program, &report.revision, &options, &mut |_| {}) else {
-                continue;
-            };
-            if other.cut || other.verdict == Verdict::Inconclusive {
-                continue;
-            }
-            let left = other.hazards();
-            let prevents: Vec<String> = hazards.iter().filter(|id| !left.contains(id)).cloned().collect();
-            if !prevents.is_empty() {
-                let brings = left.into_iter().filter(|id| !hazards.contains(id)).collect();
-                let (origin, revision, source) = origin(rule, to, &report.revision);
-                let one = Preventer { rule: rule.name, from, to, origin, revision, source, prevents, brings };
-                found.push((rule.words.len(), one));
-            }
+    let mut why = Why::default();
+    for (rule, change) in changes_by_rule(as_is.subject().rules()) {
+        options.limits.time_limit = time.map(|limit| limit.saturating_sub(begun.elapsed()));
+        // A set-up that ends otherwise under this rule says nothing about the hazard.
+        let other = hazards(scenario, &report.revision, &[(change.rule, change.instead)], &options);
+        let Ok(other) = other else { continue };
+        if !other.complete && (report.verdict == Verdict::Violated || other.ids.is_empty()) {
+            why.untried += 1;
+            continue;
+        }
+        let (prevents, brings) = (here.beyond(&other), other.beyond(&here));
+        if report.verdict == Verdict::Verified && !brings.is_empty() {
+            why.protectors.push(Protector { change, from: brings, source: rule.source() });
+        } else if report.verdict == Verdict::Violated && !prevents.is_empty() {
+            let Change { rule: name, value: from, instead: to } = change;
+            let (origin, revision, source) = origin(rule, to, &report.revision);
+            let one = Preventer { rule: name, from, to, origin, revision, source, prevents, brings };
+            found.push((rule.words.len(), one));
         }
     }
     found.sort_by_key(|(values, one)| (one.brings.len(), one.origin, *values));
-    Ok(found.into_iter().map(|(_, one)| one).collect())
+    why.preventers = found.into_iter().map(|(_, one)| one).collect();
+    Ok(why)
 }
 
 /// Where a rule has a value, seen from a revision: the revision that has it, and the source that brought
 /// it, or the one that replaced it if it is the older way.
-fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static str>, String) {
+#[must_use]
+pub fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static str>, String) {
     let place = |name: &str| REVISIONS.iter().position(|revision| revision.name == name);
     let here = place(here).unwrap_or(0);
     let has = |revision: &&Revision| rule.on(revision) == value;
@@ -117,7 +161,7 @@ fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static 
     let posted = REVISIONS.iter().filter(|one| !released(one)).filter(own).find(has);
     let earlier = REVISIONS[..here].iter().filter(released).rfind(has);
     let page = format!("docs/kernel/{}", rule.page);
-    let source = |change: Option<&Change>| change.map_or(page.clone(), Change::named);
+    let source = |change: Option<&rules::Change>| change.map_or(page.clone(), rules::Change::named);
     if let Some(revision) = later {
         let change = rule.changes.iter().rfind(|change| change.version <= revision.version);
         (Origin::Later, Some(revision.name), source(change))
@@ -128,39 +172,5 @@ fn origin(rule: &RuleInfo, value: &str, here: &str) -> (Origin, Option<&'static 
         (Origin::Earlier, Some(revision.name), source(change))
     } else {
         (Origin::Nowhere, None, page)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_wait_in_driver_detach_prevents_the_stale_pointer() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/bart/unregister-pending-no-flush.toml");
-        let scenario = Scenario::load(path).expect("it is a scenario");
-        let report = scenario.check_on("duyck-v4", &Options::default(), |_| {}).expect("it is checked");
-        let found = preventers(&scenario, &report, 100_000).expect("it is checked");
-        let wait = found.iter().find(|one| one.rule == "detach-waits-for-async").expect("it prevents it");
-        assert_eq!((wait.from, wait.to), ("false", "true"));
-        assert_eq!(wait.prevents, ["stale-driver-pointer"]);
-        assert_eq!((wait.origin, wait.revision), (Origin::Later, Some("v5.1")));
-        assert_eq!(wait.source, "c37d721c68ad, v5.0");
-    }
-
-    #[test]
-    fn a_value_comes_from_the_nearest_revision_that_has_it() {
-        let of = |name: &str, value: &str, here: &str| {
-            let rule = RULES.iter().find(|rule| rule.name == name).expect("a rule");
-            origin(rule, value, here)
-        };
-        let later = (Origin::Later, Some("v5.1"), "ef0ff68351be, v5.1".to_owned());
-        assert_eq!(of("async-stash", "device-private", "duyck-v4"), later);
-        let posted = (Origin::Posted, Some("duyck-v6"), "docs/kernel/attach.md#__driver_attach".to_owned());
-        assert_eq!(of("async-stash", "drvdata-and-bit", "v5.1"), posted);
-        let earlier = (Origin::Earlier, Some("v5.9"), "b232b02bf3c2, v5.19".to_owned());
-        assert_eq!(of("device-attach-schedules-unlocked", "false", "v6.0"), earlier);
-        let nowhere = (Origin::Nowhere, None, "docs/kernel/races.md#a1".to_owned());
-        assert_eq!(of("unregister-cancels-attach-work", "true", "luis-v2"), nowhere);
     }
 }
