@@ -107,7 +107,7 @@ prop_compose! {
         text.push_str(&device("e", added.1));
         text.push_str(&driver("v", registered.0, slow.0, probes.0));
         text.push_str(&driver("w", registered.1, slow.1, probes.1));
-        text.push_str(&format!("[work.k]\nrun = [\"{work}\"]\n[environment]\ncontract = \"{contract}\"\n"));
+        text.push_str(&format!("[mutex.m]\n[work.k]\nrun = [\"{work}\"]\n[environment]\ncontract = \"{contract}\"\n"));
         for (i, calls) in tasks.iter().enumerate() {
             let calls: Vec<&str> = calls.iter().flat_map(|call| match call.as_str() {
                 "lock(m)" => vec!["lock(m)", "use(d)", "unlock(m)"],
@@ -135,9 +135,8 @@ fn random_scenarios() {
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (with_hazards, states, stored) = (Cell::new(0), Cell::new(0), Cell::new([0, 0]));
     let result = runner.run(&scenarios(), |(text, revision)| {
-        let Ok(scenario) = Scenario::parse("random.toml", &text) else {
-            return Err(TestCaseError::reject("not a scenario"));
-        };
+        let scenario = Scenario::parse("random.toml", &text);
+        let scenario = scenario.map_err(|errors| TestCaseError::fail(format!("{}\n{text}", errors[0])))?;
         let state_limit = Some(MOST_STATES);
         let limits = Limits { state_limit, ..Limits::default() };
         let options = Options::default().engine(Engine::Reference).limits(limits);

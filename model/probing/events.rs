@@ -56,6 +56,8 @@ coded! {
         BarrierBegins,
         /// A wait for probing returns.
         BarrierEnds,
+        /// So many requests of a module are under way that there is no room for another.
+        NoTicket(module: Module),
         /// The load of a module begins, if the step holds what it asked for.
         LoadBegins(module: Module),
         /// The load of a module returns.

@@ -172,22 +172,30 @@ pub fn request_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
         if state == LIVE || state == LIVE_HELD {
             return Ok(());
         }
-        let ticket = free_ticket(cpu, module)?;
+        let ticket = take_ticket(cpu, module)?;
         let args = [module.to_obs(), Obs::Int(ticket)].into_iter().chain(cpu.behalf()).collect();
         let entry = Entry { function: entry::MODPROBE, args };
         cpu.step(Action::Spawn(cpu.cell(module.modprobe(ticket)), entry.clone()))?;
-        cpu.step(Action::AwaitEnded(cpu.cell(module.modprobe(ticket)), entry))?;
+        let ended = Action::AwaitEnded(cpu.cell(module.modprobe(ticket)), entry);
+        cpu.step(vec![ended, cpu.storing(module.ticket(ticket), false)])?;
         Ok(())
     })
 }
 
-fn free_ticket(cpu: &Cpu<'_>, module: Module) -> Step<u8> {
-    for ticket in 0..TICKETS - 1 {
-        if !cpu.load(module.modprobe(ticket))? {
+/// A number that no other request of this module has: it keeps it until its modprobe has ended.
+fn take_ticket(cpu: &Cpu<'_>, module: Module) -> Step<u8> {
+    for ticket in 0.. {
+        let swap = Action::Swap(cpu.cell(module.ticket(ticket)), Obs::Bool(false), Obs::Bool(true));
+        if Held::from_obs(cpu.step(swap)?).is_some() {
+            return Ok(ticket);
+        }
+        if ticket + 1 == TICKETS {
+            // The checks say that there is no room, and the search ends here.
+            cpu.tell(module.object(), Event::NoTicket(module))?;
             return Ok(ticket);
         }
     }
-    Ok(TICKETS - 1)
+    unreachable!("internal: tickets are few")
 }
 
 /// `modprobe`, a task of its own.

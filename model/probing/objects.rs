@@ -1,5 +1,6 @@
 //! The objects of the driver core, their cells and their names.
 
+use super::call::Call;
 use super::ids::{Bus, Device, Driver, Module, Mutex, Resource, Work};
 use super::world::World;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
@@ -350,6 +351,12 @@ impl Module {
         Cell::new(self.object(), Field(1 + TICKETS))
     }
 
+    /// Whether a request has this number.
+    #[must_use]
+    pub fn ticket(self, ticket: u8) -> Cell<bool> {
+        Cell::new(self.object(), Field(2 + TICKETS + ticket))
+    }
+
     /// Whether the `modprobe` that was started for this ticket runs.
     #[must_use]
     pub fn modprobe(self, ticket: u8) -> Cell<bool> {
@@ -410,6 +417,7 @@ pub const OWED_WITH: u8 = 2;
 pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
     let mut layout = Layout::new();
     let loads = world.loads_modules();
+    let requests = world.calls().any(|call| matches!(call, Call::RequestModule(_)));
     let mut set: Vec<(CellId, u8)> = Vec::new();
     lay_out_core(world, &mut layout, count, &mut set);
     for i in 0..world.drivers.len() as u8 {
@@ -428,7 +436,8 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         if loads {
             layout.ghost(id.unfinished(), format!("{}: unfinished entries", module.name), Kind::Count);
         }
-        for ticket in 0..TICKETS {
+        for ticket in (0..TICKETS).filter(|_| requests) {
+            layout.ghost(id.ticket(ticket), format!("requests of {}", module.name), Kind::Bool);
             layout.cell(id.modprobe(ticket), format!("modprobe {}", module.name), Kind::Bool);
         }
     }

@@ -7,13 +7,13 @@ use super::barrier;
 use super::events::{Event, ProbeError};
 use super::hazards::{Breach, Leak};
 use super::ids::{Bus, Device, Driver, Resource, Work};
-use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, owed};
+use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, TICKETS, owed};
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::Hazard;
 use raddle_checker::machine::klist;
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout};
 use raddle_checker::machine::op::Access;
-use raddle_checker::machine::step::Stop;
+use raddle_checker::machine::step::{Bound, Stop};
 use raddle_checker::machine::value::{Object, Obs};
 
 /// A world's checks.
@@ -192,7 +192,7 @@ impl Checks<'_> {
                 add(find(dev.created()), Write);
                 add(self.layout.find(dev.extra_refs()), Write);
             }
-            Event::Warn(_) | Event::DrvdataRead(_) | Event::DrvdataAsDriver(_) => {}
+            Event::Warn(_) | Event::NoTicket(_) | Event::DrvdataRead(_) | Event::DrvdataAsDriver(_) => {}
         }
         cells
     }
@@ -280,6 +280,9 @@ impl Checks<'_> {
             }
             Event::AttachDone(drv) => view.set(drv.covered_attach(), 0),
             Event::BarrierBegins => barrier::begin(self, &mut view, slot)?,
+            Event::NoTicket(module) => {
+                return Err(Bound::Cell(self.layout.find(module.ticket(TICKETS - 1))).into());
+            }
             Event::LoadBegins(module) => {
                 if matches!(observed, Obs::Holds(_)) {
                     barrier::load_begins(self, &mut view, module);

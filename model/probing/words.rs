@@ -156,6 +156,7 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
         | Event::BarrierBegins
         | Event::UnregisterBegins(_)
         | Event::DeleteBegins(_)
+        | Event::NoTicket(_)
         | Event::LoadBegins(_)
         | Event::AttachDone(_) => return None,
     })
