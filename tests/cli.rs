@@ -1109,3 +1109,66 @@ fn a_value_comes_from_the_nearest_revision_that_has_it() {
     let nowhere = (Origin::Nowhere, None, "docs/kernel/races.md#a1".to_owned());
     assert_eq!(of("unregister-cancels-attach-work", "true", "luis-v2"), nowhere);
 }
+
+/// What a terminal acts on, and a line feed that begins a line of its own.
+const HOSTILE: &str = "evil\u{1b}[2J\u{9b}31m\n::error::forged.toml";
+
+/// Whether an output has no control character but line feeds, and none of them was forged.
+fn is_harmless(output: &Output) -> bool {
+    let text = stdout(output) + &stderr(output);
+    let lines = text.lines().all(|line| !line.trim_start().starts_with("::error"));
+    lines && text.chars().all(|c| c == '\n' || c == '\t' || !c.is_control())
+}
+
+#[cfg(unix)]
+#[test]
+fn foreign_text_does_nothing_to_terminals_and_logs() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let bad = BAD.replace("title = \"", "title = \"\\u001b[2J");
+    fs::write(dir.path().join(HOSTILE), BAD).expect("it can be written");
+    fs::write(dir.path().join("title.toml"), &bad).expect("it can be written");
+    fs::write(dir.path().join("plain.toml"), BAD).expect("it can be written");
+    for args in [
+        &["check", HOSTILE][..],
+        &["check", "title.toml"],
+        &["check", HOSTILE, "--format", "lkml"],
+        &["check", HOSTILE, "--format", "ktap"],
+        &["check", HOSTILE, "--revision", "no\u{1b}[2J"],
+        &["coverage", HOSTILE],
+        &["compare", "--from", "v3.18", "--to", "duyck-v4", HOSTILE],
+        &["check", "gone\n::error::\u{1b}[2J.toml"],
+        &["replay", HOSTILE],
+        &["replay", "--step", HOSTILE],
+    ] {
+        let output = raddle(args, dir.path());
+        assert!(is_harmless(&output), "{args:?}: {}{}", stdout(&output), stderr(&output));
+    }
+    raddle(&["check", "plain.toml", "--dump", "traces"], dir.path());
+    let traces = fs::read_dir(dir.path().join("traces")).expect("it was dumped");
+    let json: Vec<PathBuf> = traces.filter_map(Result::ok).map(|entry| entry.path()).collect();
+    let is_trace = |path: &PathBuf| path.to_string_lossy().ends_with("stash.json");
+    let trace = json.into_iter().find(is_trace).expect("a trace");
+    let text = fs::read_to_string(&trace).expect("it can be read");
+    let hostile = serde_json::to_string(HOSTILE).expect("it is JSON");
+    let hostile =
+        text.replace("\"plain.toml\"", &hostile).replace("\"revision\": \"", "\"revision\": \"\\u001b[2J");
+    for text in [text.replace("\"plain.toml\"", &serde_json::to_string(HOSTILE).expect("JSON")), hostile] {
+        fs::write(dir.path().join("trace.json"), text).expect("it can be written");
+        for args in [&["replay", "trace.json"][..], &["replay", "--step", "trace.json"]] {
+            let output = raddle(args, dir.path());
+            assert!(is_harmless(&output), "{args:?}: {}{}", stdout(&output), stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn a_trace_is_read_with_a_limit() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = fs::File::create(dir.path().join("huge.json")).expect("it can be made");
+    file.set_len(1 << 40).expect("it can be sparse");
+    for args in [&["replay", "huge.json"][..], &["replay", "--step", "huge.json"]] {
+        let output = raddle(args, dir.path());
+        assert_eq!(code(&output), 2);
+        assert!(stderr(&output).contains("larger than 64 MiB"), "{}", stderr(&output));
+    }
+}

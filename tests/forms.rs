@@ -8,8 +8,18 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use raddle::coverage::graph::state_graph;
+use raddle::dumped::DumpedTrace;
 use raddle::formats::{Document, Extras, FORMATS, Format};
-use raddle::{Options, Report, Scenario};
+use raddle::{Options, Report, Scenario, Violation};
+use raddle_checker::machine::hazard::{Breach, Hazard};
+use raddle_checker::machine::layout::{CellId, Layout};
+use raddle_checker::machine::op::{Access, Entry, Event, Op};
+use raddle_checker::machine::program::{Call, Meaning, Next, Program, SlotDecl};
+use raddle_checker::machine::step::Stop;
+use raddle_checker::machine::value::{Object, Obs};
+use raddle_checker::render::{explain, hazard_words, told};
+use raddle_checker::story::{Does, Ending, ReplayError, Saw, ToldHazard, ToldStep, replay};
+use raddle_driver_core::hand_model::DriverCore;
 use raddle_probing::scenario::scenario_files;
 use serde_json::Value;
 
@@ -274,4 +284,220 @@ fn dot(text: &str) -> Result<usize, String> {
         marked += usize::from(head.contains("->") && attributes.contains("color=red"));
     }
     Ok(marked)
+}
+
+/// All violations, with their scenarios.
+fn violations() -> impl Iterator<Item = (&'static Scenario, &'static Report, &'static Violation)> {
+    let each = |(scenario, report): &'static (Scenario, Report)| {
+        report.violations.iter().map(move |violation| (scenario, report, violation))
+    };
+    checked().iter().flat_map(each)
+}
+
+fn which(report: &Report, violation: &Violation) -> String {
+    format!("{} on {}, {}", report.scenario, report.revision, violation.id)
+}
+
+/// What a dumped trace of a violation says that it ends with.
+fn ending(violation: &Violation) -> Ending<'_> {
+    let at_rest = violation.story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
+    match violation.story.cycle {
+        Some(begins) => Ending::Cycle(begins),
+        None if at_rest => Ending::AtRest(&violation.id),
+        None => Ending::Step,
+    }
+}
+
+/// A program that says everything in other words.
+struct Reworded(DriverCore);
+
+impl Reworded {
+    fn other_words(&self, mut hazard: Hazard) -> Hazard {
+        if let Breach::Program(told) = &mut hazard.breach {
+            told.sentence = "it went wrong".to_owned();
+        }
+        hazard
+    }
+}
+
+impl Program for Reworded {
+    type Control = <DriverCore as Program>::Control;
+
+    fn layout(&self) -> &Layout {
+        self.0.layout()
+    }
+
+    fn slots(&self) -> &[SlotDecl] {
+        self.0.slots()
+    }
+
+    fn initial_memory(&self) -> Vec<u8> {
+        self.0.initial_memory()
+    }
+
+    fn set_up(&self) -> Vec<Entry> {
+        self.0.set_up()
+    }
+
+    fn check_set_up(&self, memory: &[u8]) -> Result<(), String> {
+        self.0.check_set_up(memory)
+    }
+
+    fn entry<'c>(&self, control: &'c Self::Control) -> &'c Entry {
+        self.0.entry(control)
+    }
+
+    fn start(&self, entry: &Entry) -> Self::Control {
+        self.0.start(entry)
+    }
+
+    fn next(&self, control: &Self::Control) -> Next {
+        self.0.next(control)
+    }
+
+    fn resume(&self, control: &Self::Control, observed: Obs) -> Self::Control {
+        self.0.resume(control, observed)
+    }
+
+    fn stack(&self, control: &Self::Control) -> Vec<Call> {
+        self.0.stack(control)
+    }
+
+    fn atoms(&self, control: &Self::Control) -> Vec<Vec<Obs>> {
+        self.0.atoms(control)
+    }
+
+    fn domain(&self, entry: &Entry) -> Option<u8> {
+        self.0.domain(entry)
+    }
+
+    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+        self.0.event_cells(event)
+    }
+
+    fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
+        self.0.event(event, slot, observed, memory).map_err(|stop| match stop {
+            Stop::Hazard(hazard) => Stop::Hazard(self.other_words(hazard)),
+            bound @ Stop::Bound(_) => bound,
+        })
+    }
+
+    fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
+        self.0.at_quiescence(memory).into_iter().map(|hazard| self.other_words(hazard)).collect()
+    }
+
+    fn object_name(&self, object: Object) -> String {
+        self.0.object_name(object)
+    }
+
+    fn meaning(&self, cell: CellId, number: u8) -> Option<Meaning> {
+        self.0.meaning(cell, number)
+    }
+
+    fn call_note(&self, call: &Call) -> Option<String> {
+        self.0.call_note(call).map(|_| "beware".to_owned())
+    }
+
+    fn note(&self, stack: &[Call], op: &Op, observed: Option<Obs>) -> Option<String> {
+        self.0.note(stack, op, observed).map(|_| "something happens".to_owned())
+    }
+
+    fn role(&self, entry: &Entry) -> String {
+        self.0.role(entry)
+    }
+}
+
+#[test]
+fn other_words_for_everything_show_the_same_steps() {
+    let mut reworded = 0;
+    for (scenario, report, violation) in violations().filter(|(.., violation)| !violation.in_set_up) {
+        let program = Reworded(scenario.program(&report.revision).expect("it is known"));
+        let story = replay(&program, &violation.schedule, ending(violation)).expect("it replays");
+        assert_eq!(told(&story), told(&violation.story), "{}", which(report, violation));
+        reworded += usize::from(hazard_words(&story) != hazard_words(&violation.story));
+    }
+    assert!(reworded > 100, "{reworded} are said in other words");
+}
+
+/// Whoever sees the shown steps alone comes to the same explanation.
+#[test]
+fn the_fold_hides_no_step_that_is_spoken_of() {
+    for (_, report, violation) in violations() {
+        let (story, which) = (&violation.story, which(report, violation));
+        let told = told(story);
+        let mut seen = story.clone();
+        let mut shown = told.iter();
+        seen.steps.retain(|_| *shown.next().expect("one a step"));
+        seen.cycle = story.cycle.map(|begins| told[..begins].iter().filter(|told| **told).count());
+        assert_eq!(explain(&seen), explain(story), "{which}");
+        for name in story.hazard.iter().flat_map(ToldHazard::names) {
+            let changes = |step: &ToldStep| step.changes.iter().any(|change| change.cell == name);
+            let last = story.steps.iter().rposition(changes);
+            assert!(last.is_none_or(|last| told[last]), "{which}: the last change of {name} is folded");
+        }
+    }
+}
+
+#[test]
+fn a_wait_for_too_little_shows_what_it_looked_for() {
+    let scenario = "scenarios/deferred/wait-in-trigger.toml";
+    let flushes = |step: &ToldStep| {
+        matches!(step.does, Some(Does::Flush(_))) && step.observed == Some(Saw::NothingToWaitFor)
+    };
+    let mut found = 0;
+    for (_, report, violation) in violations().filter(|(_, report, _)| report.scenario == scenario) {
+        let story = &violation.story;
+        let looked = story.steps.iter().zip(told(story)).filter(|(step, _)| flushes(step));
+        for (_, told) in looked {
+            assert!(told, "{}", which(report, violation));
+            found += 1;
+        }
+    }
+    assert!(found > 1, "{found} flushes find nothing to wait for");
+}
+
+#[test]
+fn no_truncated_trace_is_confirmed() {
+    for (scenario, report, violation) in violations().filter(|(.., violation)| !violation.in_set_up) {
+        let whole = DumpedTrace::new(scenario, report, violation);
+        let steps = whole.schedule.len();
+        for cut in [0, steps / 4, steps / 2, 3 * steps / 4, steps.saturating_sub(2), steps.saturating_sub(1)]
+        {
+            if cut == steps {
+                continue;
+            }
+            let mut trace = whole.clone();
+            trace.schedule.truncate(cut);
+            let text = |trace: &DumpedTrace| serde_json::to_string(trace).expect("it is JSON");
+            let refused = DumpedTrace::parse(&text(&trace)).expect_err("its story is longer");
+            assert!(refused.contains("damaged"), "{refused}");
+            trace.story.steps.truncate(cut);
+            let replayed = DumpedTrace::parse(&text(&trace)).expect("it is one").replay();
+            let confirmed = replayed.is_ok_and(|replayed| replayed.shows);
+            assert!(!confirmed, "{} after {cut} of {steps} steps", which(report, violation));
+        }
+    }
+}
+
+#[test]
+fn traces_that_go_on_after_their_end_are_refused() {
+    let stops = |violation: &Violation| {
+        !violation.in_set_up && ending(violation) == Ending::Step && violation.id != "warning"
+    };
+    for (scenario, report, violation) in violations().filter(|(.., violation)| stops(violation)) {
+        let program = scenario.program(&report.revision).expect("it is known");
+        let mut schedule = violation.schedule.clone();
+        schedule.extend(schedule.last().copied());
+        let error = replay(&program, &schedule, Ending::Step);
+        assert!(matches!(error, Err(ReplayError::Over(_))), "{}", which(report, violation));
+    }
+}
+
+#[test]
+fn traces_of_the_first_version_are_refused() {
+    let (scenario, report, violation) = violations().next().expect("there are some");
+    let mut trace = serde_json::to_value(DumpedTrace::new(scenario, report, violation)).expect("it is JSON");
+    trace["version"] = 1.into();
+    let error = DumpedTrace::parse(&trace.to_string()).expect_err("it is of another version");
+    assert!(error.contains("has version 1") && error.contains("reads version 2"), "{error}");
 }

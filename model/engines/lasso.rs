@@ -8,6 +8,7 @@
 
 use indexmap::IndexMap;
 
+use raddle_checker::machine::fair::{Seen, is_fair};
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::run::Run;
 use raddle_checker::story::Turn;
@@ -21,18 +22,12 @@ pub struct Lasso {
     pub ends: usize,
 }
 
-/// Whom a state lets go on.
-struct Seen {
-    /// The number of each task, and whether it can go on.
-    tasks: Vec<(usize, bool)>,
-}
-
 /// The first fair cycle that a schedule closes; `None` if there is none or the schedule is a hazard.
 #[must_use]
 pub fn lasso<P: Program>(program: &P, memory: &[u8], schedule: &[Turn]) -> Option<Lasso> {
     let mut run = Run::from_memory(program, memory.to_vec());
     let mut places: IndexMap<_, Vec<usize>> = IndexMap::from([(run.content(), vec![0])]);
-    let mut states = vec![seen(&run)];
+    let mut states = vec![Seen::of(&run)];
     let mut movers = Vec::new();
     for (number, turn) in schedule.iter().enumerate() {
         movers.push(run.tasks().get(turn.slot)?.as_ref()?.number);
@@ -40,7 +35,7 @@ pub fn lasso<P: Program>(program: &P, memory: &[u8], schedule: &[Turn]) -> Optio
         if taken.hazard.is_some_and(|hazard| !hazard.goes_on()) {
             return None;
         }
-        states.push(seen(&run));
+        states.push(Seen::of(&run));
         let ends = number + 1;
         let before = places.entry(run.content()).or_default();
         let fair = |begins: &usize| is_fair(&states[*begins..], &movers[*begins..]);
@@ -50,18 +45,4 @@ pub fn lasso<P: Program>(program: &P, memory: &[u8], schedule: &[Turn]) -> Optio
         before.push(ends);
     }
     None
-}
-
-fn seen<P: Program>(run: &Run<'_, P>) -> Seen {
-    let tasks = run.tasks().iter().enumerate();
-    let tasks = tasks.filter_map(|(slot, task)| task.as_ref().map(|task| (task.number, run.enabled(slot))));
-    Seen { tasks: tasks.collect() }
-}
-
-/// Whether nobody could go on in all of these states and never did.
-fn is_fair(states: &[Seen], movers: &[usize]) -> bool {
-    let goes_on = |state: &Seen, number: usize| state.tasks.contains(&(number, true));
-    let starves =
-        |number: usize| states.iter().all(|state| goes_on(state, number)) && !movers.contains(&number);
-    !states[0].tasks.iter().any(|(number, _)| starves(*number))
 }

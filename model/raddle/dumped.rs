@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::report::{Report, Violation, diagram};
 use crate::scenario::Scenario;
+use raddle_checker::render::printable;
 use raddle_checker::story::{self, Ending, ReplayError, Scene, Story, Turn};
 
 /// The version of the format; it changes when older readers could misread it.
@@ -81,18 +82,37 @@ impl DumpedTrace {
         if value.get("format").and_then(|format| format.as_str()) != Some("raddle trace") {
             return Err("this is no trace of raddle (no \"format\": \"raddle trace\")".to_owned());
         }
-        let version = value.get("version").and_then(serde_json::Value::as_u64);
-        if version != Some(u64::from(VERSION)) {
-            return Err(format!("this trace has another version than {VERSION}, which this raddle reads"));
+        match value.get("version").and_then(serde_json::Value::as_u64) {
+            Some(version) if version == u64::from(VERSION) => {}
+            Some(version) => {
+                return Err(format!(
+                    "this trace has version {version} of the format, and this raddle reads version {VERSION}; \
+                     check the scenario again with --dump"
+                ));
+            }
+            None => return Err("this trace is damaged: it has no version".to_owned()),
         }
-        serde_json::from_value(value).map_err(|error| format!("this trace is damaged: {error}"))
+        let trace: DumpedTrace =
+            serde_json::from_value(value).map_err(|error| format!("this trace is damaged: {error}"))?;
+        let (steps, told) = (trace.schedule.len(), trace.story.steps.len());
+        if steps != told && !trace.in_set_up {
+            return Err(format!("this trace is damaged: its schedule has {steps} steps, its story {told}"));
+        }
+        let printable = |text: &String| printable(text);
+        Ok(DumpedTrace {
+            scenario: printable(&trace.scenario),
+            revision: printable(&trace.revision),
+            hazard: printable(&trace.hazard),
+            ..trace
+        })
     }
 
     /// Re-runs the trace on the model as it is now.
     ///
     /// # Errors
     ///
-    /// The scenario or the model has changed, so that the run is no longer possible.
+    /// The run is not possible, or does not end as the trace says: it is damaged, or the scenario or the model
+    /// has changed.
     pub fn replay(&self) -> Result<Replayed, String> {
         let scenario = Scenario::parse(&self.scenario, &self.text).map_err(|errors| errors[0].to_string())?;
         let program = scenario.program(&self.revision).map_err(|error| error.to_string())?;
@@ -106,7 +126,9 @@ impl DumpedTrace {
                 None => Ending::Step,
             };
             let changed = |error: ReplayError| {
-                format!("{error}; the model or the scenario has changed since this trace was dumped")
+                format!(
+                    "{error}; this trace is damaged, or the model or the scenario has changed since it was dumped"
+                )
             };
             story::replay(&program, &self.schedule, ending).map_err(changed)?
         };

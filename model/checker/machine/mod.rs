@@ -9,6 +9,7 @@ pub mod commute;
 pub mod cpu;
 pub mod effect;
 pub mod expect;
+pub mod fair;
 pub mod hazard;
 pub mod klist;
 pub mod layout;

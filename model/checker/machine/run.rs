@@ -192,6 +192,15 @@ impl<'p, P: Program> Run<'p, P> {
         }
     }
 
+    /// Whether nothing can happen any more: every task has ended, idles, or waits to start.
+    #[must_use]
+    pub fn at_rest(&self) -> bool {
+        (0..self.tasks().len()).all(|slot| {
+            let next = self.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
+            !self.enabled(slot) && next.is_none_or(|(op, _)| op.idles() || !self.may_start(slot))
+        })
+    }
+
     /// Takes one step. After a step that was a hazard the run is over.
     ///
     /// # Errors

@@ -29,6 +29,7 @@ pub use explain::explain;
 pub use lines::told;
 pub use sentences::{blocked_words, does_words, hazard_words, ready_words};
 pub use text::{Heading, report};
+pub use wrap::printable;
 
 /// A number with commas, as texts print it.
 #[must_use]

@@ -10,6 +10,17 @@ pub(super) fn ascii(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
+/// A text from outside in one line: every character that a terminal or a log would act on instead of
+/// showing it is escaped, line feeds too.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let shown = |c: char| match c {
+        '"' | '\'' | '\\' => c.to_string(),
+        other => other.escape_debug().to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Breaks a text into lines of at most `width`; lines after the first are indented by `hang`.
 ///
 /// Never empty. A `hang` that leaves no room is cut.

@@ -17,6 +17,7 @@ pub use told::{Call, Does, Life, Member, Note, Saw, Source, Value, WaitFor, is_p
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::fair::{Seen, is_fair};
 use crate::machine::hazard::{Breach, Hazard};
 use crate::machine::program::{Program, SlotKind};
 use crate::machine::run::{Refused, Run, Taken, deadlock};
@@ -231,8 +232,17 @@ pub enum ReplayError {
     #[error("the set-up of this scenario does not end well any more")]
     SetUp,
     /// The run does not come back to where its cycle began.
-    #[error("the cycle does not close any more")]
+    #[error("the cycle does not close")]
     NoCycle,
+    /// A task that could go on all the time never does.
+    #[error("the cycle is not fair: a task that could go on never does")]
+    Unfair,
+    /// Something could still happen at the end.
+    #[error("the run does not end at rest")]
+    NotAtRest,
+    /// The run is over before its schedule is.
+    #[error("after step {0} the run is over, and the schedule goes on")]
+    Over(usize),
     /// A step of the schedule is not possible.
     #[error("step {0} is not possible: {1}")]
     Refused(usize, String),
@@ -249,45 +259,54 @@ pub enum Ending<'a> {
     Cycle(usize),
 }
 
-/// Replays a schedule after the set-up. A hazard of its end is found again, not taken on trust.
+/// Replays a schedule after the set-up. What it ends with is found again, not taken on trust.
 ///
 /// # Errors
 ///
-/// Why the schedule is not one of this program.
+/// Why the schedule is not one of this program, or does not end so.
 pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) -> Result<Story, ReplayError> {
     let mut teller = teller::Teller::new(program, false);
-    let mut cycle_began = None;
+    // The states of the cycle from its first one on, and who moves in it.
+    let mut seen = Vec::new();
+    let mut movers = Vec::new();
+    let mut began = None;
+    let begins = if let Ending::Cycle(begins) = ending { Some(begins) } else { None };
     let mut number = 0;
     let run = follow(program, schedule, |step, after| {
-        let Some((slot, before, taken)) = step else { return };
-        teller.tell(slot, before, taken, after);
-        if ending == Ending::Cycle(number) {
-            cycle_began = Some(before.clone());
+        if let Some((slot, before, taken)) = step {
+            teller.tell(slot, before, taken, after);
+            if begins.is_some_and(|begins| number >= begins) {
+                movers.extend(before.tasks()[slot].iter().map(|task| task.number));
+            }
+            number += 1;
         }
-        number += 1;
+        if begins.is_some_and(|begins| number >= begins) {
+            began.get_or_insert_with(|| after.clone());
+            seen.push(Seen::of(after));
+        }
     })?;
     let last = match ending {
         Ending::Step => None,
         Ending::AtRest(id) => {
-            let mut hazards = program.at_quiescence(run.memory());
-            // The tasks may wait for each other from the very start.
+            // What any state may have; the tasks may wait for each other from the very start.
             let waiters = run.deadlocked();
-            if !waiters.is_empty() {
-                hazards.push(deadlock(&waiters));
-            }
-            hazards.extend(run.races());
+            let mut hazards = run.races();
+            hazards.extend((!waiters.is_empty()).then(|| deadlock(&waiters)));
             hazards.extend(crate::search::broken(program, run.memory()));
+            if run.at_rest() {
+                hazards.extend(program.at_quiescence(run.memory()));
+            } else if !hazards.iter().any(|hazard| hazard.id == id) {
+                return Err(ReplayError::NotAtRest);
+            }
             hazards.into_iter().find(|hazard| hazard.id == id)
         }
-        Ending::Cycle(begins) => {
-            if !cycle_began.is_some_and(|before| before.same_state(&run)) {
-                return Err(ReplayError::NoCycle);
-            }
-            Some(Hazard::cycle(schedule.len() - begins))
+        Ending::Cycle(_) if number == 0 || !began.is_some_and(|began| began.same_state(&run)) => {
+            return Err(ReplayError::NoCycle);
         }
+        Ending::Cycle(_) if !is_fair(&seen, &movers) => return Err(ReplayError::Unfair),
+        Ending::Cycle(begins) => Some(Hazard::cycle(schedule.len() - begins)),
     };
-    let cycle = if let Ending::Cycle(begins) = ending { Some(begins) } else { None };
-    Ok(teller.end(&run, last, cycle))
+    Ok(teller.end(&run, last, begins))
 }
 
 /// A step as it is taken: the slot, the run before it, and what was done.
@@ -302,7 +321,11 @@ fn follow<'p, P: Program>(
     let memory = set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
     let mut run = Run::from_memory(program, memory);
     see(None, &run);
+    let mut over = false;
     for (number, turn) in schedule.iter().enumerate() {
+        if over {
+            return Err(ReplayError::Over(number));
+        }
         let before = run.clone();
         let taken = run.step(turn.slot, turn.outcome).map_err(|refused| {
             let why = match refused {
@@ -313,6 +336,7 @@ fn follow<'p, P: Program>(
             };
             ReplayError::Refused(number + 1, why)
         })?;
+        over = taken.hazard.as_ref().is_some_and(|hazard| !hazard.goes_on());
         see(Some((turn.slot, &before, &taken)), &run);
     }
     Ok(run)
@@ -328,7 +352,10 @@ pub fn replay_set_up<P: Program>(program: &P) -> Option<Story> {
         end = Some(after.clone());
     });
     match (result, end) {
-        (Err(Failed::Hazard(hazard, _)), Some(run)) => Some(teller.end(&run, Some(hazard), None)),
+        (Err(Failed::Hazard(hazard, _)), Some(run)) => {
+            let waits = teller.hazard.is_none().then_some(hazard);
+            Some(teller.end(&run, waits, None))
+        }
         _ => None,
     }
 }

@@ -88,6 +88,8 @@ impl<'p, P: Program> Teller<'p, P> {
             at: Source { file: taken.at.file().to_owned(), line: taken.at.line() },
             needed: true,
         });
+        // A warning on the way is not what a run ends with.
+        (self.hazard, self.about, self.breach) = (None, None, None);
         if let Some(hazard) = &taken.hazard {
             self.wrong(hazard, true);
         }
@@ -105,7 +107,6 @@ impl<'p, P: Program> Teller<'p, P> {
 
     /// Ends the story. `cycle`: where the cycle begins that the rest of the steps are.
     pub(super) fn end(mut self, run: &Run<'_, P>, at_rest: Option<Hazard>, cycle: Option<usize>) -> Story {
-        // A warning on the way is not what the run ends with.
         if let Some(hazard) = at_rest {
             self.wrong(&hazard, false);
         }

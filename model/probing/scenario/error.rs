@@ -4,9 +4,10 @@
 //! with carets below it follows, drawn by annotate-snippets. Whatever came from the file is escaped, so that
 //! no control character reaches a terminal.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use raddle_checker::render::printable;
 
 use super::spans::Place;
 
@@ -63,25 +64,6 @@ impl fmt::Display for InputError {
             write!(f, "\n{}", Renderer::plain().term_width(WIDTH).render(&[group]))?;
         }
         Ok(())
-    }
-}
-
-/// The text with every character escaped that a terminal would act on instead of showing it.
-pub(crate) fn printable(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        push_printable(&mut out, character);
-    }
-    out
-}
-
-fn push_printable(out: &mut String, character: char) {
-    match character {
-        '"' | '\'' | '\\' => out.push(character),
-        other => {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "{}", other.escape_debug());
-        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use raddle_checker::render::printable;
+
 use super::error::InputError;
 use super::spans::Source;
 
@@ -54,7 +56,7 @@ pub fn scenario_files(path: &Path) -> Result<Vec<PathBuf>, InputError> {
 
 /// A path as messages and reports name it: in one line, without control characters.
 pub(crate) fn shown(path: &Path) -> String {
-    path.display().to_string().replace(char::is_control, "?")
+    printable(&path.display().to_string())
 }
 
 /// The text of a scenario file.

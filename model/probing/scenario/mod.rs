@@ -29,6 +29,8 @@ mod tests;
 
 use std::path::Path;
 
+use raddle_checker::render::printable;
+
 use indexmap::IndexMap;
 
 pub use error::InputError;
@@ -56,7 +58,7 @@ pub struct Terms {
 /// A scenario file, read and found without mistakes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioFile {
-    /// The path, as the user gave it.
+    /// The path, as the user gave it, in printable characters.
     pub path: String,
     /// What the scenario is, in one line.
     pub title: String,
@@ -150,7 +152,7 @@ impl ScenarioFile {
             revisions,
         };
         Ok(ScenarioFile {
-            path: path.to_owned(),
+            path: printable(path),
             title,
             source: credit,
             about,

@@ -19,7 +19,7 @@ use super::agree::this_program;
 use super::dump::{Dumps, names};
 use super::embedded::embedded;
 use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
-use super::out::{Out, complain};
+use super::out::{Out, complain, shown};
 use super::saving;
 use super::stats::Stats;
 use super::{CheckArgs, StatsFormat};
@@ -248,7 +248,7 @@ impl Rows {
         if let Some(dir) = &args.dump
             && let Err(error) = self.dumps.write(dir, named, scenario, &report, args.full)
         {
-            self.exit.wrong(format_args!("raddle: {}: {error}", dir.display()));
+            self.exit.wrong(format_args!("raddle: {}: {error}", shown(dir)));
         }
         if matches!(args.format.document, Document::Run(_)) {
             self.reports.push(report);

@@ -10,7 +10,7 @@ use raddle::{Options, Scenario};
 
 use super::embedded::{embedded, source_line};
 use super::inputs::{Exit, INPUT_ERROR, is_slow, load, scenarios};
-use super::out::{Out, complain};
+use super::out::{Out, complain, shown};
 use super::{CoverageArgs, GraphArgs, ReportArgs};
 
 /// So many states are explored for the automaton of a function in each scenario that is tried.
@@ -142,9 +142,9 @@ pub fn report(args: &ReportArgs, out: &mut Out) -> u8 {
     });
     match written {
         Ok(()) => {
-            out.line(format_args!("{} is written: {} rows", path.display(), checked.len()));
+            out.line(format_args!("{} is written: {} rows", shown(&path), checked.len()));
             exit.code()
         }
-        Err(error) => failed(format_args!("{}: {error}", path.display())),
+        Err(error) => failed(format_args!("{}: {error}", shown(&path))),
     }
 }

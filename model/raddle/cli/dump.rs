@@ -12,7 +12,7 @@ use raddle::{Options, Report, Scenario};
 
 use super::agree::this_program;
 use super::inputs::INPUT_ERROR;
-use super::out::{Out, complain};
+use super::out::{Out, complain, shown};
 
 /// What the dumps of each file of a run are called: its stem, and if several share that, before it the
 /// names of their directories, as many as it takes to tell them apart: `bart-unregister-pending`.
@@ -126,7 +126,7 @@ pub fn replay(path: &Path, under_shuttle: bool, out: &mut Out) -> u8 {
                 1
             }
             Err(error) => {
-                complain(format_args!("{}: {error}", path.display()));
+                complain(format_args!("{}: {error}", shown(path)));
                 INPUT_ERROR
             }
         };
@@ -143,7 +143,7 @@ pub fn replay(path: &Path, under_shuttle: bool, out: &mut Out) -> u8 {
             }
         }
         Err(error) => {
-            complain(format_args!("{}: {error}", path.display()));
+            complain(format_args!("{}: {error}", shown(path)));
             INPUT_ERROR
         }
     }

@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
+
+use raddle_checker::render::printable;
 
 use super::inputs::INPUT_ERROR;
 
@@ -62,6 +65,11 @@ impl Out {
 /// Writes a line to standard error, if that is still there.
 pub fn complain(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", clean(text));
+}
+
+/// A path in one line, for messages.
+pub fn shown(path: &Path) -> String {
+    printable(&path.display().to_string())
 }
 
 /// A text without control characters, which could tell a terminal to do something: names and traces come

@@ -9,7 +9,7 @@ use raddle_checker::story::Scene;
 
 use super::dump::read;
 use super::inputs::INPUT_ERROR;
-use super::out::{Out, complain};
+use super::out::{Out, complain, shown};
 
 const HELP: &str = "\
 n, next, or an empty line   one step forward
@@ -23,15 +23,15 @@ q, quit                     leave";
 
 /// Steps through a dumped trace.
 pub fn step(path: &Path, out: &mut Out) -> u8 {
-    let shown = read(path).and_then(|trace| {
+    let replayed = read(path).and_then(|trace| {
         let replayed = trace.replay()?;
         let scenes = trace.scenes()?;
         Ok((trace, replayed, scenes))
     });
-    let (trace, replayed, scenes) = match shown {
-        Ok(shown) => shown,
+    let (trace, replayed, scenes) = match replayed {
+        Ok(replayed) => replayed,
         Err(error) => {
-            complain(format_args!("{}: {error}", path.display()));
+            complain(format_args!("{}: {error}", shown(path)));
             return INPUT_ERROR;
         }
     };

@@ -11,7 +11,7 @@ use raddle_kernel_c::table::Tables;
 use raddle_kernel_c::tree::{Options, Tree};
 
 use super::inputs::INPUT_ERROR;
-use super::out::{Out, complain};
+use super::out::{Out, complain, shown};
 
 /// Which kernel is read, and how.
 #[derive(Args)]
@@ -73,7 +73,7 @@ pub fn tree(dir: &Path, args: &TreeArgs, out: &mut Out) -> u8 {
 }
 
 fn show(dir: &Path, tree: &Tree, reach: &Reach, out: &mut Out) {
-    out.line(format_args!("Linux {} in {}", tree.version(), dir.display()));
+    out.line(format_args!("Linux {} in {}", tree.version(), shown(dir)));
     tree.applied().iter().for_each(|mail| patched(mail, out));
     let lines: u32 = reach.functions.values().map(|function| function.last - function.line + 1).sum();
     out.line(format_args!(
