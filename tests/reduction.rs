@@ -226,7 +226,8 @@ fn what_there_is_no_room_for_is_inconclusive() {
         let scenario =
             Scenario::parse("too-much.toml", &text).unwrap_or_else(|errors| panic!("{}", errors[0]));
         for engine in engines {
-            let options = Options::default().engine(*engine);
+            let mut options = Options::default().engine(*engine);
+            options.native.iterations = 10;
             let report = scenario.check_on("v5.1", &options, |_| {});
             let report = report.unwrap_or_else(|error| panic!("{error}"));
             assert!(report.guarantee.contains("has no room for more"), "{engine:?}: {}", report.guarantee);

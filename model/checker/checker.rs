@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
-use crate::machine::set_up::{self, set_up};
+use crate::machine::set_up::{SetUpError, set_up};
 use crate::machine::step::Bound;
 use crate::render::{self, DiagramOptions};
 use crate::search::answer;
-use crate::search::reduced::resources::{Failed, Resources};
+use crate::search::reduced::resources::{Resources, SearchError};
 use crate::search::reference::{Cut, Found, Limits, Outcome, Progress};
 use crate::story::{self, Ending, Story, Turn};
 
@@ -95,11 +95,11 @@ impl<'p, P: Program> Checker<'p, P> {
     pub fn run_with(self, progress: impl FnMut(Progress) + Send) -> Result<Report, Error> {
         let memory = match set_up(self.program, |_, _, _, _| {}) {
             Ok(memory) => memory,
-            Err(set_up::Failed::Mistake(text)) => return Err(Error::SetUp(text)),
-            Err(set_up::Failed::Bound(bound)) => {
+            Err(SetUpError::Mistake(text)) => return Err(Error::SetUp(text)),
+            Err(SetUpError::Bound(bound)) => {
                 return Ok(Report { cut: Some(Cut::Bound(bound)), ..Report::nothing() });
             }
-            Err(set_up::Failed::Hazard(hazard, _)) => {
+            Err(SetUpError::Hazard(hazard, _)) => {
                 let violation = Violation::in_set_up(self.program, &hazard);
                 return Ok(Report { violations: vec![violation], ..Report::nothing() });
             }
@@ -118,7 +118,7 @@ pub enum Error {
     SetUp(String),
     /// The disk fails, or what was saved is refused.
     #[error(transparent)]
-    Search(#[from] Failed),
+    Search(#[from] SearchError),
 }
 
 /// What a check found.

@@ -82,7 +82,7 @@ pub(super) struct Choosing {
 }
 
 /// One run.
-pub(super) struct Run {
+pub(super) struct Execution {
     pub(super) memory: Vec<u8>,
     slots: Vec<Slot>,
     pub(super) steps: Vec<Turn>,
@@ -140,7 +140,7 @@ const LOOKS: usize = 100;
 pub(super) struct Shared<P: Native> {
     pub(super) program: Arc<P>,
     initial: Vec<u8>,
-    pub(super) run: Mutex<Run>,
+    pub(super) run: Mutex<Execution>,
     pub(super) kept: Mutex<Kept>,
     pub(super) deadline: Option<Instant>,
     step_limit: usize,
@@ -191,7 +191,7 @@ pub(super) fn fixed(kept: &mut Kept, choice: Choosing) -> Option<u8> {
 
 impl<P: Native> Shared<P> {
     pub(super) fn new(program: Arc<P>, memory: &[u8], options: &Options) -> Self {
-        let run = Run {
+        let run = Execution {
             memory: Vec::new(),
             slots: Vec::new(),
             steps: Vec::new(),
@@ -270,13 +270,13 @@ impl<P: Native> Shared<P> {
         }
     }
 
-    fn may_start(&self, run: &Run, slot: usize) -> bool {
+    fn may_start(&self, run: &Execution, slot: usize) -> bool {
         let ended = |before: &usize| matches!(run.slots[*before].phase, Phase::Empty | Phase::Ended);
         self.after(slot).iter().all(ended)
     }
 
     /// Whether the task in a slot can take its next step.
-    pub(super) fn can_go_on(&self, run: &Run, slot: usize) -> bool {
+    pub(super) fn can_go_on(&self, run: &Execution, slot: usize) -> bool {
         match &run.slots[slot].phase {
             Phase::Ready(op) => {
                 enabled(self.program.layout(), &run.memory, slot, op) && self.may_start(run, slot)
@@ -395,7 +395,7 @@ impl<P: Native> Shared<P> {
     }
 
     /// Puts a value into memory that a task may read there.
-    fn read(&self, run: &mut Run, slot: usize, cell: CellId, byte: u8) {
+    fn read(&self, run: &mut Execution, slot: usize, cell: CellId, byte: u8) {
         let info = self.program.layout().info(cell);
         let now = std::mem::replace(&mut run.memory[info.offset], byte);
         if now != byte {
@@ -405,7 +405,7 @@ impl<P: Native> Shared<P> {
     }
 
     /// Looks whether the run has come back to a state where it was.
-    pub(super) fn look_for_cycle(&self, run: &Run) {
+    pub(super) fn look_for_cycle(&self, run: &Execution) {
         {
             let mut kept = lock(&self.kept);
             let known = kept.result.shown.iter().any(|shown| shown.id == id::LIVELOCK);
@@ -423,13 +423,13 @@ impl<P: Native> Shared<P> {
     }
 
     /// Ends the run: not everything that it could have shown was seen.
-    pub(super) fn cut(&self, run: &mut Run, why: &str) {
+    pub(super) fn cut(&self, run: &mut Execution, why: &str) {
         run.over = true;
         lock(&self.kept).result.cut.get_or_insert_with(|| why.to_owned());
     }
 
     /// A step is a hazard. One that comes after a deadlock does not count, unless it can come first.
-    fn hazard(&self, run: &Run, hazard: &Hazard, turn: Turn, touched: Option<&[CellId]>) {
+    fn hazard(&self, run: &Execution, hazard: &Hazard, turn: Turn, touched: Option<&[CellId]>) {
         let dead = self.is_dead(run);
         let mut schedule = run.steps.clone();
         if dead {
@@ -443,7 +443,7 @@ impl<P: Native> Shared<P> {
     }
 
     /// Keeps what was found, if it is new and holds when it is repeated.
-    fn found(&self, run: &Run, id: &str, schedule: Vec<Turn>, at_rest: bool) {
+    fn found(&self, run: &Execution, id: &str, schedule: Vec<Turn>, at_rest: bool) {
         let mut kept = lock(&self.kept);
         let known = kept.result.shown.iter().position(|shown| shown.id == id);
         if known.is_some_and(|known| kept.result.shown[known].schedule.len() <= schedule.len()) {
@@ -468,13 +468,13 @@ impl<P: Native> Shared<P> {
     }
 
     /// Whether tasks wait for each other.
-    pub(super) fn is_dead(&self, run: &Run) -> bool {
+    pub(super) fn is_dead(&self, run: &Execution) -> bool {
         let all_holds: Vec<Vec<Hold>> = run.slots.iter().map(|slot| holds(&slot.frames)).collect();
         !deadlocked(&*self.program, &run.memory, &Here { shared: self, run, holds: &all_holds }).is_empty()
     }
 
     /// Looks at a state after which this run does not go on.
-    pub(super) fn judge(&self, run: &Run) {
+    pub(super) fn judge(&self, run: &Execution) {
         if run.given_up {
             return;
         }
@@ -514,7 +514,7 @@ impl<P: Native> Shared<P> {
         if !run.stale.is_empty() {
             return;
         }
-        let changed = |run: &Run| {
+        let changed = |run: &Execution| {
             let cells = self.program.layout().ids().zip(changes);
             let mut infos =
                 cells.filter(|(_, changes)| !**changes).map(|(cell, _)| self.program.layout().info(cell));
@@ -579,7 +579,7 @@ impl<P: Native> Shared<P> {
 /// A run, for what tasks wait for.
 struct Here<'a, P: Native> {
     shared: &'a Shared<P>,
-    run: &'a Run,
+    run: &'a Execution,
     holds: &'a [Vec<Hold>],
 }
 
@@ -597,7 +597,7 @@ impl<P: Native> Tasks for Here<'_, P> {
 
 /// The steps that must come before a step that touches these cells, in order: those of its own task
 /// and those that touch what it, or one that must come before it, touches.
-fn past(run: &Run, slot: usize, touched: &[CellId]) -> Vec<Turn> {
+fn past(run: &Execution, slot: usize, touched: &[CellId]) -> Vec<Turn> {
     let mut slots = IndexSet::from([slot]);
     let mut cells: IndexSet<CellId> = touched.iter().copied().collect();
     let mut kept = Vec::new();

@@ -9,7 +9,7 @@
 //!
 //! Left out: two writers of one field synchronise, by its token; so do two steps on one object that can be
 //! freed, by its liveness; and a task that has waited has seen what it waited for. Hence outcomes that the
-//! kernel's memory model allows are missed. loom's atomics are no oracle either (ENGINES: they miss and invent
+//! kernel's memory model allows are missed. loom's atomics are no oracle either (they miss and invent
 //! outcomes even with SeqCst), and they remember seven stores.
 
 use ::loom::sync::atomic::{AtomicU8, Ordering, fence};

@@ -9,7 +9,7 @@ use crate::scenario::{InputErrors, Scenario};
 use crate::vacuous;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
-use raddle_checker::machine::set_up::{Failed, set_up};
+use raddle_checker::machine::set_up::{SetUpError, set_up};
 use raddle_checker::search::answer;
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{self, Found, Limits, Outcome, Progress};
@@ -210,12 +210,12 @@ impl Scenario {
                 };
                 fill(&mut report, self, program, &outcome);
             }
-            Err(Failed::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
-            Err(Failed::Bound(bound)) => {
+            Err(SetUpError::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
+            Err(SetUpError::Bound(bound)) => {
                 report.cut = true;
                 report.guarantee = guarantee::of_bounded_set_up(self, program, bound);
             }
-            Err(Failed::Hazard(hazard, _)) => {
+            Err(SetUpError::Hazard(hazard, _)) => {
                 let story = story::replay_set_up(program)
                     .unwrap_or_else(|| unreachable!("internal: the set-up raised {}", hazard.id));
                 report.verdict = Verdict::Violated;

@@ -101,7 +101,7 @@ impl Kind {
 /// A cell of the layout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CellInfo {
-    /// Its name in traces, such as `pmem0.p.async_driver`.
+    /// Its name in traces, such as `door.owner`.
     pub name: String,
     /// What it holds.
     pub kind: Kind,

@@ -13,7 +13,7 @@ pub const SET_UP_SLOT: usize = 0;
 
 /// A set-up that did not end well.
 #[derive(Clone, Debug)]
-pub enum Failed {
+pub enum SetUpError {
     /// It raised a hazard after this many steps.
     Hazard(Hazard, usize),
     /// It ended, but not as the scenario says: a mistake of its author.
@@ -30,7 +30,7 @@ pub enum Failed {
 pub fn set_up<'p, P: Program>(
     program: &'p P,
     mut watch: impl FnMut(usize, &Run<'p, P>, &Taken, &Run<'p, P>),
-) -> Result<Vec<u8>, Failed> {
+) -> Result<Vec<u8>, SetUpError> {
     let mut run = Run::new(program);
     let mut steps = 0;
     for entry in program.set_up() {
@@ -42,17 +42,17 @@ pub fn set_up<'p, P: Program>(
             let before = run.clone();
             let taken = match run.step(slot, 0) {
                 Ok(taken) => taken,
-                Err(Refused::Bound(bound)) => return Err(Failed::Bound(bound)),
+                Err(Refused::Bound(bound)) => return Err(SetUpError::Bound(bound)),
                 Err(other) => unreachable!("internal: the set-up took a step that is {other:?}"),
             };
             steps += 1;
             watch(slot, &before, &taken, &run);
             if let Some(hazard) = taken.hazard {
-                return Err(Failed::Hazard(hazard, steps));
+                return Err(SetUpError::Hazard(hazard, steps));
             }
             if run.goes_on_like(&mark) {
                 let hazard = Hazard::cycle(steps - mark_at);
-                return Err(Failed::Hazard(hazard, steps));
+                return Err(SetUpError::Hazard(hazard, steps));
             }
             if steps == 2 * mark_at + 64 {
                 (mark, mark_at) = (run.clone(), steps);
@@ -60,10 +60,10 @@ pub fn set_up<'p, P: Program>(
         }
         if !run.ended(SET_UP_SLOT) {
             let hazard = Hazard::of(program.layout(), Breach::SetUpWaits);
-            return Err(Failed::Hazard(hazard, steps));
+            return Err(SetUpError::Hazard(hazard, steps));
         }
     }
-    program.check_set_up(run.memory()).map_err(Failed::Mistake)?;
+    program.check_set_up(run.memory()).map_err(SetUpError::Mistake)?;
     Ok(run.memory().to_vec())
 }
 

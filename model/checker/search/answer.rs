@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::exhaustive;
 use super::reduced;
-use super::reduced::resources::{Failed, Resources};
+use super::reduced::resources::{Resources, SearchError};
 use super::reference::{Found, Limits, Outcome, Progress};
 use crate::machine::program::Program;
 
@@ -23,7 +23,7 @@ pub fn search<P: Program>(
     limits: Limits,
     resources: &Resources,
     mut progress: impl FnMut(Progress) + Send,
-) -> Result<Outcome, Failed> {
+) -> Result<Outcome, SearchError> {
     let begun = Instant::now();
     // All that is searched for one answer shares the time.
     let rest = || {

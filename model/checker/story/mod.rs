@@ -21,7 +21,7 @@ use crate::machine::fair::{Seen, is_fair};
 use crate::machine::hazard::{Breach, Hazard};
 use crate::machine::program::{Program, SlotKind};
 use crate::machine::run::{Refused, Run, Taken, deadlock};
-use crate::machine::set_up::{Failed, set_up};
+use crate::machine::set_up::{SetUpError, set_up};
 
 /// Which task took a step, and with which outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -352,7 +352,7 @@ pub fn replay_set_up<P: Program>(program: &P) -> Option<Story> {
         end = Some(after.clone());
     });
     match (result, end) {
-        (Err(Failed::Hazard(hazard, _)), Some(run)) => {
+        (Err(SetUpError::Hazard(hazard, _)), Some(run)) => {
             let waits = teller.hazard.is_none().then_some(hazard);
             Some(teller.end(&run, waits, None))
         }

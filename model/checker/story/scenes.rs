@@ -7,7 +7,7 @@ use super::{Blocked, Ready, ReplayError, Scene, Turn, follow};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::program::Program;
 use crate::machine::run::Run;
-use crate::machine::set_up::{Failed, set_up};
+use crate::machine::set_up::{SetUpError, set_up};
 
 /// What can be seen at each place of a run: before its first step, and after each step.
 ///
@@ -38,7 +38,7 @@ pub fn set_up_scenes<P: Program>(program: &P) -> Option<Vec<Scene>> {
         teller.tell(slot, before, taken, after);
         drafts.push(teller.draft(after));
     });
-    matches!(result, Err(Failed::Hazard(..))).then(|| teller.scenes(drafts))
+    matches!(result, Err(SetUpError::Hazard(..))).then(|| teller.scenes(drafts))
 }
 
 /// A scene whose actors have no names yet.

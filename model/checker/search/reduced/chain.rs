@@ -1,5 +1,5 @@
-//! From a state that is stored to the next ones that are: one step of the chosen tasks each, and then as
-//! long as the step of one task is enough, that step.
+//! From a stored state to the next ones: one step of each chosen task, and then the step of one task for as
+//! long as that is a persistent set. States passed on the way are not stored.
 
 use indexmap::IndexMap;
 use indexmap::IndexSet;

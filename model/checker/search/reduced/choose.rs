@@ -1,5 +1,4 @@
-//! Which tasks' steps are enough to explore in a state: a persistent set (Godefroid 1996), found from
-//! what tasks can still do.
+//! Persistent sets (Godefroid 1996): which tasks' steps are enough to explore in a state.
 //!
 //! A set of tasks is persistent if nothing that the others can do while the set stands still fails to
 //! commute with a next step of the set, or brings about one that is not enabled. Then every run from

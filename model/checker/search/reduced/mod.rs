@@ -1,4 +1,4 @@
-//! The search that is used by default: it explores only enough orders of steps to find every hazard.
+//! The default search: partial order reduction by persistent sets, symmetry reduction, compact states.
 //!
 //! In each state the steps of some tasks are enough (`choose`); a state in which the steps of one task
 //! with one outcome are enough is passed and not stored (`chain`). What tasks can still do is known
@@ -30,7 +30,7 @@ use indexmap::{IndexMap, IndexSet};
 use self::chain::{Gains, Walker};
 use self::choose::{Chooser, Order, SLOTS};
 use self::pack::{Packer, WIDTHS};
-use self::resources::{Failed, Resources};
+use self::resources::{Resources, SearchError};
 use self::round::{Edge, Round};
 use self::saved::Lesson;
 use self::symmetry::{Images, Symmetry};
@@ -63,26 +63,26 @@ pub fn search<'p, P: Program>(
     limits: Limits,
     resources: &Resources,
     mut progress: impl FnMut(Progress) + Send,
-) -> Result<Option<Reduced<'p, P>>, Failed> {
+) -> Result<Option<Reduced<'p, P>>, SearchError> {
     if limits.data_races || program.slots().len() > SLOTS {
         return Ok(None);
     }
     let begun = Instant::now();
     let _claim = resources.saving.as_ref().map(|saving| Claim::take(&saving.file)).transpose()?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads.min(MOST_THREADS)).build();
-    let threads = threads.map_err(|error| Failed::Io(std::io::Error::other(error)))?;
+    let threads = threads.map_err(|error| SearchError::Io(std::io::Error::other(error)))?;
     threads.install(|| {
         for width in WIDTHS {
             match Searched::new(program, memory, &limits, width).run(&limits, resources, begun, &mut progress)
             {
                 Err(Stop::TooNarrow) => {}
-                Err(Stop::Failed(failed)) => return Err(failed),
+                Err(Stop::Error(failed)) => return Err(failed),
                 Ok(reduced) => return Ok(reduced),
             }
         }
         // Four bytes number all nodes; but what was saved may have states of no such length.
         let saving = resources.saving.as_ref().expect("internal: four bytes number all nodes");
-        Err(Failed::refused(saving, &Refused::OtherLength))
+        Err(SearchError::refused(saving, &Refused::OtherLength))
     })
 }
 
@@ -96,12 +96,12 @@ const SOON: usize = 10_000;
 enum Stop {
     /// More automaton nodes turned up than their packed numbers have room for.
     TooNarrow,
-    Failed(Failed),
+    Error(SearchError),
 }
 
 impl From<std::io::Error> for Stop {
     fn from(error: std::io::Error) -> Self {
-        Stop::Failed(error.into())
+        Stop::Error(error.into())
     }
 }
 

@@ -47,7 +47,7 @@ impl Saving {
 
 /// Why a search could not be carried out.
 #[derive(Debug, thiserror::Error)]
-pub enum Failed {
+pub enum SearchError {
     /// The disk.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -61,9 +61,9 @@ pub enum Failed {
     },
 }
 
-impl Failed {
+impl SearchError {
     pub(super) fn refused(saving: &Saving, why: &Refused) -> Self {
         let file = saving.from.as_ref().unwrap_or(&saving.file);
-        Failed::Refused { file: file.clone(), why: why.to_string() }
+        SearchError::Refused { file: file.clone(), why: why.to_string() }
     }
 }

@@ -18,7 +18,7 @@ use crate::search::packed::expand::Unknown;
 use crate::search::reference::Limits;
 use crate::search::visited::batch::{Batch, hash};
 use crate::search::visited::frontier::Frontier;
-use crate::search::visited::{Kind, Visited};
+use crate::search::visited::{Storage, Visited};
 
 /// States that are expanded before their successors are stored.
 const BATCH: usize = 4096;
@@ -58,15 +58,15 @@ struct Piece {
 impl Round {
     /// One in which no state has been found.
     pub(super) fn new(stride: usize, limits: &Limits, resources: &Resources) -> io::Result<Self> {
-        let (mut kind, mut frontier) = (Kind::Exact, Frontier::new(stride));
+        let (mut kind, mut frontier) = (Storage::Exact, Frontier::new(stride));
         if let Some(dir) = &resources.spill {
             // Most of the memory is for states found, some for those not expanded yet.
             std::fs::create_dir_all(dir)?;
             let limit = limits.memory_limit.unwrap_or(usize::MAX);
-            kind = Kind::Spill { dir: dir.clone(), memory_limit: limit / 4 * 3 };
+            kind = Storage::Spill { dir: dir.clone(), memory_limit: limit / 4 * 3 };
             frontier = frontier.spill_to(dir, limit / 4)?;
         } else if resources.compact {
-            kind = Kind::Compact;
+            kind = Storage::Compact;
         }
         let visited = Visited::new(stride, &kind)?;
         let gains = Gains::default();

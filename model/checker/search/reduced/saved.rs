@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 use serde::{Deserialize, Serialize};
 
 use super::chain::Gains;
-use super::resources::{Failed, Resources, Saving};
+use super::resources::{Resources, Saving, SearchError};
 use super::round::{Edge, Round};
 use super::symmetry::GivenUp;
 use super::tables::Tables;
@@ -78,7 +78,7 @@ impl<P: Program> Searched<'_, P> {
     pub(super) fn resume(&mut self, limits: &Limits, resources: &Resources) -> Result<Option<Round>, Stop> {
         let Some(saving) = &resources.saving else { return Ok(None) };
         let Some(from) = &saving.from else { return Ok(None) };
-        let refused = |why: &Refused| Stop::Failed(Failed::refused(saving, why));
+        let refused = |why: &Refused| Stop::Error(SearchError::refused(saving, why));
         let mut round = Round::new(self.packer.stride(), limits, resources)?;
         let Round { visited, frontier, .. } = &mut round;
         let note = match load(from, &saving.fingerprint, visited, frontier) {

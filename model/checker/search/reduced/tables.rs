@@ -1,5 +1,5 @@
-//! What tasks can still do: for each automaton node, which other nodes' tasks may take a step that does
-//! not commute with the step of this one, before this one takes it.
+//! What persistent sets are computed from: for each automaton node, from which nodes a task can reach a
+//! step that does not commute with the step of this one.
 //!
 //! Built from the automata as they are known. The search that uses the tables finds out whether the
 //! automata grow, and whether that changes anything that it relied on.
@@ -23,7 +23,7 @@ use crate::machine::value::Obs;
 use crate::search::packed::expand::Expander;
 use crate::search::system::EMPTY;
 
-/// What is asked of a node's step.
+/// Which dependencies of a node's step are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum View {
     /// The step, none of the references that it drops being the last.
@@ -51,7 +51,7 @@ pub(super) struct Need {
     pub(super) slack: u8,
 }
 
-/// What a step does not commute with.
+/// The dependencies of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The nodes whose tasks may get to a step that does not commute with it, a bit each.

@@ -37,7 +37,7 @@ const RESTORED: usize = 1 << 12;
 
 /// How a set keeps its states.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::search) enum Kind {
+pub(in crate::search) enum Storage {
     /// All bytes of each, in memory, with a table of about 6 bytes a state.
     Exact,
     /// A hash of 64 bits instead of each, about 10 bytes a state: two states may be taken for one, see
@@ -87,14 +87,14 @@ impl Visited {
     /// # Errors
     ///
     /// If the directory to spill to cannot be made.
-    pub(in crate::search) fn new(stride: usize, kind: &Kind) -> io::Result<Self> {
+    pub(in crate::search) fn new(stride: usize, kind: &Storage) -> io::Result<Self> {
         let shards = match kind {
-            Kind::Exact | Kind::Spill { .. } => Shards::Exact(empty(stride)),
-            Kind::Compact => Shards::Compact(empty(stride)),
+            Storage::Exact | Storage::Spill { .. } => Shards::Exact(empty(stride)),
+            Storage::Compact => Shards::Compact(empty(stride)),
         };
         let spill = match kind {
-            Kind::Spill { dir, memory_limit } => Some(Spill::new(stride, dir, *memory_limit)?),
-            Kind::Exact | Kind::Compact => None,
+            Storage::Spill { dir, memory_limit } => Some(Spill::new(stride, dir, *memory_limit)?),
+            Storage::Exact | Storage::Compact => None,
         };
         Ok(Visited { stride, shards, spill, len: 0 })
     }

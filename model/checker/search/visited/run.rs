@@ -20,7 +20,7 @@ pub(super) fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
 
 /// A sorted file of states of one length, none twice. It is removed with this.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct SortedFile {
     path: PathBuf,
     stride: usize,
     /// States of a page.
@@ -30,14 +30,14 @@ pub(super) struct Run {
     len: u64,
 }
 
-impl Drop for Run {
+impl Drop for SortedFile {
     fn drop(&mut self) {
         // The directory goes with the set; a file that is already gone is as good.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-impl Run {
+impl SortedFile {
     /// The bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
         self.firsts.capacity() * size_of::<u64>()
@@ -63,7 +63,7 @@ impl Run {
 /// Writes a run, state by state.
 #[derive(Debug)]
 pub(super) struct Writer {
-    run: Run,
+    run: SortedFile,
     file: BufWriter<File>,
 }
 
@@ -72,7 +72,7 @@ impl Writer {
     pub(super) fn create(path: PathBuf, stride: usize) -> io::Result<Self> {
         let file = File::create_new(&path).map_err(about(&path))?;
         let page = (PAGE_BYTES / stride.max(1)).max(1);
-        let run = Run { path, stride, page, firsts: Vec::new(), len: 0 };
+        let run = SortedFile { path, stride, page, firsts: Vec::new(), len: 0 };
         Ok(Writer { run, file: BufWriter::with_capacity(1 << 20, file) })
     }
 
@@ -86,7 +86,7 @@ impl Writer {
     }
 
     /// The finished run.
-    pub(super) fn finish(mut self) -> io::Result<Run> {
+    pub(super) fn finish(mut self) -> io::Result<SortedFile> {
         self.file.flush().map_err(about(&self.run.path))?;
         self.run.firsts.shrink_to_fit();
         Ok(self.run)
@@ -104,13 +104,13 @@ struct Pages {
 }
 
 impl Pages {
-    fn open(run: &Run) -> io::Result<Self> {
+    fn open(run: &SortedFile) -> io::Result<Self> {
         let file = File::open(&run.path).map_err(about(&run.path))?;
         Ok(Pages { file, at: 0, loaded: None, bytes: Vec::new() })
     }
 
     /// The states of a page.
-    fn load(&mut self, run: &Run, page: usize) -> io::Result<&[u8]> {
+    fn load(&mut self, run: &SortedFile, page: usize) -> io::Result<&[u8]> {
         if self.loaded != Some(page) {
             let size = run.page * run.stride;
             if self.at != page {
@@ -129,7 +129,7 @@ impl Pages {
 /// Looks for states in a run, front to back.
 #[derive(Debug)]
 pub(super) struct Finder<'a> {
-    run: &'a Run,
+    run: &'a SortedFile,
     pages: Pages,
 }
 
@@ -171,7 +171,7 @@ fn search(states: &[u8], stride: usize, wanted: &[u8], wanted_hash: u64) -> bool
 /// Reads a run from its first state to its last.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
-    run: &'a Run,
+    run: &'a SortedFile,
     pages: Pages,
     next: u64,
 }

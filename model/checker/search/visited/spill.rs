@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::batch::hash;
 use super::exact::Exact;
-use super::run::{Run, Writer};
+use super::run::{SortedFile, Writer};
 use super::scratch::Scratch;
 
 /// So many runs of a level become one of the next.
@@ -21,7 +21,7 @@ pub(super) struct Spill {
     stride: usize,
     memory_limit: usize,
     /// With how many merges are behind each, large ones first.
-    runs: Vec<(u32, Run)>,
+    runs: Vec<(u32, SortedFile)>,
     /// The files made so far.
     made: u64,
     /// Removed with all that is in it, after the runs.
@@ -45,19 +45,19 @@ impl Spill {
     }
 
     /// The runs, the oldest first.
-    pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
+    pub(super) fn runs(&self) -> impl Iterator<Item = &SortedFile> {
         self.runs.iter().map(|(_, run)| run)
     }
 
     /// The bytes of memory that it holds.
     pub(super) fn bytes(&self) -> usize {
-        self.runs().map(Run::bytes).sum()
+        self.runs().map(SortedFile::bytes).sum()
     }
 
     /// The bytes of its files.
     #[cfg(test)]
     pub(super) fn on_disk(&self) -> u64 {
-        self.runs().map(Run::on_disk).sum()
+        self.runs().map(SortedFile::on_disk).sum()
     }
 
     /// Writes all states of some shards, which have none of the states written before.
@@ -87,7 +87,7 @@ impl Spill {
     }
 
     /// One run of all from one on.
-    fn merge(&mut self, begin: usize) -> io::Result<Run> {
+    fn merge(&mut self, begin: usize) -> io::Result<SortedFile> {
         let mut writer = self.create()?;
         let mut cursors = Vec::new();
         for (_, run) in &self.runs[begin..] {

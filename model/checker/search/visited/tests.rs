@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::batch::Batch;
 use super::frontier::Frontier;
 use super::packing::{Field, Packing};
-use super::{Kind, Visited};
+use super::{Storage, Visited};
 
 /// States of so many bytes, few enough that many are equal.
 fn state(stride: usize, seed: u64) -> Vec<u8> {
@@ -39,8 +39,8 @@ fn threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
 /// Feeds the batches of each round to a set of each kind and to a plain one.
 fn agree(stride: usize, rounds: &[Vec<Batch>]) {
     let dir = tempfile::tempdir().expect("a directory");
-    let spill = |memory_limit| Kind::Spill { dir: dir.path().to_owned(), memory_limit };
-    for kind in [Kind::Exact, Kind::Compact, spill(0), spill(50_000), spill(usize::MAX)] {
+    let spill = |memory_limit| Storage::Spill { dir: dir.path().to_owned(), memory_limit };
+    for kind in [Storage::Exact, Storage::Compact, spill(0), spill(50_000), spill(usize::MAX)] {
         for count in [1, 2] {
             let mut known = IndexSet::new();
             let mut visited = Visited::new(stride, &kind).expect("a set");
@@ -91,7 +91,7 @@ fn a_state_of_no_bytes_is_one_state() {
 #[test]
 fn memory_is_counted() {
     let states = |round: u64| batch(60, round * 50_000..(round + 1) * 50_000);
-    for (kind, least, most) in [(Kind::Exact, 64.0, 69.0), (Kind::Compact, 8.8, 12.0)] {
+    for (kind, least, most) in [(Storage::Exact, 64.0, 69.0), (Storage::Compact, 8.8, 12.0)] {
         let mut visited = Visited::new(60, &kind).expect("a set");
         assert!(visited.bytes() < 2048, "an empty one holds little");
         (0..20).for_each(|round| drop(visited.insert(&[states(round)]).expect("inserts")));
@@ -102,7 +102,7 @@ fn memory_is_counted() {
 
 #[test]
 fn only_a_compact_set_may_leave_out_states() {
-    for (kind, expected) in [(Kind::Exact, 0.0), (Kind::Compact, 1e8 / 2_f64.powi(65))] {
+    for (kind, expected) in [(Storage::Exact, 0.0), (Storage::Compact, 1e8 / 2_f64.powi(65))] {
         let mut visited = Visited::new(8, &kind).expect("a set");
         visited.insert(&[batch(8, 0..10_000)]).expect("inserts");
         assert_eq!(visited.omission_probability(), expected);

@@ -9,7 +9,7 @@ use super::*;
 const FINGERPRINT: Fingerprint = [7; 32];
 
 /// A set of a kind and a queue with some states each.
-fn search(kind: &Kind, states: u64) -> (Visited, Frontier) {
+fn search(kind: &Storage, states: u64) -> (Visited, Frontier) {
     let mut visited = Visited::new(12, kind).expect("a set");
     visited.insert(&[batch(12, 0..states)]).expect("inserts");
     let mut frontier = Frontier::in_blocks(12, 16);
@@ -27,16 +27,16 @@ fn written(visited: &Visited, frontier: &Frontier) -> Vec<u8> {
 }
 
 /// Reads a search of a kind.
-fn reread(bytes: &[u8], kind: &Kind) -> Result<(Visited, Frontier, Vec<u8>), Refused> {
+fn reread(bytes: &[u8], kind: &Storage) -> Result<(Visited, Frontier, Vec<u8>), Refused> {
     let (mut visited, mut frontier) = (Visited::new(12, kind)?, Frontier::in_blocks(12, 16));
     let note = read(bytes, &FINGERPRINT, &mut visited, &mut frontier)?;
     Ok((visited, frontier, note))
 }
 
 /// Every kind, those that spill in a directory.
-fn kinds(dir: &Path) -> [Kind; 4] {
-    let spill = |memory_limit| Kind::Spill { dir: dir.to_owned(), memory_limit };
-    [Kind::Exact, spill(0), spill(30_000), Kind::Compact]
+fn kinds(dir: &Path) -> [Storage; 4] {
+    let spill = |memory_limit| Storage::Spill { dir: dir.to_owned(), memory_limit };
+    [Storage::Exact, spill(0), spill(30_000), Storage::Compact]
 }
 
 #[test]
@@ -56,26 +56,26 @@ fn a_search_is_read_as_it_was() {
 
 #[test]
 fn an_empty_search_is_read_as_it_was() {
-    let (visited, frontier) = search(&Kind::Exact, 0);
-    let (visited, frontier, _) = reread(&written(&visited, &frontier), &Kind::Exact).expect("reads");
+    let (visited, frontier) = search(&Storage::Exact, 0);
+    let (visited, frontier, _) = reread(&written(&visited, &frontier), &Storage::Exact).expect("reads");
     assert!(visited.is_empty() && frontier.is_empty());
 }
 
 #[test]
 fn a_frontier_on_disk_is_saved() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (visited, mut waiting) = search(&Kind::Exact, 1_000);
+    let (visited, mut waiting) = search(&Storage::Exact, 1_000);
     let mut spilled = Frontier::in_blocks(12, 16).spill_to(dir.path(), 0).expect("a queue");
     let states = waiting.take(1_000).expect("takes");
     states.chunks(12).for_each(|state| spilled.push(state).expect("pushes"));
     assert!(spilled.on_disk() > 0);
-    let (_, mut frontier, _) = reread(&written(&visited, &spilled), &Kind::Exact).expect("reads");
+    let (_, mut frontier, _) = reread(&written(&visited, &spilled), &Storage::Exact).expect("reads");
     assert_eq!(frontier.take(1_000).expect("takes"), states);
 }
 
 #[test]
 fn every_cut_and_every_flipped_bit_is_refused() {
-    for kind in [Kind::Exact, Kind::Compact] {
+    for kind in [Storage::Exact, Storage::Compact] {
         let (visited, frontier) = search(&kind, 20);
         let whole = written(&visited, &frontier);
         reread(&whole, &kind).expect("the whole is read");
@@ -103,46 +103,46 @@ fn every_cut_and_every_flipped_bit_is_refused() {
 
 #[test]
 fn damage_far_into_a_large_one_is_refused() {
-    let (visited, frontier) = search(&Kind::Exact, 200_000);
+    let (visited, frontier) = search(&Storage::Exact, 200_000);
     let whole = written(&visited, &frontier);
     assert!(whole.len() > 3 << 20, "several frames");
     for part in 1..7 {
         let at = whole.len() / 7 * part;
         let mut flipped = whole.clone();
         flipped[at] ^= 1;
-        assert!(matches!(reread(&flipped, &Kind::Exact), Err(Refused::Damaged(_))), "byte {at}");
-        assert!(matches!(reread(&whole[..at], &Kind::Exact), Err(Refused::Damaged(_))), "cut at {at}");
+        assert!(matches!(reread(&flipped, &Storage::Exact), Err(Refused::Damaged(_))), "byte {at}");
+        assert!(matches!(reread(&whole[..at], &Storage::Exact), Err(Refused::Damaged(_))), "cut at {at}");
     }
     // Two frames of one length, in the other order.
     let frame = 8 + (1 << 20);
     let [head, first, second, rest] =
         [0..12, 12..12 + frame, 12 + frame..12 + 2 * frame, 12 + 2 * frame..whole.len()];
     let swapped = [&whole[head], &whole[second], &whole[first], &whole[rest]].concat();
-    assert!(matches!(reread(&swapped, &Kind::Exact), Err(Refused::Damaged(_))));
+    assert!(matches!(reread(&swapped, &Storage::Exact), Err(Refused::Damaged(_))));
 }
 
 #[test]
 fn another_search_is_refused() {
-    let (visited, frontier) = search(&Kind::Exact, 20);
+    let (visited, frontier) = search(&Storage::Exact, 20);
     let bytes = written(&visited, &frontier);
     let refused = |fingerprint: &Fingerprint, mut visited: Visited, mut frontier: Frontier| {
         read(&bytes[..], fingerprint, &mut visited, &mut frontier).expect_err("another search").to_string()
     };
     let set = |stride, kind| Visited::new(stride, kind).expect("a set");
     assert_eq!(
-        refused(&[8; 32], set(12, &Kind::Exact), Frontier::new(12)),
+        refused(&[8; 32], set(12, &Storage::Exact), Frontier::new(12)),
         "it is of another search: another scenario, revision or option"
     );
     assert_eq!(
-        refused(&FINGERPRINT, set(12, &Kind::Compact), Frontier::new(12)),
+        refused(&FINGERPRINT, set(12, &Storage::Compact), Frontier::new(12)),
         "it is of another search: one of the two keeps only hashes of states"
     );
     assert_eq!(
-        refused(&FINGERPRINT, set(13, &Kind::Exact), Frontier::new(12)),
+        refused(&FINGERPRINT, set(13, &Storage::Exact), Frontier::new(12)),
         "it is of another search: its states have another length"
     );
     assert_eq!(
-        refused(&FINGERPRINT, set(12, &Kind::Exact), Frontier::new(13)),
+        refused(&FINGERPRINT, set(12, &Storage::Exact), Frontier::new(13)),
         "it is of another search: its states have another length"
     );
 }
@@ -152,12 +152,13 @@ fn a_file_is_replaced_whole_or_not_at_all() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("search.checkpoint");
     for states in [100, 50] {
-        let (visited, frontier) = search(&Kind::Exact, states);
+        let (visited, frontier) = search(&Storage::Exact, states);
         let note = b"a note";
         Checkpoint { fingerprint: &FINGERPRINT, note, visited: &visited, frontier: &frontier }
             .save(&path)
             .expect("saves");
-        let (mut visited, mut frontier) = (Visited::new(12, &Kind::Exact).expect("a set"), Frontier::new(12));
+        let (mut visited, mut frontier) =
+            (Visited::new(12, &Storage::Exact).expect("a set"), Frontier::new(12));
         load(&path, &FINGERPRINT, &mut visited, &mut frontier).expect("loads");
         assert_eq!(visited.len() as u64, states);
         assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 1, "nothing else is left");
@@ -165,7 +166,7 @@ fn a_file_is_replaced_whole_or_not_at_all() {
     // Killed while it wrote: the one before is there, and the half one is in nobody's way.
     let whole = fs::read(&path).expect("the file");
     fs::write(dir.path().join("search.checkpoint.part"), &whole[..100]).expect("half of one");
-    let (visited, frontier) = search(&Kind::Exact, 70);
+    let (visited, frontier) = search(&Storage::Exact, 70);
     Checkpoint { fingerprint: &FINGERPRINT, note: b"", visited: &visited, frontier: &frontier }
         .save(&path)
         .expect("saves");
@@ -182,7 +183,7 @@ fn a_file_is_replaced_whole_or_not_at_all() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let (mut visited, mut frontier) = (Visited::new(12, &Kind::Exact).expect("a set"), Frontier::new(12));
+    let (mut visited, mut frontier) = (Visited::new(12, &Storage::Exact).expect("a set"), Frontier::new(12));
     let missing = load(Path::new("no/such/file"), &FINGERPRINT, &mut visited, &mut frontier);
     let error = missing.expect_err("no file").to_string();
     assert!(error.starts_with("no/such/file: "), "{error}");

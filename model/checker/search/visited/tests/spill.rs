@@ -8,7 +8,7 @@ use super::*;
 
 /// A set that keeps at most so many bytes in memory.
 fn spilling(dir: &Path, stride: usize, memory_limit: usize) -> Visited {
-    Visited::new(stride, &Kind::Spill { dir: dir.to_owned(), memory_limit }).expect("a set")
+    Visited::new(stride, &Storage::Spill { dir: dir.to_owned(), memory_limit }).expect("a set")
 }
 
 /// All files below a directory.
@@ -66,7 +66,7 @@ fn files_are_removed_after_a_panic() {
 fn an_error_names_the_file() {
     let dir = tempfile::tempdir().expect("a directory");
     let nowhere = dir.path().join("nowhere");
-    let kind = Kind::Spill { dir: nowhere.clone(), memory_limit: 0 };
+    let kind = Storage::Spill { dir: nowhere.clone(), memory_limit: 0 };
     let error = Visited::new(8, &kind).expect_err("no directory").to_string();
     assert!(error.contains(nowhere.to_str().expect("a name")), "{error}");
 
