@@ -195,7 +195,7 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
         let edges = (self.edges.len() + self.others.len()) * size_of::<Edge>();
         let states = found.len();
         self.outcome.bytes = states * found[0].bytes() + edges;
-        if expanded % BETWEEN_REPORTS == 0 {
+        if expanded.is_multiple_of(BETWEEN_REPORTS) {
             let Outcome { depth, bytes, .. } = self.outcome;
             (self.progress)(Progress { states, frontier: states - expanded, depth, bytes });
         }

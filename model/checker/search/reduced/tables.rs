@@ -259,13 +259,13 @@ impl Tables {
     /// object that it is in does.
     fn leave<P: Program>(&mut self, expander: &Expander<'_, P>) {
         let may_hold = self.hold(expander, false);
-        for node in 0..self.known {
+        for (node, may_hold) in may_hold.into_iter().enumerate() {
             if self.touches[node].workers >= 0 {
                 continue;
             }
             for lock in expander.layout.locks() {
                 let bit = self.bit(*lock);
-                if bit == 0 || may_hold[node] & bit != 0 {
+                if bit == 0 || may_hold & bit != 0 {
                     let liveness = expander.layout.info(*lock).liveness;
                     liveness.into_iter().for_each(|liveness| self.masks[node].add(liveness, Touch::Read));
                 }
