@@ -370,23 +370,27 @@ impl Machine<'_> {
                 return Ok(self.member(*cell, first));
             }
             Action::ListFirst(cell) => {
-                let list = self.used(*cell)?;
+                self.alive(*cell)?;
+                let list = self.read(*cell);
                 let first = (list[0] > 0).then(|| list[1]);
                 return Ok(self.member(*cell, first));
             }
             Action::ListNext(cell, other, after) => {
-                let list = self.used(*cell)?;
+                self.alive(*cell)?;
+                let list = self.read(*cell);
                 let Some(after) = *after else {
                     let first = (list[0] > 0).then(|| list[1]);
                     return Ok(self.member(*cell, first));
                 };
                 self.on_list_alive(*cell, &[after])?;
-                let next = [*cell, *other].into_iter().find_map(|list| next(self.bytes(list), after));
+                let next = [*cell, *other].into_iter().find_map(|list| next(self.read(list), after));
                 return Ok(self.member(*cell, next.unwrap_or(Some(after))));
             }
             Action::ListHas(cell, other, member) => {
-                let first = has(self.used(*cell)?, member.index);
-                return Ok(Obs::Bool(first || has(self.bytes(*other), member.index)));
+                self.alive(*cell)?;
+                return Ok(Obs::Bool(
+                    has(self.read(*cell), member.index) || has(self.read(*other), member.index),
+                ));
             }
             Action::ListSplice(cell, to) => {
                 let list = self.used(*cell)?;
@@ -455,12 +459,14 @@ impl Machine<'_> {
                 return Ok(Obs::Bool(there));
             }
             Action::KlistPeek(cell) => {
-                let last = klist::last(self.used(*cell)?);
+                self.alive(*cell)?;
+                let last = klist::last(self.read(*cell));
                 self.nodes_alive(*cell, last.as_slice())?;
                 return Ok(self.member(*cell, last));
             }
             Action::KlistHas(cell, member) => {
-                return Ok(Obs::Bool(klist::linked(self.used(*cell)?, member.index)));
+                self.alive(*cell)?;
+                return Ok(Obs::Bool(klist::linked(self.read(*cell), member.index)));
             }
             Action::AsyncSchedule { lists, domain, entry, mark } => {
                 let entries = &mut self.used(*lists)?[usize::from(*domain)];
