@@ -25,6 +25,9 @@ const OVERRIDES: [&str; 10] = [
     "SHUTTLE_ANNOTATION_FILE",
 ];
 
+/// The exit code of a Rust program that panicked.
+const PANICKED: i32 = 101;
+
 /// Why a child gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoAnswer {
@@ -37,6 +40,12 @@ pub enum NoAnswer {
     /// Somebody asked for it to be stopped.
     #[error("it was interrupted")]
     Interrupted,
+    /// It panicked: a mistake of ours, and its words.
+    #[error("the engine's process panicked: {0}")]
+    Panicked(String),
+    /// It was not asked, or answered that it cannot.
+    #[error("{0}")]
+    Refused(String),
     /// It ended badly: how, and its last words.
     #[error("the engine's process ended with {0}: {1}")]
     Ended(String, String),
@@ -88,7 +97,10 @@ pub fn run(program: &Path, args: &[&str], input: &str, until: Until) -> Result<S
     let noise = stderr.recv().unwrap_or_default();
     let last = noise.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("note: "));
     let words: Vec<&str> = last.take(2).collect();
-    Err(NoAnswer::Ended(status.to_string(), words.join(" ")))
+    Err(match status.code() {
+        Some(PANICKED) => NoAnswer::Panicked(words.join(" ")),
+        _ => NoAnswer::Ended(status.to_string(), words.join(" ")),
+    })
 }
 
 /// Waits for a child, looking up for an interrupt now and then.

@@ -15,6 +15,7 @@
 //! A task that raises a hazard stops, the others go on: loom tries orders only of steps that it has
 //! seen, so ending the run there would hide what the others would have done.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
@@ -80,13 +81,14 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
         builder.log = false;
         let (shared_here, survey_here) = (Arc::clone(&shared), Arc::clone(&survey));
         let weak = options.weak_memory;
-        let check = || builder.check(move || execution(&shared_here, &survey_here, weak));
+        let check = || builder.check(move || in_ours(|| execution(&shared_here, &survey_here, weak)));
+        IN_LOOM.set(true);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(check)) {
-            let text = super::panic_text(&*panic);
-            // Model code may rely on what it has written.
-            if text.contains("internal") && !weak {
+            // Ours is a mistake; but on weak memory model code may rely on what it has written.
+            if !IN_LOOM.get() && !weak {
                 std::panic::resume_unwind(panic);
             }
+            let text = super::panic_text(&*panic);
             lock(&shared.kept).result.cut.get_or_insert_with(|| format!("loom gave up: {text}"));
             break;
         }
@@ -105,6 +107,28 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
         }
     }
     shared.finish()
+}
+
+thread_local! {
+    /// Whether loom's own code runs: then a panic is a limit of loom, otherwise it is our mistake. All its
+    /// threads run on one thread of the system.
+    static IN_LOOM: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A call of loom's. Other threads of it may run meanwhile.
+fn in_loom<T>(call: impl FnOnce() -> T) -> T {
+    IN_LOOM.set(true);
+    let result = call();
+    IN_LOOM.set(false);
+    result
+}
+
+/// What a thread of loom's runs: our code.
+fn in_ours<T>(code: impl FnOnce() -> T) -> T {
+    IN_LOOM.set(false);
+    let result = code();
+    IN_LOOM.set(true);
+    result
 }
 
 /// Why a program with these tasks is too large, and what takes it.
@@ -165,7 +189,8 @@ fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<S
     let slots = shared.program.slots().len();
     let has_token = if weak { &survey.changes } else { &survey.enough };
     let needed = |token: usize| token >= cells || has_token[token];
-    let mutexes = (0..cells + 1 + slots).map(|token| needed(token).then(|| loom_sync::Mutex::new(())));
+    let mutexes =
+        (0..cells + 1 + slots).map(|token| needed(token).then(|| in_loom(|| loom_sync::Mutex::new(()))));
     // The main thread is active until it has started the others.
     let threads = Threads { at: (0..slots).map(|_| At::None).collect(), active: 1, started: 0 };
     let tokens = Arc::new(Tokens {
@@ -199,7 +224,7 @@ impl<P: Native + Send + 'static> Tokens<P> {
         let take = |token: &CellId| {
             let mutex = self.mutexes[usize::from(token.0)].as_ref();
             let mutex = mutex.unwrap_or_else(|| unreachable!("internal: a cell without a token"));
-            mutex.lock().unwrap_or_else(|_| unreachable!("internal: a poisoned token"))
+            in_loom(|| mutex.lock()).unwrap_or_else(|_| unreachable!("internal: a poisoned token"))
         };
         tokens.iter().map(take).collect()
     }
@@ -211,7 +236,7 @@ impl<P: Native + Send + 'static> Tokens<P> {
             if returned && self.has_successors(slot) {
                 let guard = self.take(&[self.end_token(slot)]);
                 self.shared.returned(slot);
-                drop(guard);
+                in_loom(|| drop(guard));
             } else if returned {
                 self.shared.returned(slot);
             }
@@ -247,7 +272,7 @@ impl<P: Native + Send + 'static> Tokens<P> {
         lock(&self.threads).at[slot] = At::Parked(::loom::thread::current());
         self.leave();
         while matches!(lock(&self.threads).at[slot], At::Parked(_)) {
-            ::loom::thread::park();
+            in_loom(::loom::thread::park);
         }
     }
 
@@ -260,7 +285,7 @@ impl<P: Native + Send + 'static> Tokens<P> {
         for slot in 0..threads.at.len() {
             let goes_on = !run.over && self.shared.can_go_on(&run, slot);
             match &threads.at[slot] {
-                At::Parked(thread) if all || run.over || goes_on => thread.unpark(),
+                At::Parked(thread) if all || run.over || goes_on => in_loom(|| thread.unpark()),
                 At::None if goes_on && threads.started == MOST_THREADS => {
                     let why = format!(
                         "a run that starts over {MOST_THREADS} tasks in all was not followed further"
@@ -272,7 +297,7 @@ impl<P: Native + Send + 'static> Tokens<P> {
                 At::None if goes_on => {
                     let tokens = Arc::clone(self);
                     let builder = ::loom::thread::Builder::new().stack_size(STACK);
-                    let spawned = builder.spawn(move || tokens.work(slot));
+                    let spawned = in_loom(|| builder.spawn(move || in_ours(|| tokens.work(slot))));
                     drop(spawned.unwrap_or_else(|error| unreachable!("internal: no thread: {error}")));
                     threads.started += 1;
                 }
@@ -322,7 +347,7 @@ impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
         }
         loop {
             let guards = tokens.take(&needed);
-            let read = weak.and_then(|(atomics, cell)| atomics.load(cell));
+            let read = weak.and_then(|(atomics, cell)| in_loom(|| atomics.load(cell)));
             let can = {
                 let run = lock(&shared.run);
                 if run.over {
@@ -337,14 +362,14 @@ impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
                 shared.check_unchanged(&tokens.survey.changes);
                 if let (Some(atomics), Some(before)) = (&tokens.atomics, before) {
                     let after = lock(&shared.run).memory.clone();
-                    atomics.publish(layout, &op, &before, &after);
+                    in_loom(|| atomics.publish(layout, &op, &before, &after));
                 }
-                drop(guards);
+                in_loom(|| drop(guards));
                 tokens.wake(false);
                 return done;
             }
             // Nobody else runs between this and the end of the wait's beginning.
-            drop(guards);
+            in_loom(|| drop(guards));
             tokens.park(slot);
         }
     }

@@ -8,6 +8,7 @@ use raddle_checker::machine::set_up::set_up;
 use raddle_checker::render::thousands;
 use raddle_engines::Scheduler;
 use raddle_engines::agree::{Covered, Witness, differences};
+use raddle_engines::child::NoAnswer;
 use raddle_engines::survey::survey;
 use raddle_probing::scenario::InputError;
 
@@ -34,6 +35,8 @@ pub fn agree(scenario: &Scenario, revision: &str, options: &Options) -> Result<A
     let mut witnesses = Vec::new();
     let program = scenario.program(revision)?;
     let mut in_set_up = false;
+    // Our own mistakes are no limits of an engine.
+    let mut mistakes = Vec::new();
     for engine in [Engine::Reference, Engine::Exhaustive] {
         let report = scenario.check_on(revision, &Options { engine, ..options.clone() }, |_| {})?;
         in_set_up |= report.violations.iter().any(|violation| violation.in_set_up);
@@ -67,28 +70,24 @@ pub fn agree(scenario: &Scenario, revision: &str, options: &Options) -> Result<A
             let options = Options { engine, native, ..options.clone() };
             witnesses.push(match explore(scenario, &program, revision, &options) {
                 Ok(result) => Witness::new(name, result, part),
-                Err(why) => Witness {
-                    engine: name.to_owned(),
-                    covered: Covered::Nothing(why),
-                    hazards: Vec::new(),
-                    terminal: None,
-                    only_steps: true,
-                    work: String::new(),
-                },
+                Err(why) => {
+                    mistakes.extend(matches!(why, NoAnswer::Panicked(_)).then(|| format!("{name}: {why}")));
+                    Witness {
+                        engine: name.to_owned(),
+                        covered: Covered::Nothing(why.to_string()),
+                        hazards: Vec::new(),
+                        terminal: None,
+                        only_steps: true,
+                        work: String::new(),
+                    }
+                }
             });
         }
     }
     let mut found = Vec::new();
     if !inconclusive {
-        for other in &witnesses[1..] {
-            found.extend(differences(&witnesses[0], other));
-            // Our own mistakes are no limits of an engine.
-            if let Covered::Nothing(why) = &other.covered
-                && why.contains("internal")
-            {
-                found.push(format!("{}: {why}", other.engine));
-            }
-        }
+        found.extend(witnesses[1..].iter().flat_map(|other| differences(&witnesses[0], other)));
+        found.append(&mut mistakes);
     }
     Ok(Agreement { witnesses, differences: found, inconclusive })
 }

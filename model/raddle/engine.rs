@@ -11,7 +11,7 @@ use raddle_checker::machine::set_up::set_up;
 use raddle_checker::story::Turn;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_driver_core::rules::RULES;
-use raddle_engines::child::{self, Until};
+use raddle_engines::child::{self, NoAnswer, Until};
 use raddle_engines::{loom, shuttle};
 
 /// The hidden command by which raddle runs an engine in a process of its own.
@@ -49,7 +49,7 @@ pub fn explore(
     program: &DriverCore,
     revision: &str,
     options: &Options,
-) -> Result<raddle_engines::Result, String> {
+) -> Result<raddle_engines::Result, NoAnswer> {
     let task = if options.engine == Engine::Loom { Task::Loom } else { Task::Shuttle };
     ask(scenario, program, revision, task, options)
 }
@@ -64,8 +64,8 @@ pub fn follow(
     revision: &str,
     schedule: &[Turn],
     options: &Options,
-) -> Result<raddle_engines::Result, String> {
-    let program = scenario.program(revision).map_err(|error| error.to_string())?;
+) -> Result<raddle_engines::Result, NoAnswer> {
+    let program = scenario.program(revision).map_err(refused)?;
     ask(scenario, &program, revision, Task::Follow(schedule.to_vec()), options)
 }
 
@@ -75,7 +75,7 @@ fn ask(
     revision: &str,
     task: Task,
     options: &Options,
-) -> Result<raddle_engines::Result, String> {
+) -> Result<raddle_engines::Result, NoAnswer> {
     let mut native = options.native.clone();
     native.time = native.time.into_iter().chain(options.limits.time_limit).min();
     let Some(process) = &options.process else {
@@ -96,17 +96,23 @@ fn ask(
         task,
         options: native,
     };
-    let request = serde_json::to_string(&request).map_err(|error| error.to_string())?;
-    let answer = child::run(process, &[COMMAND], &request, until).map_err(|failed| failed.to_string())?;
-    serde_json::from_str(&answer).map_err(|error| format!("the engine's process says no JSON: {error}"))?
+    let request = serde_json::to_string(&request).map_err(refused)?;
+    let answer = child::run(process, &[COMMAND], &request, until)?;
+    let answer: Result<_, String> = serde_json::from_str(&answer)
+        .map_err(|error| refused(format!("the engine's process says no JSON: {error}")))?;
+    answer.map_err(refused)
+}
+
+fn refused(why: impl ToString) -> NoAnswer {
+    NoAnswer::Refused(why.to_string())
 }
 
 fn run(
     program: &DriverCore,
     task: &Task,
     options: &raddle_engines::Options,
-) -> Result<raddle_engines::Result, String> {
-    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| "the set-up does not end well".to_owned())?;
+) -> Result<raddle_engines::Result, NoAnswer> {
+    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| refused("the set-up does not end well"))?;
     let program = Arc::new(program.clone());
     Ok(match task {
         Task::Loom => loom::explore(&program, &memory, options),
@@ -124,7 +130,7 @@ pub fn serve(request: &str) -> String {
         let rules: Vec<(&str, &str)> =
             rules.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let program = scenario.program_with(&revision, &rules).map_err(|error| error.to_string())?;
-        run(&program, &task, &options)
+        run(&program, &task, &options).map_err(|why| why.to_string())
     });
     serde_json::to_string(&answer).unwrap_or_else(|error| unreachable!("internal: no JSON: {error}"))
 }

@@ -157,7 +157,8 @@ fn follow(trace: &DumpedTrace) -> Result<(bool, String), String> {
     let scenario = Scenario::parse(&trace.scenario, &trace.text).map_err(|errors| errors[0].to_string())?;
     let mut options = Options::default();
     options.process = this_program();
-    let result = engine::follow(&scenario, &trace.revision, &trace.schedule, &options)?;
+    let result = engine::follow(&scenario, &trace.revision, &trace.schedule, &options)
+        .map_err(|why| why.to_string())?;
     let shows = result.hazards().contains(&trace.hazard.as_str());
     let (hazard, revision, steps) = (&trace.hazard, &trace.revision, trace.schedule.len());
     let word = if shows { "shows" } else { "does not show" };
