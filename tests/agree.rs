@@ -1,6 +1,6 @@
 //! All engines on the same small scenarios: those below `tests/agree`, and random ones.
 //!
-//! `RADDLE_AGREE=N cargo test --test agree -- --nocapture` tries N random scenarios instead of a few. What it
+//! `RADDLE_AGREE=N cargo test --test it agree -- --nocapture` tries N random scenarios instead of a few. What it
 //! finds becomes a file below `tests/agree`.
 
 use std::cell::Cell;

@@ -1,7 +1,7 @@
 //! Random small scenarios, searched with and without reduction, on one thread and on two: verdict,
 //! hazards and runs must be those of the reference search.
 //!
-//! `RADDLE_REDUCTION=2000 cargo test --test reduction -- --nocapture` tries that many instead of a few
+//! `RADDLE_REDUCTION=2000 cargo test --test it reduction -- --nocapture` tries that many instead of a few
 //! hundred. A scenario with more than 100,000 states is drawn again.
 
 use std::cell::Cell;

@@ -1,13 +1,13 @@
 //! raddle and the other checkers agree on the yardstick.
 
 #[path = "../benches/yardstick.rs"]
-mod yardstick;
+mod bench;
 
+use bench::{HAZARDS, ROWS, Yardstick};
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{Limits, Outcome, search};
 use raddle_checker::search::{exhaustive, reduced};
 use raddle_checker::story::{Ending, Turn, replay};
-use yardstick::{HAZARDS, ROWS, Yardstick};
 
 fn run(devices: u8, drivers: u8, stop: bool) -> (Outcome, [usize; 2]) {
     let program = Yardstick::program(devices, drivers, stop);

@@ -1,0 +1,14 @@
+//! The tests of the whole, in one binary: what they share is compiled and linked once. The scenarios are
+//! tests of their own names, in a second one.
+//!
+//! `cargo test --test it cli::` runs those of one file.
+
+mod agree;
+mod cli;
+mod docs;
+mod engines;
+mod forms;
+mod reduction;
+mod uses;
+mod weak;
+mod yardstick;
