@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use raddle_checker::automaton::functions::{Functions, Subject, entry};
+use super::body::Body;
+use raddle_checker::automaton::functions::{Functions, entry};
 use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
 use raddle_checker::machine::op::{Action, Entry};
@@ -79,8 +80,12 @@ fn agree<P: Native + Send + 'static>(name: &str, program: P, memory: &[u8]) -> V
     complete.hazards
 }
 
-fn two<S: Subject + 'static>(subject: S) -> (Functions<S>, Vec<u8>) {
-    let program = Functions::new(layout(), subject).alive(DUG).task("one", entry(0)).task("two", entry(1));
+fn two(run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> (Functions<Body>, Vec<u8>) {
+    two_of(Body::new(run))
+}
+
+fn two_of(body: Body) -> (Functions<Body>, Vec<u8>) {
+    let program = Functions::new(layout(), body).alive(DUG).task("one", entry(0)).task("two", entry(1));
     let memory = program.memory();
     (program, memory)
 }
@@ -196,33 +201,25 @@ fn choices_and_a_work_item() {
 }
 
 /// Two tasks that each start an async entry; one waits for the entries and frees what they use.
-struct Entries;
-
-impl Subject for Entries {
-    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
-        let lists = cpu.cell(ASYNC);
-        if task.function < 2 {
-            let entry = entry(2 + task.function);
-            cpu.step(Action::AsyncSchedule { lists, domain: 0, entry, mark: None })?;
-            if task.function == 0 {
-                cpu.step(Action::AsyncAwait(lists, None))?;
-                cpu.step(Action::Free(DUG))?;
-            }
-            return Ok(());
+fn entries(cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+    let lists = cpu.cell(ASYNC);
+    if task.function < 2 {
+        let entry = entry(2 + task.function);
+        cpu.step(Action::AsyncSchedule { lists, domain: 0, entry, mark: None })?;
+        if task.function == 0 {
+            cpu.step(Action::AsyncAwait(lists, None))?;
+            cpu.step(Action::Free(DUG))?;
         }
-        cpu.load(Z)?;
-        cpu.store(X, task.function)?;
-        cpu.step(Action::AsyncEnd(lists, 0)).map(|_| ())
+        return Ok(());
     }
-
-    fn domain(&self, task: &Entry) -> Option<u8> {
-        (task.function >= 2).then_some(0)
-    }
+    cpu.load(Z)?;
+    cpu.store(X, task.function)?;
+    cpu.step(Action::AsyncEnd(lists, 0)).map(|_| ())
 }
 
 #[test]
 fn async_entries_that_race_for_workers() {
-    let (program, memory) = two(Entries);
+    let (program, memory) = two_of(Body::new(entries).with_domain(|task| (task.function >= 2).then_some(0)));
     assert_eq!(agree("async", program.workers(2), &memory), ["use-after-free"]);
 }
 
@@ -272,7 +269,7 @@ fn tasks_that_start_after_others() {
 
 #[test]
 fn five_tasks_are_too_many_for_loom() {
-    let mut program = Functions::new(layout(), |cpu: &Cpu<'_>, _: &Entry| cpu.store(X, 1));
+    let mut program = Functions::new(layout(), Body::new(|cpu, _| cpu.store(X, 1)));
     for _ in 0..5 {
         program = program.task("task", entry(0));
     }
@@ -283,13 +280,8 @@ fn five_tasks_are_too_many_for_loom() {
 }
 
 /// Two tasks that spawn entries and wait for them: so many times, so many at once.
-struct Spawner {
-    times: u8,
-    at_once: u8,
-}
-
-impl Subject for Spawner {
-    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+fn spawner(times: u8, at_once: u8) -> Body {
+    let run = move |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
         let lists = cpu.cell(ASYNC);
         if task.function == 2 {
             return cpu.step(Action::AsyncEnd(lists, 0)).map(|_| ());
@@ -297,24 +289,21 @@ impl Subject for Spawner {
         if task.function == 1 {
             return cpu.store(Y, 1);
         }
-        for _ in 0..self.times {
-            for _ in 0..self.at_once {
+        for _ in 0..times {
+            for _ in 0..at_once {
                 cpu.step(Action::AsyncSchedule { lists, domain: 0, entry: entry(2), mark: None })?;
             }
             cpu.step(Action::AsyncAwait(lists, None))?;
         }
         Ok(())
-    }
-
-    fn domain(&self, task: &Entry) -> Option<u8> {
-        (task.function == 2).then_some(0)
-    }
+    };
+    Body::new(run).with_domain(|task| (task.function == 2).then_some(0))
 }
 
 #[test]
 fn loom_counts_tasks_at_once_before_it_starts_and_in_all_while_it_runs() {
     let explore = |times, at_once| {
-        let (program, memory) = two(Spawner { times, at_once });
+        let (program, memory) = two_of(spawner(times, at_once));
         let program = Arc::new(program.task("three", entry(1)).workers(4));
         loom::explore(&program, &memory, &Options::default())
     };
@@ -350,8 +339,7 @@ fn a_run_that_comes_back_is_a_livelock_if_it_is_fair() {
             Ok(if done { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) })
         })
     };
-    fn check<S: Subject + Send + 'static>(subject: S, expected: &[&str]) {
-        let (program, memory) = two(subject);
+    fn check((program, memory): (Functions<Body>, Vec<u8>), expected: &[&str]) {
         let outcome = search(&program, &memory, Limits::default(), |_| {});
         assert_eq!(outcome.found.iter().map(|found| found.id).collect::<Vec<_>>(), expected);
         let program = Arc::new(program);
@@ -367,8 +355,8 @@ fn a_run_that_comes_back_is_a_livelock_if_it_is_fair() {
             }
         }
     }
-    check(forever, &["livelock"]);
-    check(until, &[]);
+    check(two(forever), &["livelock"]);
+    check(two(until), &[]);
 }
 
 #[test]

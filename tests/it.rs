@@ -4,6 +4,7 @@
 //! `cargo test --test it cli::` runs those of one file.
 
 mod agree;
+mod body;
 mod cli;
 mod docs;
 mod engines;

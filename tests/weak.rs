@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use raddle_checker::automaton::functions::{Functions, Subject, entry};
+use super::body::Body;
+use raddle_checker::automaton::functions::{Functions, entry};
 use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
 use raddle_checker::machine::op::{Action, Entry};
@@ -41,8 +42,12 @@ struct Both {
     weak: Result,
 }
 
-fn both<S: Subject + Send + 'static>(layout: Layout, subject: S) -> Both {
-    let program = Functions::new(layout, subject).alive(DUG).task("one", entry(0)).task("two", entry(1));
+fn both(layout: Layout, run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> Both {
+    both_of(Functions::new(layout, Body::new(run)))
+}
+
+fn both_of(program: Functions<Body>) -> Both {
+    let program = program.alive(DUG).task("one", entry(0)).task("two", entry(1));
     let memory = program.memory();
     let outcome = search(&program, &memory, Limits::default(), |_| {});
     assert!(outcome.found.is_empty(), "the reference search finds nothing");

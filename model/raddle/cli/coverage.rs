@@ -8,6 +8,7 @@ use raddle::coverage::{Coverage, coverage};
 use raddle::page::page;
 use raddle::{Options, Scenario};
 
+use super::dump::write;
 use super::embedded::{embedded, source_line};
 use super::inputs::{Exit, INPUT_ERROR, is_slow, load, scenarios};
 use super::out::{Out, complain, shown};
@@ -138,13 +139,14 @@ pub fn report(args: &ReportArgs, out: &mut Out) -> u8 {
     }
     let path = args.out.join("index.html");
     let written = page(&checked, &source_line).and_then(|page| {
-        fs::create_dir_all(&args.out).and_then(|()| fs::write(&path, page)).map_err(|error| error.to_string())
+        fs::create_dir_all(&args.out).map_err(|error| format!("{}: {error}", shown(&args.out)))?;
+        write(&path, &page).map_err(|error| error.to_string())
     });
     match written {
         Ok(()) => {
             out.line(format_args!("{} is written: {} rows", shown(&path), checked.len()));
             exit.code()
         }
-        Err(error) => failed(format_args!("{}: {error}", shown(&path))),
+        Err(error) => failed(error),
     }
 }

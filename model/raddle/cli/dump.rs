@@ -88,8 +88,8 @@ impl Dumps {
 
 /// Writes a file anew. It replaces files only, and follows no link: it is neither written into one, nor
 /// into a device.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+pub fn write(path: &Path, text: &str) -> io::Result<()> {
+    let about = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", shown(path)));
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_file() => fs::remove_file(path).map_err(about)?,
         Ok(_) => return Err(about(io::Error::other("it is there, and is no regular file"))),
