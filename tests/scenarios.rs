@@ -103,7 +103,7 @@ fn has_effect(rule: &str) -> Result<(), Failed> {
     };
     let path = format!("scenarios/{path}.toml");
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let scenario = Scenario::load(&root.join(&path)).map_err(|errors| errors[0].to_string())?;
+    let scenario = Scenario::load(root.join(&path)).map_err(|errors| errors[0].to_string())?;
     let found = |overrides: &[(&str, &str)]| -> Result<_, String> {
         let program = scenario.program_with(revision, overrides).map_err(|error| error.to_string())?;
         let report = scenario.check_program(&program, revision, &Options::default(), &mut |_| {});
