@@ -71,6 +71,9 @@ fn the_counterexample_is_marked_among_the_states() {
     assert_eq!(marked, steps, "every step of the counterexample is marked");
 }
 
+/// driver_detach waits for async work here, by a rule.
+const WAITS: &str = "scenarios/bart/unregister-pending-v4-waits.toml";
+
 #[test]
 fn coverage_tells_steps_that_only_others_take() {
     let text = raddle(&["coverage", "scenarios/bart", "--revision", "duyck-v4"]);
@@ -79,7 +82,7 @@ fn coverage_tells_steps_that_only_others_take() {
         part.split("\nscenarios/").next().unwrap_or(part).to_owned()
     };
     assert!(of(VIOLATED).contains("never taken in driver_detach"), "{text}");
-    assert!(!of(VERIFIED).contains("never taken in driver_detach"), "{text}");
+    assert!(!of(WAITS).contains("never taken in driver_detach"), "{text}");
 }
 
 #[test]

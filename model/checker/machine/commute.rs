@@ -9,7 +9,7 @@
 //! frees the object only at the last one; what it writes then is told apart too ([`Touches::frees`]).
 
 use super::action::{Parts, Touch, Use};
-use super::layout::{Cell, CellId, Field, Kind, Layout};
+use super::layout::{Cell, CellId, Field, Kind, Layout, ObjectInfo};
 use super::op::{Action, Entry, Op};
 use super::value::{Object, Obs};
 
@@ -47,11 +47,20 @@ impl Touches {
     }
 }
 
+/// An object, and its part: what is freed with it.
+fn whole(layout: &Layout, object: Object) -> impl Iterator<Item = &ObjectInfo> {
+    let info = layout.object(object);
+    [Some(info), info.part.map(|part| layout.object(part))].into_iter().flatten()
+}
+
 /// What making or freeing an object writes: its liveness and all of its cells, and those of its part.
 fn life(layout: &Layout, object: Object) -> impl Iterator<Item = CellId> {
-    let info = layout.object(object);
-    let all = [Some(info), info.part.map(|part| layout.object(part))];
-    all.into_iter().flatten().flat_map(|info| info.liveness.iter().chain(&info.cells)).copied()
+    whole(layout, object).flat_map(|info| info.liveness.iter().chain(&info.cells)).copied()
+}
+
+/// The liveness of an object and of its part, which are freed with it.
+pub fn liveness(layout: &Layout, object: Object) -> impl Iterator<Item = CellId> {
+    whole(layout, object).filter_map(|info| info.liveness)
 }
 
 /// Collects what the parts of actions touch.

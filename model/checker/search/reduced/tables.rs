@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use super::choose::members;
 use crate::machine::action::Touch;
 use crate::machine::blocked::Hold;
-use crate::machine::commute::{Touches, raised};
+use crate::machine::commute::{Touches, liveness, raised};
 use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Access, Action, Op};
 use crate::machine::program::Program;
@@ -379,10 +379,11 @@ impl Tables {
                     down => needs.push(Need { count, slack: u8::from(down > 0) }),
                 },
                 Some(cell) => {
-                    // Others may free the object with the count, and this step uses it, ...
-                    let frees = |touches: &Touches| touches.frees.contains(&layout.info(*cell).object);
-                    let liveness = layout.info(*cell).liveness.filter(|_| self.touches.iter().any(frees));
-                    let used = liveness.is_some_and(|liveness| mask.has(liveness));
+                    // Others may free the object with the count, and this step uses it or its part, ...
+                    let object = layout.info(*cell).object;
+                    let frees = |touches: &Touches| touches.frees.contains(&object);
+                    let used = liveness(layout, object).any(|cell| mask.has(cell))
+                        && self.touches.iter().any(frees);
                     // ... or it counts itself.
                     let counts = view != View::Guard && touches.cells.contains(&(*cell, Touch::Count));
                     let lowers = view == View::Step && touches.lowers.contains(cell);
