@@ -382,8 +382,8 @@ impl Tables {
                     // Others may free the object with the count, and this step uses it or its part, ...
                     let object = layout.info(*cell).object;
                     let frees = |touches: &Touches| touches.frees.contains(&object);
-                    let used = liveness(layout, object).any(|cell| mask.has(cell))
-                        && self.touches.iter().any(frees);
+                    let used =
+                        liveness(layout, object).any(|cell| mask.has(cell)) && self.touches.iter().any(frees);
                     // ... or it counts itself.
                     let counts = view != View::Guard && touches.cells.contains(&(*cell, Touch::Count));
                     let lowers = view == View::Step && touches.lowers.contains(cell);

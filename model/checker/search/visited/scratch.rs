@@ -13,7 +13,7 @@ use super::run::about;
 const PREFIX: &str = "raddle-";
 
 /// The file in each that its process keeps locked.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// A directory.
 #[derive(Debug)]
