@@ -10,6 +10,7 @@ mod docs;
 mod engines;
 mod forms;
 mod reduction;
+mod trees;
 mod uses;
 mod weak;
 mod yardstick;

@@ -51,8 +51,17 @@ pub const PRIMITIVES: &[&str] = &[
     "async_schedule",
     "async_schedule_dev",
     "async_schedule_node",
+    "async_schedule_domain",
+    "async_schedule_dev_domain",
     "async_synchronize_full",
+    "async_synchronize_full_domain",
+    "current_is_async",
     "kfree",
+    "sysfs_create_link",
+    "sysfs_create_link_nowarn",
+    "sysfs_remove_link",
+    "device_create_file",
+    "device_remove_file",
 ];
 
 /// Macros and functions that are evaluated by hand.
@@ -166,4 +175,10 @@ pub const ROOTS: &[&str] = &[
     "dev_get_drvdata",
     "get_device",
     "put_device",
+    "dev_uevent",
+    "driver_deferred_probe_trigger",
+    "device_driver_attach",
+    "nd_device_register",
+    "nd_device_unregister",
+    "nd_synchronize",
 ];

@@ -14,15 +14,20 @@
 
 pub mod ast;
 pub mod config;
+mod contracts;
 pub mod error;
 pub mod index;
+mod interp;
 mod known;
 mod lower;
+pub mod map;
 pub mod patch;
 pub mod reach;
 mod scan;
 mod sources;
+pub mod subject;
 pub mod table;
 mod text;
 pub mod tree;
+mod value;
 pub mod walk;

@@ -6,7 +6,7 @@ use super::ast::{Expr, ExprKind, Function, Name, Stmt, StmtKind, Variable};
 use super::known::{HEADS, PRIMITIVES, ROOTS, SPECIAL};
 use super::table::{Stubbed, Tables};
 use super::tree::Tree;
-use super::walk;
+use super::walk::{self, statements};
 
 /// Something of which nothing is known, where it is first reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,22 +237,4 @@ fn heads(body: &[Stmt], visit: &mut dyn FnMut(Name, u32)) {
             visit(name, stmt.line);
         }
     });
-}
-
-fn statements(body: &[Stmt], visit: &mut dyn FnMut(&Stmt)) {
-    for stmt in body {
-        visit(stmt);
-        match &stmt.kind {
-            StmtKind::If(_, then, other) => {
-                statements(std::slice::from_ref(then), visit);
-                other.iter().for_each(|other| statements(std::slice::from_ref(other), visit));
-            }
-            StmtKind::While(_, body)
-            | StmtKind::DoWhile(body, _)
-            | StmtKind::For(.., body)
-            | StmtKind::Headed(.., body) => statements(std::slice::from_ref(body), visit),
-            StmtKind::Switch(_, body) | StmtKind::Block(body) => statements(body, visit),
-            _ => {}
-        }
-    }
 }

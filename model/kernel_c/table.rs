@@ -23,11 +23,39 @@ pub struct Stubbed {
     pub reason: String,
 }
 
+/// What a field of the kernel's is on the machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// A cell.
+    Cell(String),
+    /// NULL, or a pointer to the part of its own: a cell.
+    Own(String),
+    /// What the scenario declares.
+    World,
+    /// Only its address is of use.
+    Part,
+    /// A pointer that is only passed on.
+    Opaque,
+    /// It reads as 0, for this reason.
+    Zero(String),
+    /// A lock that is not taken, for this reason.
+    Unlocked(String),
+    /// A list that is empty, for this reason.
+    Empty(String),
+}
+
+/// What has fields.
+pub const OWNERS: &[&str] = &["device", "device_private", "driver", "private", "bus", "module", "global"];
+
 /// The tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
     /// Functions that are not run.
     pub stubs: IndexMap<String, Stubbed>,
+    /// Fields, by what has them (of [`OWNERS`]) and their path in it.
+    pub fields: IndexMap<(&'static str, String), Field>,
+    /// Numbers by name, for trees that do not have the file that defines them.
+    pub constants: IndexMap<String, i64>,
 }
 
 const OURS: &str = include_str!("driver-core.toml");
@@ -57,25 +85,99 @@ impl Tables {
             error(bad.span().map_or(1, |span| line_of(span.start)), bad.message().to_owned())
         })?;
         for (section, value) in &table {
-            let (Value::Table(reasons), "stubs") = (value, section.as_str()) else {
-                return Err(error(
-                    line_with(text, section),
-                    format!("\"{section}\" is no table; write [stubs.\"reason\"]"),
-                ));
-            };
-            for (reason, functions) in reasons {
-                let Value::Table(functions) = functions else {
+            let at = |key: &str| line_with(text, key);
+            match (section.as_str(), value) {
+                ("stubs", Value::Table(reasons)) => {
+                    self.add_stubs(reasons).map_err(|(key, what)| error(at(&key), what))?
+                }
+                ("fields", Value::Table(owners)) => {
+                    self.add_fields(owners).map_err(|(key, what)| error(at(&key), what))?
+                }
+                ("constants", Value::Table(constants)) => {
+                    for (name, value) in constants {
+                        let number = value
+                            .as_integer()
+                            .ok_or_else(|| error(at(name), format!("{name} is a number")))?;
+                        self.constants.insert(name.clone(), number);
+                    }
+                }
+                _ => {
                     let what =
-                        format!("the stub of {reason} has no reason; write [stubs.\"reason\"] above it");
-                    return Err(error(line_with(text, reason), what));
-                };
-                for (name, value) in functions {
-                    let stub = stub(name, value).map_err(|what| error(line_with(text, name), what))?;
-                    self.stubs.insert(name.clone(), Stubbed { stub, reason: reason.clone() });
+                        format!("\"{section}\" is no table; write [stubs.\"reason\"] or [fields.device]");
+                    return Err(error(at(section), what));
                 }
             }
         }
         Ok(())
+    }
+
+    fn add_stubs(&mut self, reasons: &Table) -> Result<(), (String, String)> {
+        for (reason, functions) in reasons {
+            let Value::Table(functions) = functions else {
+                let what = format!("the stub of {reason} has no reason; write [stubs.\"reason\"] above it");
+                return Err((reason.clone(), what));
+            };
+            for (name, value) in functions {
+                let stub = stub(name, value).map_err(|what| (name.clone(), what))?;
+                self.stubs.insert(name.clone(), Stubbed { stub, reason: reason.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    fn add_fields(&mut self, owners: &Table) -> Result<(), (String, String)> {
+        for (owner, kinds) in owners {
+            let known = OWNERS.iter().find(|known| *known == owner);
+            let (Some(known), Value::Table(kinds)) = (known, kinds) else {
+                return Err((
+                    owner.clone(),
+                    format!("\"{owner}\" has no fields; write one of {}", OWNERS.join(", ")),
+                ));
+            };
+            for (kind, value) in kinds {
+                for (path, field) in fields(kind, value).map_err(|what| (kind.clone(), what))? {
+                    self.fields.insert((known, path), field);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The fields of one kind.
+fn fields(kind: &str, value: &Value) -> Result<Vec<(String, Field)>, String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| format!("{kind} holds texts"));
+    let list = |value: &Value, field: Field| -> Result<Vec<(String, Field)>, String> {
+        let paths = value.as_array().ok_or_else(|| format!("{kind} holds lists of fields"))?;
+        paths.iter().map(|path| Ok((text(path)?, field.clone()))).collect()
+    };
+    match (kind, value) {
+        ("world", _) => list(value, Field::World),
+        ("parts", _) => list(value, Field::Part),
+        ("opaque", _) => list(value, Field::Opaque),
+        ("cells", Value::Table(cells)) => cells
+            .iter()
+            .map(|(path, cell)| {
+                let cell = text(cell)?;
+                let field = match cell.strip_prefix("own ") {
+                    Some(own) => Field::Own(own.to_owned()),
+                    None => Field::Cell(cell),
+                };
+                Ok((path.clone(), field))
+            })
+            .collect(),
+        ("zero" | "unlocked" | "empty", Value::Table(reasons)) => {
+            let field = |reason: &String| match kind {
+                "zero" => Field::Zero(reason.clone()),
+                "empty" => Field::Empty(reason.clone()),
+                _ => Field::Unlocked(reason.clone()),
+            };
+            let all = reasons.iter().map(|(reason, paths)| list(paths, field(reason)));
+            Ok(all.collect::<Result<Vec<_>, _>>()?.concat())
+        }
+        _ => Err(format!(
+            "\"{kind}\" is no kind of field; write cells, world, parts, opaque, zero, empty or unlocked"
+        )),
     }
 }
 

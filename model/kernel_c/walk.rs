@@ -1,4 +1,4 @@
-//! Visits every expression of a statement.
+//! Visits every statement of a body, and every expression of a statement.
 
 use super::ast::{Expr, ExprKind, Stmt, StmtKind, Variable};
 
@@ -78,5 +78,24 @@ pub fn expr<'a>(of: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
         }
         ExprKind::Initializer(_, values) => values.iter().for_each(|(_, value)| expr(value, visit)),
         ExprKind::Block(body) => exprs(body, visit),
+    }
+}
+
+/// Calls `visit` with each statement, outer before inner.
+pub fn statements<'a>(body: &'a [Stmt], visit: &mut dyn FnMut(&'a Stmt)) {
+    for stmt in body {
+        visit(stmt);
+        match &stmt.kind {
+            StmtKind::If(_, then, other) => {
+                statements(std::slice::from_ref(then), visit);
+                other.iter().for_each(|other| statements(std::slice::from_ref(other), visit));
+            }
+            StmtKind::While(_, body)
+            | StmtKind::DoWhile(body, _)
+            | StmtKind::For(.., body)
+            | StmtKind::Headed(.., body) => statements(std::slice::from_ref(body), visit),
+            StmtKind::Switch(_, body) | StmtKind::Block(body) => statements(body, visit),
+            _ => {}
+        }
     }
 }

@@ -16,7 +16,9 @@ use raddle_checker::search::reference::{self, Found, Limits, Outcome, Progress};
 use raddle_checker::story::{self, Ending, Turn};
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_engines::Shown;
+use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
+use raddle_probing::subject::Subject;
 
 /// Which engine explores a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,6 +175,26 @@ impl Scenario {
         options: &Options,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, InputError> {
+        self.check_subject(program, revision, options, progress, |report| {
+            match engine::explore(self, program, revision, options) {
+                Ok(result) => fill_native(report, self, program, options, &result),
+                Err(why) => {
+                    report.cut = true;
+                    report.guarantee = format!("inconclusive: {why}");
+                }
+            }
+        })
+    }
+
+    /// Checks a scenario on a subject. `native`: loom or shuttle, if one of them is asked for.
+    pub(crate) fn check_subject<S: Subject>(
+        &self,
+        program: &Probing<S>,
+        revision: &str,
+        options: &Options,
+        progress: impl FnMut(Progress) + Send,
+        native: impl FnOnce(&mut Report),
+    ) -> Result<Report, InputError> {
         let mut report = Report {
             scenario: self.file().path.clone(),
             title: self.file().title.clone(),
@@ -192,13 +214,7 @@ impl Scenario {
             options: Vec::new(),
         };
         match set_up(program, |_, _, _, _| {}) {
-            Ok(_) if options.engine.is_native() => match engine::explore(self, program, revision, options) {
-                Ok(result) => fill_native(&mut report, self, program, options, &result),
-                Err(why) => {
-                    report.cut = true;
-                    report.guarantee = format!("inconclusive: {why}");
-                }
-            },
+            Ok(_) if options.engine.is_native() => native(&mut report),
             Ok(memory) => {
                 let mut limits = options.limits;
                 limits.data_races |= self.file().also.iter().any(|also| also == id::DATA_RACE);
@@ -232,7 +248,7 @@ impl Scenario {
         Ok(report)
     }
 
-    fn set_up_mistake(&self, program: &DriverCore, text: String) -> InputError {
+    fn set_up_mistake(&self, program: &Probing<impl Subject>, text: String) -> InputError {
         let memory = set_up_memory(program);
         match program.unbound(&memory) {
             Some(dev) => self.file().device_error(dev, text, None),
@@ -242,14 +258,14 @@ impl Scenario {
 }
 
 /// Memory after a set-up that ended, whatever the scenario says of it.
-fn set_up_memory(program: &DriverCore) -> Vec<u8> {
+fn set_up_memory(program: &Probing<impl Subject>) -> Vec<u8> {
     let mut memory = program.initial_memory();
     // Only its mistakes are of interest here: the last state that it reached.
     let _ = set_up(program, |_, _, _, after| memory = after.memory().to_vec());
     memory
 }
 
-fn fill(report: &mut Report, scenario: &Scenario, program: &DriverCore, outcome: &Outcome) {
+fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<impl Subject>, outcome: &Outcome) {
     report.states = outcome.states;
     report.transitions = outcome.transitions;
     report.cut = outcome.cut.is_some();
@@ -284,7 +300,7 @@ fn fill_native(
     report.guarantee = guarantee::of_engine(scenario, report.verdict, options, result);
 }
 
-fn violation(program: &DriverCore, found: &Found) -> Violation {
+fn violation(program: &Probing<impl Subject>, found: &Found) -> Violation {
     let schedule: Vec<Turn> =
         found.schedule.iter().map(|choice| Turn { slot: choice.slot, outcome: choice.outcome }).collect();
     let ending = match (&found.at_rest, found.cycle) {
@@ -297,7 +313,7 @@ fn violation(program: &DriverCore, found: &Found) -> Violation {
 
 /// A violation with its story, which must show the hazard again.
 pub(crate) fn told(
-    program: &DriverCore,
+    program: &Probing<impl Subject>,
     id: &str,
     schedule: Vec<Turn>,
     ending: Ending<'_>,

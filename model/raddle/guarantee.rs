@@ -6,8 +6,9 @@ use crate::scenario::Scenario;
 use raddle_checker::machine::step::Bound;
 use raddle_checker::render::thousands;
 use raddle_checker::search::reference::{Cut, Outcome};
-use raddle_driver_core::hand_model::DriverCore;
 use raddle_engines::Scheduler;
+use raddle_probing::program::Probing;
+use raddle_probing::subject::Subject;
 use raddle_probing::world::AsyncOutcome;
 
 /// What any verdict on a scenario leaves out.
@@ -31,7 +32,7 @@ pub(crate) fn restrictions(scenario: &Scenario) -> Vec<String> {
 /// What one of our own searches covered.
 pub(crate) fn of_search(
     scenario: &Scenario,
-    program: &DriverCore,
+    program: &Probing<impl Subject>,
     verdict: Verdict,
     outcome: &Outcome,
 ) -> String {
@@ -70,7 +71,7 @@ pub(crate) fn of_search(
     parts.join(", ")
 }
 
-fn why_cut(scenario: &Scenario, program: &DriverCore, cut: Cut) -> String {
+fn why_cut(scenario: &Scenario, program: &Probing<impl Subject>, cut: Cut) -> String {
     match cut {
         Cut::States(limit) => format!("the limit of {} states was hit", thousands(limit)),
         Cut::Memory(limit) => format!("the limit of {} bytes was hit", thousands(limit)),
@@ -81,7 +82,7 @@ fn why_cut(scenario: &Scenario, program: &DriverCore, cut: Cut) -> String {
 }
 
 /// What the model has no room for.
-fn no_room(scenario: &Scenario, program: &DriverCore, bound: Bound) -> String {
+fn no_room(scenario: &Scenario, program: &Probing<impl Subject>, bound: Bound) -> String {
     match bound {
         Bound::Workers => format!("workers = {} is too small", scenario.file().world.environment.workers),
         Bound::Cell(_) => bound.words(program),
@@ -89,7 +90,11 @@ fn no_room(scenario: &Scenario, program: &DriverCore, bound: Bound) -> String {
 }
 
 /// A set-up that the model has no room for.
-pub(crate) fn of_bounded_set_up(scenario: &Scenario, program: &DriverCore, bound: Bound) -> String {
+pub(crate) fn of_bounded_set_up(
+    scenario: &Scenario,
+    program: &Probing<impl Subject>,
+    bound: Bound,
+) -> String {
     format!("inconclusive: {} (in the set-up)", no_room(scenario, program, bound))
 }
 

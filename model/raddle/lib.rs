@@ -54,6 +54,7 @@ pub mod dumped;
 pub mod engine;
 pub mod formats;
 mod guarantee;
+pub mod on_tree;
 pub mod page;
 pub mod report;
 pub mod route;

@@ -66,7 +66,11 @@ pub fn report(heading: &Heading<'_>, story: &Story, options: &DiagramOptions) ->
     }
     rows.push(String::new());
     rows.push("Reproduce with:".to_owned());
-    let mut arguments = vec!["check", heading.scenario, "--revision", heading.revision];
+    let mut arguments = vec!["check", heading.scenario];
+    // Options that name another subject stand for the revision.
+    if heading.options.first().is_none_or(|option| option != "--tree") {
+        arguments.extend(["--revision", heading.revision]);
+    }
     arguments.extend(heading.options.iter().map(String::as_str));
     rows.extend(command(&arguments, width));
     if !heading.guarantee.is_empty() {

@@ -12,9 +12,13 @@ use super::{AblateArgs, TableFormat};
 
 /// Changes each rule of a revision on all scenario files below the paths.
 pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
+    if let Some(dir) = &args.tree {
+        return super::review::ablate(args, dir, out);
+    }
     let mut exit = Exit::default();
-    let Some(revision) = Revision::find(&args.revision) else {
-        exit.knows(&args.revision);
+    let name = args.revision.as_deref().unwrap_or_default();
+    let Some(revision) = Revision::find(name) else {
+        exit.knows(name);
         return exit.code();
     };
     let Some(scenarios) = all(&args.paths, &mut exit) else { return exit.code() };

@@ -37,6 +37,9 @@ pub fn run_engine(out: &mut Out) -> u8 {
 
 /// Runs all engines on all scenario files below the paths.
 pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
+    if let Some(dir) = &args.tree {
+        return super::tree::agree(dir, args, out);
+    }
     let mut options = Options::default().limits(args.limits.limits());
     options.revisions.clone_from(&args.revisions);
     options.process = this_program();

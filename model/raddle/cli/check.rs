@@ -13,6 +13,7 @@ use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{Limits, Progress};
 use raddle_engines::Scheduler;
+use raddle_kernel_c::subject::KernelC;
 use raddle_probing::scenario::InputError;
 
 use super::agree::this_program;
@@ -121,6 +122,15 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     }
     let options = options(args);
     let mut rows = Rows::default();
+    if let Some(dir) = &args.tree {
+        match args.on.open(dir) {
+            Ok((tree, tables)) => rows.kernel = Some(KernelC::new(tree, tables)),
+            Err(error) => {
+                complain(error);
+                return INPUT_ERROR;
+            }
+        }
+    }
     let inputs = files(&args.paths, &mut rows.exit);
     let dumps = names(inputs.iter().map(|input| input.file.as_path()));
     for input in &inputs {
@@ -145,12 +155,17 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if let Some(StatsFormat::Json) = args.stats {
         rows.stats.print();
     }
+    if let Some(kernel) = rows.kernel.as_ref().filter(|_| args.assumptions) {
+        kernel.assumptions().iter().for_each(|assumption| out.line(format_args!("assumed: {assumption}")));
+    }
     rows.exit.code()
 }
 
 /// What was checked so far.
 #[derive(Default)]
 struct Rows {
+    /// The kernel's own C, if that is checked.
+    kernel: Option<KernelC>,
     exit: Exit,
     checked: usize,
     as_expected: usize,
@@ -192,6 +207,9 @@ impl Rows {
             }
             Loaded::Wrong => return,
         };
+        if self.kernel.is_some() {
+            return self.on_tree(&scenario, args, options, out);
+        }
         for revision in scenario.revisions(options) {
             if self.exit.interrupted() {
                 return;
@@ -212,6 +230,27 @@ impl Rows {
             row.time = begun.elapsed();
             self.row(&scenario, row, (&input.file, stem), args, out);
         }
+    }
+
+    /// A scenario on the kernel's own C. One with rules is the hand model's alone.
+    fn on_tree(&mut self, scenario: &Scenario, args: &CheckArgs, options: &Options, out: &mut Out) {
+        if !scenario.file().rules.is_empty() && args.paths.iter().all(|path| path.is_dir()) {
+            self.skipped += 1;
+            return;
+        }
+        let Some(kernel) = &self.kernel else { return };
+        let arguments = args.tree.as_deref().map(|dir| args.on.arguments(dir)).unwrap_or_default();
+        let what = format!("{} on Linux {}", scenario.file().path, kernel.tree().version());
+        let begun = Instant::now();
+        let Some(on) = self.exit.run(&what, || scenario.check_on_tree(kernel, &arguments, options, |_| {}))
+        else {
+            return;
+        };
+        if let Some(stuck) = &on.stuck {
+            complain(format_args!("raddle: {}: not understood: {stuck}", scenario.file().path));
+        }
+        let row = Checked { report: on.report, why: None, time: begun.elapsed() };
+        self.row(scenario, row, (Path::new(&scenario.file().path), ""), args, out);
     }
 
     fn row(

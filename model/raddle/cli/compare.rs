@@ -10,7 +10,12 @@ use super::{CompareArgs, TableFormat};
 
 /// Compares two revisions on all scenario files below the paths.
 pub fn compare(args: &CompareArgs, out: &mut Out) -> u8 {
-    let (from, to) = (args.from.as_str(), args.to.as_str());
+    if let Some(dir) = &args.tree {
+        return super::review::compare(args, dir, out);
+    }
+    let (Some(from), Some(to)) = (args.from.as_deref(), args.to.as_deref()) else {
+        unreachable!("internal: clap asks for both")
+    };
     let mut exit = Exit::default();
     if !exit.knows(from) || !exit.knows(to) {
         return exit.code();

@@ -12,6 +12,7 @@ mod interrupt;
 mod list;
 mod memory;
 mod out;
+mod review;
 mod saving;
 mod stats;
 mod step;
@@ -62,6 +63,8 @@ enum Command {
     /// Run an engine for another process of raddle
     #[command(name = raddle::engine::COMMAND, hide = true)]
     RunEngine,
+    /// Check scenarios on a kernel's own C after each patch of a series: which patch brings or cures what
+    Review(ReviewArgs),
     /// Read a kernel's own C: what raddle sees of it, what stands for the rest, what it does not understand
     Tree {
         /// The kernel's directory
@@ -143,14 +146,19 @@ impl LimitArgs {
 #[derive(Args)]
 struct CompareArgs {
     /// Scenario files, or directories of them
-    #[arg(required = true)]
+    #[arg(required_unless_present = "tree")]
     paths: Vec<PathBuf>,
     /// The revision before
-    #[arg(long, value_name = "R1")]
-    from: String,
+    #[arg(long, value_name = "R1", required_unless_present = "tree")]
+    from: Option<String>,
     /// The revision after
-    #[arg(long, value_name = "R2")]
-    to: String,
+    #[arg(long, value_name = "R2", required_unless_present = "tree")]
+    to: Option<String>,
+    /// Compare the C of the kernel in this directory without and with the patches
+    #[arg(long, value_name = "DIR", requires = "patches", conflicts_with_all = ["from", "to"])]
+    tree: Option<PathBuf>,
+    #[command(flatten)]
+    on: tree::TreeArgs,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -159,13 +167,36 @@ struct CompareArgs {
 }
 
 #[derive(Args)]
+struct ReviewArgs {
+    /// A series of patches: an mbox, a mail or a diff
+    series: PathBuf,
+    /// Scenario files, or directories of them; otherwise scenarios/
+    paths: Vec<PathBuf>,
+    /// The kernel that the series is for
+    #[arg(long, value_name = "DIR")]
+    tree: PathBuf,
+    #[command(flatten)]
+    on: tree::TreeArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+}
+
+#[derive(Args)]
 struct AblateArgs {
     /// Scenario files, or directories of them
-    #[arg(required = true)]
+    #[arg(required_unless_present = "tree")]
     paths: Vec<PathBuf>,
     /// The revision
-    #[arg(long, value_name = "R")]
-    revision: String,
+    #[arg(long, value_name = "R", required_unless_present = "tree")]
+    revision: Option<String>,
+    /// Leave out statements of the C of the kernel in this directory: those of the patches, if there are any
+    #[arg(long, value_name = "DIR", conflicts_with = "revision")]
+    tree: Option<PathBuf>,
+    #[command(flatten)]
+    on: tree::TreeArgs,
+    /// With --tree: leave out statements of this function only
+    #[arg(long, value_name = "F", requires = "tree")]
+    function: Option<String>,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,
@@ -181,6 +212,14 @@ struct CheckArgs {
     /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
+    /// Check the C of the kernel in this directory instead of the hand model
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["revisions", "why", "dump", "checkpoint", "resume"])]
+    tree: Option<PathBuf>,
+    #[command(flatten)]
+    on: tree::TreeArgs,
+    /// With --tree: list what was assumed about the kernel
+    #[arg(long, requires = "tree")]
+    assumptions: bool,
     /// The engine
     #[arg(long, value_name = "NAME", default_value = "exhaustive", value_parser = engines())]
     engine: Engine,
@@ -269,8 +308,13 @@ struct CheckArgs {
 #[derive(Args)]
 struct AgreeArgs {
     /// Scenario files, or directories of them
-    #[arg(required = true)]
+    #[arg(required_unless_present = "tree")]
     paths: Vec<PathBuf>,
+    /// Compare the hand model with the C of the kernel in this directory, a line for each scenario
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+    #[command(flatten)]
+    on: tree::TreeArgs,
     /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R")]
     revisions: Vec<String>,
@@ -494,6 +538,7 @@ pub fn main() -> ExitCode {
         Some(Command::Check(args)) => check::check(&args, &mut out),
         Some(Command::Agree(args)) => agree::agree(&args, &mut out),
         Some(Command::RunEngine) => agree::run_engine(&mut out),
+        Some(Command::Review(args)) => review::review(&args, &mut out),
         Some(Command::Tree { dir, args }) => tree::tree(&dir, &args, &mut out),
         Some(Command::Compare(args)) => compare::compare(&args, &mut out),
         Some(Command::Ablate(args)) => ablate::ablate(&args, &mut out),

@@ -3,14 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use raddle::{Options as CheckOptions, Report, Scenario};
+use raddle_driver_core::revision::{REVISIONS, Series};
 use raddle_kernel_c::config::Config;
 use raddle_kernel_c::error::Error;
 use raddle_kernel_c::patch::{Applied, Mail};
 use raddle_kernel_c::reach::Reach;
+use raddle_kernel_c::subject::KernelC;
 use raddle_kernel_c::table::Tables;
 use raddle_kernel_c::tree::{Options, Tree};
+use raddle_probing::scenario::InputError;
 
-use super::inputs::INPUT_ERROR;
+use super::AgreeArgs;
+use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain, shown};
 
 /// Which kernel is read, and how.
@@ -30,14 +35,46 @@ pub struct TreeArgs {
     stubs: Option<PathBuf>,
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path)
         .map_err(|error| Error::File { file: path.display().to_string(), why: error.to_string() })
 }
 
 impl TreeArgs {
-    /// Opens the tree.
+    /// Opens the tree, with its patches.
     pub fn open(&self, dir: &Path) -> Result<(Tree, Tables), Error> {
+        self.open_with(dir, &self.mails()?)
+    }
+
+    /// The patches.
+    pub fn mails(&self) -> Result<Vec<Mail>, Error> {
+        let mut mails = Vec::new();
+        for path in &self.patches {
+            mails.extend(Mail::all(&path.display().to_string(), &read(path)?)?);
+        }
+        Ok(mails)
+    }
+
+    /// The arguments that name the tree once more.
+    pub fn arguments(&self, dir: &Path) -> Vec<String> {
+        let mut arguments = vec!["--tree".to_owned(), dir.display().to_string()];
+        let mut add = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+        self.rev.iter().for_each(|rev| add("--rev", rev.clone()));
+        self.config.iter().for_each(|path| add("--config", path.display().to_string()));
+        self.stubs.iter().for_each(|path| add("--stubs", path.display().to_string()));
+        self.patches.iter().for_each(|path| add("--patch", path.display().to_string()));
+        arguments
+    }
+
+    /// Opens the tree with these patches.
+    pub fn open_with(&self, dir: &Path, mails: &[Mail]) -> Result<(Tree, Tables), Error> {
+        let (mut options, tables) = self.options()?;
+        options.patches = mails.to_vec();
+        Ok((Tree::open(dir, options)?, tables))
+    }
+
+    /// How a tree is opened, without patches, and the tables for it.
+    pub fn options(&self) -> Result<(Options, Tables), Error> {
         let text = |path: &PathBuf| read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let mut options = Options::default();
         options.revision.clone_from(&self.rev);
@@ -46,14 +83,11 @@ impl TreeArgs {
             let file = path.display().to_string();
             options.config = Some(config.map_err(|line| Error::Config { file, line })?);
         }
-        for path in &self.patches {
-            options.patches.extend(Mail::all(&path.display().to_string(), &read(path)?)?);
-        }
         let mut tables = Tables::ours();
         if let Some(path) = &self.stubs {
             tables.add(&path.display().to_string(), &text(path)?)?;
         }
-        Ok((Tree::open(dir, options)?, tables))
+        Ok((options, tables))
     }
 }
 
@@ -70,6 +104,92 @@ pub fn tree(dir: &Path, args: &TreeArgs, out: &mut Out) -> u8 {
             u8::from(!reach.unknown.is_empty())
         }
     }
+}
+
+/// Compares the hand model with a tree's C, a line for each scenario without rules of its own.
+pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
+    let kernel = match args.on.open(dir) {
+        Ok((tree, tables)) => KernelC::new(tree, tables),
+        Err(error) => {
+            complain(error);
+            return INPUT_ERROR;
+        }
+    };
+    let revision = args.revisions.first().map(String::as_str).or_else(|| nearest(kernel.tree().version()));
+    let Some(revision) = revision else {
+        complain(format_args!(
+            "raddle: no revision of the hand model is as old as Linux {}",
+            kernel.tree().version()
+        ));
+        return INPUT_ERROR;
+    };
+    let mut options = CheckOptions::default();
+    options = options.limits(args.limits.limits());
+    let paths = if args.paths.is_empty() { vec![PathBuf::from("scenarios")] } else { args.paths.clone() };
+    let mut exit = Exit::default();
+    let (mut same, mut all) = (0, 0);
+    for scenario in scenarios(&paths, args.slow, &mut exit) {
+        if out.is_gone() {
+            break;
+        }
+        if !scenario.file().rules.is_empty() {
+            continue;
+        }
+        all += 1;
+        match compare(&scenario, &kernel, revision, &options) {
+            Ok((line, agrees)) => {
+                same += usize::from(agrees);
+                exit.unexpected |= !agrees;
+                out.line(line);
+                out.flush();
+            }
+            Err(error) => exit.wrong(error),
+        }
+    }
+    out.line(format_args!(
+        "{same} of {all} scenarios are the same on {revision} and in Linux {}",
+        kernel.tree().version()
+    ));
+    exit.code()
+}
+
+fn compare(
+    scenario: &Scenario,
+    kernel: &KernelC,
+    revision: &str,
+    options: &CheckOptions,
+) -> Result<(String, bool), InputError> {
+    let model = scenario.check_on(revision, options, |_| {})?;
+    let c = scenario.check_on_tree(kernel, &[], options, |_| {})?;
+    let agrees =
+        c.stuck.is_none() && c.report.verdict == model.verdict && c.report.hazards() == model.hazards();
+    let hazards = |report: &Report| match report.hazards()[..] {
+        [] => report.verdict.name().to_owned(),
+        ref hazards => hazards.join(", "),
+    };
+    let word = if agrees { "same" } else { "DIFFERENT" };
+    let mut line = format!(
+        "{word}  {}: {} ({} states, C {})",
+        scenario.file().path,
+        hazards(&model),
+        model.states,
+        c.report.states
+    );
+    if !agrees {
+        line.push_str(&format!("; C: {}", hazards(&c.report)));
+    }
+    if let Some(stuck) = c.stuck {
+        line.push_str(&format!("; not understood: {stuck}"));
+    }
+    Ok((line, agrees))
+}
+
+/// The newest revision of the hand model that is no newer than a kernel.
+fn nearest(version: &str) -> Option<&'static str> {
+    let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u16>().unwrap_or(0));
+    let version = (numbers.next()?, numbers.next()?);
+    let released = REVISIONS.iter().filter(|revision| revision.series == Series::Released);
+    released.rev().find(|revision| revision.version <= version).map(|revision| revision.name)
 }
 
 fn show(dir: &Path, tree: &Tree, reach: &Reach, out: &mut Out) {
@@ -113,7 +233,7 @@ fn show(dir: &Path, tree: &Tree, reach: &Reach, out: &mut Out) {
     }
 }
 
-fn patched(mail: &Applied, out: &mut Out) {
+pub fn patched(mail: &Applied, out: &mut Out) {
     out.line(format_args!("+ {}", mail.subject.as_deref().unwrap_or(&mail.file)));
     for file in &mail.changed {
         let hunks = if file.hunks == 1 { "hunk" } else { "hunks" };

@@ -1,0 +1,314 @@
+//! Statements.
+
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::Obs;
+use raddle_probing::objects::{CORE, Core, DevicePrivate};
+
+use super::{Flow, Interp, Target};
+use crate::ast::{Expr, ExprKind, Name, Stmt, StmtKind, Variable};
+use crate::map::Slot;
+use crate::value::{Value, ZERO, word};
+
+/// How often a block may go back to a label without a loop.
+const BACKWARD: usize = 100;
+
+/// Whether a label stands in a statement.
+fn has_label(stmt: &Stmt, label: &str) -> bool {
+    match &stmt.kind {
+        StmtKind::Label(own) => *own == label,
+        StmtKind::Block(body) | StmtKind::Switch(_, body) => body.iter().any(|stmt| has_label(stmt, label)),
+        StmtKind::If(_, then, other) => {
+            has_label(then, label) || other.as_ref().is_some_and(|other| has_label(other, label))
+        }
+        StmtKind::While(_, body)
+        | StmtKind::DoWhile(body, _)
+        | StmtKind::For(.., body)
+        | StmtKind::Headed(.., body) => has_label(body, label),
+        _ => false,
+    }
+}
+
+/// `guard(class)(argument)`.
+fn guard_of(expr: &'static Expr) -> Option<(Name, &'static Expr)> {
+    let ExprKind::Call(callee, args) = &expr.kind else { return None };
+    let ExprKind::Call(guard, class) = &callee.kind else { return None };
+    match (&guard.kind, &class.first()?.kind, args.first()) {
+        (ExprKind::Name("guard"), ExprKind::Name(class), Some(argument)) => Some((class, argument)),
+        _ => None,
+    }
+}
+
+impl Interp<'_> {
+    /// Statements of a block: variables go at its end, those with a clean-up in reverse order.
+    ///
+    /// `seek`: where to begin. `whole`: the block is a function's body, whose variables its caller drops.
+    pub(super) fn block(&mut self, stmts: &'static [Stmt], seek: Option<Name>, whole: bool) -> Step<Flow> {
+        let mut seek = seek;
+        let find = |label: Name| stmts.iter().position(|stmt| has_label(stmt, label));
+        let mut at = seek.and_then(find).unwrap_or(0);
+        let mut declared: Vec<(Name, Option<Name>)> = Vec::new();
+        let mut backward = 0;
+        let flow = loop {
+            let Some(stmt) = stmts.get(at) else { break Flow::Next };
+            self.line = stmt.line;
+            let flow = match (&stmt.kind, seek.take()) {
+                (StmtKind::Label(_), _) => Flow::Next,
+                (StmtKind::Declare(all), _) => {
+                    for variable in all {
+                        self.declare(variable)?;
+                        let free = variable.free.map(|free| word(&format!("free${free}")));
+                        declared.push((variable.name, free));
+                    }
+                    Flow::Next
+                }
+                (StmtKind::Expr(expr), None) if guard_of(expr).is_some() => {
+                    let Some((class, argument)) = guard_of(expr) else {
+                        unreachable!("internal: it is a guard")
+                    };
+                    let value = self.eval(argument)?;
+                    let name = word(&format!("guard${}", stmt.line));
+                    self.set_local(self.frames.len() - 1, name, "", value);
+                    self.cleanup(word(&format!("lock${class}")), value)?;
+                    declared.push((name, Some(word(&format!("unlock${class}")))));
+                    Flow::Next
+                }
+                (_, label) => self.stmt(stmt, label)?,
+            };
+            match flow {
+                Flow::Next => at += 1,
+                Flow::Goto(label) => match find(label) {
+                    Some(target) => {
+                        backward += usize::from(target <= at);
+                        if backward > BACKWARD {
+                            return self.stuck(format!("goto {label}, backward without an end"));
+                        }
+                        at = target;
+                        seek = Some(label);
+                    }
+                    None => break Flow::Goto(label),
+                },
+                other => break other,
+            }
+        };
+        let frame = self.frames.len() - 1;
+        for (name, free) in declared.iter().rev() {
+            if let (Some(free), Some(value)) = (free, self.local_value(frame, name, "")) {
+                self.cleanup(free, value)?;
+            }
+        }
+        if !whole {
+            let names: Vec<Name> = declared.iter().map(|(name, _)| *name).collect();
+            self.frame().locals.retain(|(name, ..)| !names.contains(name));
+        }
+        Ok(flow)
+    }
+
+    /// Calls the function of a clean-up or guard.
+    fn cleanup(&mut self, name: Name, value: Value) -> Step<()> {
+        let plain = name.split('$').next_back().unwrap_or(name);
+        match self.c.tree().function(name, self.file()) {
+            Some(function) => self.call(function, vec![value]).map(drop),
+            None if name.starts_with("free$") => self.invoke(plain, vec![value]).map(drop),
+            None => self.stuck(format!("what {name} does")),
+        }
+    }
+
+    fn declare(&mut self, variable: &'static Variable) -> Step<()> {
+        let frame = self.frames.len() - 1;
+        if variable.is_static {
+            self.frame().statics.push(variable.name);
+            return Ok(());
+        }
+        self.frame().types.push((variable.name, &variable.ty));
+        // A turn of a loop declares anew.
+        self.frame().locals.retain(|(name, ..)| *name != variable.name);
+        let Some(init) = &variable.init else { return Ok(()) };
+        let target = Target::Local(frame, variable.name, "");
+        if let ExprKind::Initializer(_, values) = &init.kind {
+            for (i, (field, value)) in values.iter().enumerate() {
+                let value = self.eval(value)?;
+                let path = field.map_or_else(|| word(&format!("[{i}]")), word);
+                self.set_local(frame, variable.name, path, value);
+            }
+            // What is not named is 0.
+            self.set_local(frame, variable.name, "0$", ZERO);
+            return Ok(());
+        }
+        self.assign(target, init)?;
+        Ok(())
+    }
+
+    pub(super) fn stmt(&mut self, stmt: &'static Stmt, seek: Option<Name>) -> Step<Flow> {
+        self.line = stmt.line;
+        Ok(match &stmt.kind {
+            StmtKind::Empty | StmtKind::Label(_) | StmtKind::Case(_) => Flow::Next,
+            StmtKind::Expr(expr) => {
+                self.eval(expr)?;
+                Flow::Next
+            }
+            StmtKind::Declare(_) => self.block(std::slice::from_ref(stmt), None, true)?,
+            StmtKind::Block(body) => self.block(body, seek, false)?,
+            StmtKind::If(condition, then, other) => {
+                let branch = match seek {
+                    Some(label) => has_label(then, label),
+                    None => self.condition(condition)?,
+                };
+                match (branch, other) {
+                    (true, _) => self.stmt(then, seek)?,
+                    (false, Some(other)) => self.stmt(other, seek)?,
+                    (false, None) => Flow::Next,
+                }
+            }
+            StmtKind::While(..) | StmtKind::DoWhile(..) | StmtKind::For(..) | StmtKind::Headed(..)
+                if seek.is_some() =>
+            {
+                return self.stuck("a goto into a loop");
+            }
+            StmtKind::While(condition, body) => self.repeat(|interp| {
+                if !interp.condition(condition)? {
+                    return Ok(Some(Flow::Next));
+                }
+                Ok(turned(interp.stmt(body, None)?))
+            })?,
+            StmtKind::DoWhile(body, condition) => self.do_while(body, condition)?,
+            StmtKind::For(first, condition, update, body) => {
+                if let Some(first) = first {
+                    self.stmt(first, None)?;
+                }
+                self.repeat(|interp| {
+                    if let Some(condition) = condition
+                        && !interp.condition(condition)?
+                    {
+                        return Ok(Some(Flow::Next));
+                    }
+                    if let Some(flow) = turned(interp.stmt(body, None)?) {
+                        return Ok(Some(flow));
+                    }
+                    if let Some(update) = update {
+                        interp.eval(update)?;
+                    }
+                    Ok(None)
+                })?
+            }
+            StmtKind::Headed(name, args, body) => self.headed(name, args, body)?,
+            StmtKind::Switch(on, body) => self.switch(on, body, seek)?,
+            StmtKind::Return(value) => Flow::Return(match value {
+                Some(value) => self.eval(value)?,
+                None => ZERO,
+            }),
+            StmtKind::Goto(label) => Flow::Goto(label),
+            StmtKind::Break => Flow::Break,
+            StmtKind::Continue => Flow::Continue,
+        })
+    }
+
+    fn do_while(&mut self, body: &'static Stmt, condition: &'static Expr) -> Step<Flow> {
+        // A macro's `do { .. } while (0)` is no loop.
+        if matches!(condition.kind, ExprKind::Number(0, _)) {
+            return Ok(turned(self.stmt(body, None)?).unwrap_or(Flow::Next));
+        }
+        self.repeat(|interp| match turned(interp.stmt(body, None)?) {
+            Some(flow) => Ok(Some(flow)),
+            None => Ok((!interp.condition(condition)?).then_some(Flow::Next)),
+        })
+    }
+
+    fn switch(&mut self, on: &'static Expr, body: &'static [Stmt], seek: Option<Name>) -> Step<Flow> {
+        let start = match seek {
+            Some(label) => body.iter().position(|stmt| has_label(stmt, label)),
+            None => {
+                let value = self.eval(on)?;
+                let (mut start, mut default) = (None, None);
+                for (i, stmt) in body.iter().enumerate() {
+                    match &stmt.kind {
+                        StmtKind::Case(Some(case)) if start.is_none() => {
+                            let case = self.eval(case)?;
+                            if self.equal(value, case)? {
+                                start = Some(i);
+                            }
+                        }
+                        StmtKind::Case(None) => default = Some(i),
+                        _ => {}
+                    }
+                }
+                start.or(default)
+            }
+        };
+        let Some(start) = start else { return Ok(Flow::Next) };
+        Ok(match self.block(&body[start..], seek, false)? {
+            Flow::Break => Flow::Next,
+            other => other,
+        })
+    }
+
+    fn headed(&mut self, name: Name, args: &'static [Expr], body: &'static Stmt) -> Step<Flow> {
+        match (name, args) {
+            ("scoped_guard", [class, argument]) => {
+                let ExprKind::Name(class) = class.kind else { return self.stuck("scoped_guard") };
+                let value = self.eval(argument)?;
+                self.cleanup(word(&format!("lock${class}")), value)?;
+                let flow = self.stmt(body, None)?;
+                self.cleanup(word(&format!("unlock${class}")), value)?;
+                Ok(flow)
+            }
+            _ if name.starts_with("list_for_each_entry") => {
+                let head = args.get(1 + usize::from(name.contains("_safe")));
+                let Some(head) = head else { return self.stuck(format!("{name} without a list")) };
+                match self.eval(head)? {
+                    Value::Pointer(CORE, "deferred_probe_pending_list") => self.walk_pending(&args[0], body),
+                    Value::Pointer(object, path) => match self.slot(object, path)? {
+                        Slot::Empty => {
+                            self.assumed(object, path);
+                            Ok(Flow::Next)
+                        }
+                        _ => self.stuck(format!("a walk of the list {path}")),
+                    },
+                    other => self.stuck(format!("a list at {other:?}")),
+                }
+            }
+            _ => self.stuck(format!("the loop {name}(..)")),
+        }
+    }
+
+    /// A walk over the pending list: a device that was taken off meanwhile is followed by itself.
+    fn walk_pending(&mut self, variable: &'static Expr, body: &'static Stmt) -> Step<Flow> {
+        let ExprKind::Name(variable) = variable.kind else { return self.stuck("a walk without a variable") };
+        let (pending, active) = (self.cpu.cell(Core.pending_list()), self.cpu.cell(Core.active_list()));
+        let frame = self.frames.len() - 1;
+        self.set_local(frame, variable, "at$", Value::Unset);
+        self.repeat(|interp| {
+            let at = match interp.local_value(frame, variable, "at$") {
+                Some(Value::Pointer(dev, _)) => Some(dev.index),
+                _ => None,
+            };
+            let Obs::Id(next) = interp.step(Action::ListNext(pending, active, at))? else {
+                return Ok(Some(Flow::Next));
+            };
+            interp.set_local(frame, variable, "at$", Value::Pointer(next, ""));
+            interp.set_local(frame, variable, "", Value::Pointer(DevicePrivate(next.index).object(), ""));
+            Ok(turned(interp.stmt(body, None)?))
+        })
+    }
+
+    fn condition(&mut self, expr: &'static Expr) -> Step<bool> {
+        let value = self.eval(expr)?;
+        self.holds(value)
+    }
+
+    pub(super) fn holds(&mut self, value: Value) -> Step<bool> {
+        match value.holds() {
+            Some(holds) => Ok(holds),
+            None => self.stuck("a condition on a variable that is not set"),
+        }
+    }
+}
+
+/// What a turn's end means for its loop: `None`, the next turn.
+fn turned(flow: Flow) -> Option<Flow> {
+    match flow {
+        Flow::Next | Flow::Continue => None,
+        Flow::Break => Some(Flow::Next),
+        other => Some(other),
+    }
+}

@@ -1,0 +1,308 @@
+//! The interpreter: an ordinary modelled function over the machine's processor, which runs C.
+//!
+//! A function of the tree is a call of the machine's, a loop is a repetition; what they change of the variables
+//! around them is their result. Reading what never changes is no step: the checks that belong to it (is the object
+//! there? is the pointer NULL?) wait for the next step. What cannot be done is [`Interp::stuck`], never a guess.
+
+mod call;
+mod expr;
+mod flow;
+mod memory;
+mod primitive;
+mod special;
+
+use std::ops::ControlFlow;
+
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::layout::Layout;
+use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::place::Place;
+use raddle_checker::machine::value::{Object, Obs, Word};
+use raddle_probing::cpu::Cpu;
+use raddle_probing::events::Event;
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::objects::{DEVICE, DRIVER};
+use raddle_probing::world::AddOutcome;
+
+pub(crate) use primitive::domain_path;
+
+use super::ast::{Function, Name, Type};
+use super::map::{STUCK, null};
+use super::subject::{KernelC, Stuck};
+use super::value::{Atoms, Path, Value, get_byte, get_word, word};
+
+/// A function that is executing.
+#[derive(Clone)]
+struct Frame {
+    function: &'static Function,
+    locals: Vec<(Name, Path, Value)>,
+    types: Vec<(Name, &'static Type)>,
+    /// Variables that outlive the call.
+    statics: Vec<Name>,
+}
+
+/// Something that can be assigned to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Target {
+    Memory(Object, Path),
+    Local(usize, Name, Path),
+}
+
+/// How a statement ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flow {
+    Next,
+    Break,
+    Continue,
+    Return(Value),
+    Goto(Name),
+}
+
+/// Runs C for one task.
+pub struct Interp<'a> {
+    c: &'a KernelC,
+    cpu: &'a Cpu<'a>,
+    frames: Vec<Frame>,
+    /// Checks that are made together with the next step.
+    pending: Vec<Action>,
+    line: u32,
+    /// The driver that is being unregistered: naming it is what the caller may do.
+    unregistering: Option<Driver>,
+    /// How the `device_add` under way goes.
+    add: AddOutcome,
+}
+
+/// A path with one more field.
+fn join(path: Path, field: &str) -> Path {
+    if path.is_empty() { word(field) } else { word(&format!("{path}.{field}")) }
+}
+
+impl<'a> Interp<'a> {
+    /// For a task.
+    pub fn new(c: &'a KernelC, cpu: &'a Cpu<'a>) -> Self {
+        Interp {
+            c,
+            cpu,
+            frames: Vec::new(),
+            pending: Vec::new(),
+            line: 0,
+            unregistering: None,
+            add: AddOutcome::Ok,
+        }
+    }
+
+    fn layout(&self) -> &'a Layout {
+        self.cpu.layout()
+    }
+
+    fn frame(&mut self) -> &mut Frame {
+        self.frames.last_mut().expect("internal: a function executes")
+    }
+
+    /// The functions that execute, outermost first.
+    fn stack(&self) -> Vec<&'static str> {
+        self.frames.iter().map(|frame| frame.function.name).collect()
+    }
+
+    fn file(&self) -> Name {
+        self.frames.last().map_or("drivers/base/dd.c", |frame| frame.function.file)
+    }
+
+    fn place(&self) -> Place {
+        Place::new(self.file(), self.line)
+    }
+
+    /// The innermost local variable that points to an object of this sort, by its declared type.
+    fn nearest(&self, sort: raddle_checker::machine::value::Sort, from: usize) -> Option<Object> {
+        let ty = if sort == DEVICE { "struct device" } else { "struct device_driver" };
+        self.frames[..=from].iter().rev().find_map(|frame| {
+            frame.types.iter().rev().find_map(|(name, of)| {
+                let points = matches!(of, Type::Pointer(of) if **of == Type::Record(ty));
+                let value = frame.locals.iter().find(|(own, path, _)| own == name && path.is_empty());
+                match value {
+                    Some((_, _, Value::Pointer(object, ""))) if points && object.sort == sort => {
+                        Some(*object)
+                    }
+                    _ => None,
+                }
+            })
+        })
+    }
+
+    fn nearest_device(&self, from: usize) -> Option<Device> {
+        self.nearest(DEVICE, from).map(|object| Device(object.index))
+    }
+
+    fn nearest_driver(&self, from: usize) -> Option<Driver> {
+        self.nearest(DRIVER, from).map(|object| Driver(object.index))
+    }
+
+    // ------------------------------------------------------------------------------------- steps
+
+    /// Cannot go on: a step that never ends well, with its place and what is not understood.
+    fn stuck<T>(&self, what: impl std::fmt::Display) -> Step<T> {
+        let function = self.frames.last().map_or("", |frame| frame.function.name);
+        let stuck = Stuck { file: self.file(), line: self.line, function, what: what.to_string() };
+        self.c.note_stuck(stuck);
+        let never = vec![Action::Alloc(STUCK), Action::Free(STUCK), Action::Touch(STUCK)];
+        self.cpu.step_at(never, self.place())?;
+        unreachable!("internal: what is stuck goes on")
+    }
+
+    /// NULL is dereferenced.
+    fn null<T>(&mut self) -> Step<T> {
+        self.step(Action::Follow(self.cpu.cell(null())))?;
+        unreachable!("internal: NULL was dereferenced, and it goes on")
+    }
+
+    /// One step, with the checks that are due. A step that waits or chooses comes after a step of theirs.
+    fn step(&mut self, op: impl Into<Op>) -> Step<Obs> {
+        let mut op: Op = op.into();
+        if op.guard().is_some() || matches!(op.actions[..], [Action::Choose(_)]) {
+            self.flush()?;
+        } else if !self.pending.is_empty() {
+            let mut actions = std::mem::take(&mut self.pending);
+            actions.append(&mut op.actions);
+            op.actions = actions;
+        }
+        self.cpu.step_at(op, self.place())
+    }
+
+    /// The checks that are due, as a step.
+    fn flush(&mut self) -> Step<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let actions = std::mem::take(&mut self.pending);
+        self.cpu.step_at(actions, self.place())?;
+        Ok(())
+    }
+
+    /// A check for the next step.
+    fn later(&mut self, action: Action) {
+        if let Action::Touch(object) = &action {
+            let immortal = self.layout().object(*object).liveness.is_none();
+            let own = self.unregistering.is_some_and(|drv| drv.object() == *object);
+            if immortal || own {
+                return;
+            }
+        }
+        if !self.pending.contains(&action) {
+            self.pending.push(action);
+        }
+    }
+
+    /// An op that tells an event.
+    fn telling(&self, op: impl Into<Op>, event: Event) -> Op {
+        self.cpu.telling(op, event)
+    }
+
+    // ----------------------------------------------------------------------------------- results
+
+    /// What has changed of the variables since, and the checks that are due.
+    fn changes(&self, before: &[Frame]) -> Vec<Obs> {
+        let mut changes: Vec<(u8, Name, Path, Value)> = Vec::new();
+        for ((old, new), i) in before.iter().zip(&self.frames).zip(0..) {
+            for (name, path, value) in &new.locals {
+                let was = old.locals.iter().find(|(own, at, _)| (own, at) == (name, path));
+                if was.is_none_or(|(_, _, was)| was != value) {
+                    changes.push((i, name, path, *value));
+                }
+            }
+            for (name, path, _) in &old.locals {
+                if !new.locals.iter().any(|(own, at, _)| (own, at) == (name, path)) {
+                    changes.push((i, name, path, Value::Unset));
+                }
+            }
+        }
+        changes.sort_by_key(|(i, name, path, _)| (*i, *name, *path));
+        let count = |n: usize| Obs::Int(u8::try_from(n).expect("internal: few variables change"));
+        let mut out = vec![count(changes.len())];
+        for (i, name, path, value) in changes {
+            out.extend([Obs::Int(i), Obs::Word(Word(name)), Obs::Word(Word(path))]);
+            value.put(&mut out);
+        }
+        out.push(count(self.pending.len()));
+        for action in &self.pending {
+            match action {
+                Action::Touch(object) => out.extend([Obs::Bool(true), Obs::Id(*object)]),
+                // A cell is named by an iterator that stands nowhere.
+                Action::Follow(cell) => out.extend([Obs::Bool(false), Obs::Iter(*cell, None, false)]),
+                other => unreachable!("internal: {other:?} is no check"),
+            }
+        }
+        out
+    }
+
+    /// Makes recorded changes.
+    fn apply(&mut self, from: &mut std::slice::Iter<'_, Obs>) {
+        for _ in 0..get_byte(from) {
+            let (i, name, path) = (get_byte(from), get_word(from), get_word(from));
+            let value = Value::get(from);
+            self.set_local(usize::from(i), name, path, value);
+        }
+        self.pending.clear();
+        for _ in 0..get_byte(from) {
+            let check = match (from.next(), from.next()) {
+                (Some(Obs::Bool(true)), Some(Obs::Id(object))) => Action::Touch(*object),
+                (_, Some(Obs::Iter(cell, ..))) => Action::Follow(*cell),
+                other => unreachable!("internal: {other:?} is no check"),
+            };
+            self.pending.push(check);
+        }
+    }
+
+    fn set_local(&mut self, frame: usize, name: Name, path: Path, value: Value) {
+        let locals = &mut self.frames[frame].locals;
+        let at = locals.iter().position(|(own, of, _)| *own == name && *of == path);
+        match (at, value) {
+            (Some(at), Value::Unset) => drop(locals.remove(at)),
+            (Some(at), value) => locals[at].2 = value,
+            (None, Value::Unset) => {}
+            (None, value) => locals.push((name, path, value)),
+        }
+    }
+
+    fn local_value(&self, frame: usize, name: Name, path: Path) -> Option<Value> {
+        let found = self.frames[frame].locals.iter().find(|(own, of, _)| *own == name && *of == path);
+        found.map(|(_, _, value)| *value)
+    }
+
+    /// A loop of the machine's: `turn` is one turn, `Some` ends it.
+    fn repeat(&mut self, mut turn: impl FnMut(&mut Self) -> Step<Option<Flow>>) -> Step<Flow> {
+        let base = self.frames.clone();
+        let start = Atoms(self.changes(&base));
+        let line = self.line;
+        let cpu = self.cpu;
+        let done: Atoms = cpu.repeat(start, |carried: Atoms| {
+            self.frames.clone_from(&base);
+            self.line = line;
+            self.apply(&mut carried.0.iter());
+            let flow = turn(self)?;
+            let mut out = self.changes(&base);
+            Ok(match flow {
+                None => ControlFlow::Continue(Atoms(out)),
+                Some(flow) => {
+                    match flow {
+                        Flow::Next => out.push(Obs::Int(0)),
+                        Flow::Return(value) => {
+                            out.push(Obs::Int(1));
+                            value.put(&mut out);
+                        }
+                        Flow::Goto(label) => out.extend([Obs::Int(2), Obs::Word(Word(label))]),
+                        Flow::Break | Flow::Continue => unreachable!("internal: a loop keeps its own"),
+                    }
+                    ControlFlow::Break(Atoms(out))
+                }
+            })
+        })?;
+        self.frames = base;
+        let mut from = done.0.iter();
+        self.apply(&mut from);
+        Ok(match get_byte(&mut from) {
+            0 => Flow::Next,
+            1 => Flow::Return(Value::get(&mut from)),
+            _ => Flow::Goto(get_word(&mut from)),
+        })
+    }
+}

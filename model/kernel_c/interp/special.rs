@@ -1,0 +1,273 @@
+//! Macros and functions whose arguments are not simply values.
+
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
+use raddle_checker::machine::value::{Object, Obs};
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::objects::{CORE, Core, DEVICE_REFS, DevicePrivate, PRIVATE, Private};
+
+use super::{Interp, Target, join};
+use crate::ast::{Expr, ExprKind, Name, Type};
+use crate::map::Slot;
+use crate::value::{Path, Value, ZERO, truth};
+
+/// Functions that print: their arguments are read, the names in them too.
+const PRINTS: &[&str] = &[
+    "pr_debug",
+    "pr_err",
+    "pr_warn",
+    "pr_warning",
+    "pr_info",
+    "pr_notice",
+    "printk",
+    "dev_dbg",
+    "dev_vdbg",
+    "dev_err",
+    "dev_warn",
+    "dev_info",
+    "dev_notice",
+    "dev_crit",
+    "dev_printk",
+];
+
+/// The path that a member of `container_of` is.
+fn member(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some((*name).to_owned()),
+        ExprKind::Member { of, field, .. } => Some(format!("{}.{field}", member(of)?)),
+        _ => None,
+    }
+}
+
+impl Interp<'_> {
+    pub(super) fn special(&mut self, name: Name, args: &'static [Expr]) -> Step<Value> {
+        match (name, args) {
+            ("IS_ENABLED" | "IS_REACHABLE" | "IS_BUILTIN" | "IS_MODULE", [option]) => {
+                let set = self.c.tree().config().test(name, option.text);
+                Ok(truth(set == Some(true)))
+            }
+            (
+                "READ_ONCE" | "ACCESS_ONCE" | "likely" | "unlikely" | "rcu_dereference" | "smp_load_acquire"
+                | "__builtin_expect",
+                [of, ..],
+            ) => self.eval(of),
+            ("WRITE_ONCE" | "smp_store_release", [to, value]) => {
+                let to = match name {
+                    "WRITE_ONCE" => self.target(to)?,
+                    _ => match self.eval(to)? {
+                        Value::Pointer(object, path) => Target::Memory(object, path),
+                        Value::Local(frame, name, path) => Target::Local(usize::from(frame), name, path),
+                        other => return self.stuck(format!("{other:?} is stored to")),
+                    },
+                };
+                self.assign(to, value)
+            }
+            ("list_entry", [from, _, of])
+                if from.text.ends_with(".prev") || from.text.ends_with("->prev") =>
+            {
+                let ExprKind::Member { of: head, .. } = &from.kind else { return self.stuck(from.text) };
+                let last = match self.target(head)? {
+                    Target::Memory(at, path) => self.last_of(at, path)?,
+                    Target::Local(..) => return self.stuck("a list in a variable"),
+                };
+                let _ = of;
+                Ok(last)
+            }
+            ("list_last_entry", [head, ..]) => match self.eval(head)? {
+                Value::Pointer(at, path) => self.last_of(at, path),
+                other => self.stuck(format!("a list at {other:?}")),
+            },
+            ("list_first_entry", [head, ..]) => match self.eval(head)? {
+                Value::Pointer(CORE, "deferred_probe_active_list") => {
+                    match self.step(Action::ListFirst(self.cpu.cell(Core.active_list())))? {
+                        Obs::Id(first) => Ok(Value::Pointer(DevicePrivate(first.index).object(), "")),
+                        _ => self.stuck("the first of an empty list"),
+                    }
+                }
+                other => self.stuck(format!("the first of {other:?}")),
+            },
+            ("container_of" | "container_of_const" | "list_entry", [from, _, of]) => {
+                let value = self.eval(from)?;
+                let Some(of) = member(of) else { return self.stuck(of.text) };
+                self.container(value, &of)
+            }
+            ("BUG_ON" | "VM_BUG_ON", [of]) => {
+                let value = self.eval(of)?;
+                if self.holds(value)? { self.null() } else { Ok(ZERO) }
+            }
+            ("BUG", _) => self.null(),
+            ("BUILD_BUG_ON", _) | ("lockdep_set_novalidate_class", _) => Ok(ZERO),
+            ("WARN" | "WARN_ON" | "WARN_ON_ONCE" | "WARN_ONCE", [of, ..]) => {
+                let value = self.eval(of)?;
+                let warns = self.holds(value)?;
+                if warns {
+                    self.warn()?;
+                }
+                Ok(truth(warns))
+            }
+            ("dev_WARN", _) => {
+                self.warn()?;
+                Ok(ZERO)
+            }
+            ("IS_ERR", [of]) => Ok(truth(matches!(self.eval(of)?, Value::Int(n, _) if n < 0))),
+            ("IS_ERR_OR_NULL", [of]) => Ok(truth(matches!(self.eval(of)?, Value::Int(n, _) if n <= 0))),
+            ("PTR_ERR" | "ERR_PTR" | "ERR_CAST", [of]) => self.eval(of),
+            ("PTR_ERR_OR_ZERO", [of]) => Ok(match self.eval(of)? {
+                Value::Int(n, ty) if n < 0 => Value::Int(n, ty),
+                _ => ZERO,
+            }),
+            ("wait_event", [_, condition]) => self.wait_event(condition),
+            ("wait_event_timeout", _) => self.stuck("a wait with a timeout"),
+            ("test_bit" | "set_bit" | "clear_bit", [bit, flags]) => self.bit(name, bit, flags),
+            ("bus_find_device_by_name", [bus, _, text]) => self.find_by_name(bus, text),
+            ("static_branch_likely" | "static_branch_unlikely", _) => Ok(ZERO),
+            ("kzalloc" | "kmalloc" | "kzalloc_obj" | "kmalloc_obj", _) => {
+                self.stuck(format!("{name}, whose result is not assigned"))
+            }
+            _ if PRINTS.contains(&name) => {
+                for arg in args {
+                    self.eval(arg)?;
+                }
+                Ok(ZERO)
+            }
+            _ => self.stuck(format!("{name}(..)")),
+        }
+    }
+
+    fn warn(&mut self) -> Step<()> {
+        let top = self.frames.len() - 1;
+        let about = self.nearest_device(top).map_or(CORE, Device::object);
+        self.flush()?;
+        let op = self.telling(Action::Touch(about), raddle_probing::events::Event::Warn(about));
+        self.step(op)?;
+        Ok(())
+    }
+
+    /// Strips a member off a pointer.
+    fn container(&mut self, value: Value, of: &str) -> Step<Value> {
+        let strip = |path: Path| -> Option<Path> {
+            if path == of {
+                return Some("");
+            }
+            path.strip_suffix(of)?.strip_suffix('.')
+        };
+        match value {
+            Value::Pointer(object, path) => match strip(path) {
+                Some(rest) => Ok(Value::Pointer(object, rest)),
+                None => self.stuck(format!("{path} is no {of}")),
+            },
+            Value::Local(frame, name, path) => match strip(path) {
+                Some(rest) => Ok(Value::Local(frame, name, rest)),
+                None => self.stuck(format!("{path} is no {of}")),
+            },
+            other => self.stuck(format!("container_of({other:?})")),
+        }
+    }
+
+    /// The last node of a list that is a klist's.
+    fn last_of(&mut self, at: Object, path: Path) -> Step<Value> {
+        if (at.sort, path) != (PRIVATE, "klist_devices.k_list") {
+            return self.stuck(format!("the last of {path}"));
+        }
+        match self.step(Action::KlistPeek(self.cpu.cell(Private(at.index).klist_devices())))? {
+            Obs::Id(dev) => Ok(Value::Pointer(DevicePrivate(dev.index).object(), "")),
+            _ => self.stuck("the last of an empty list"),
+        }
+    }
+
+    /// `wait_event`: on a count that becomes 0, or on a flag.
+    fn wait_event(&mut self, condition: &'static Expr) -> Step<Value> {
+        if let ExprKind::Binary("==", left, right) = &condition.kind
+            && let (ExprKind::Call(callee, args), ExprKind::Number(0, _)) = (&left.kind, &right.kind)
+            && let (ExprKind::Name("atomic_read"), [counter]) = (&callee.kind, &args[..])
+        {
+            let Value::Pointer(at, path) = self.eval(counter)? else { return self.stuck("a wait for what") };
+            let Slot::Count(cell) = self.slot(at, path)? else { return self.stuck("a wait for what") };
+            self.step(Action::AwaitZero(cell))?;
+            return Ok(ZERO);
+        }
+        // `flag` or `!flag`: until the flag has the other value.
+        let (of, until) = match &condition.kind {
+            ExprKind::Unary('!', of) => (&**of, false),
+            _ => (condition, true),
+        };
+        if matches!(of.kind, ExprKind::Member { .. } | ExprKind::Name(_)) {
+            match self.target(of)? {
+                Target::Memory(at, path) => match self.slot(at, path)? {
+                    Slot::Bool(cell) => {
+                        self.step(Action::AwaitNot(cell, Obs::Bool(!until)))?;
+                        return Ok(ZERO);
+                    }
+                    Slot::Zero(_) if !until => {
+                        self.assumed(at, path);
+                        return Ok(ZERO);
+                    }
+                    Slot::Constant(value) if value.holds() == Some(until) => return Ok(ZERO),
+                    _ => {}
+                },
+                Target::Local(..) => {}
+            }
+        }
+        self.stuck(format!("a wait for {}", condition.text))
+    }
+
+    /// `test_bit` and the like: each bit is a field of its own.
+    fn bit(&mut self, name: Name, bit: &'static Expr, flags: &'static Expr) -> Step<Value> {
+        let of = match self.target(flags)? {
+            Target::Memory(at, path) => Target::Memory(at, join(path, bit.text)),
+            Target::Local(frame, name, path) => Target::Local(frame, name, join(path, bit.text)),
+        };
+        match name {
+            "test_bit" => self.load(of, false),
+            _ => {
+                self.store(of, truth(name == "set_bit"))?;
+                Ok(ZERO)
+            }
+        }
+    }
+
+    /// A device is looked up on a bus by its name: found, it comes with a reference.
+    fn find_by_name(&mut self, bus: &'static Expr, text: &'static Expr) -> Step<Value> {
+        let (Value::Pointer(bus, _), Value::Pointer(dev, _)) = (self.eval(bus)?, self.eval(text)?) else {
+            return self.stuck("a device that is looked up by a name of its own");
+        };
+        let dev = Device(dev.index);
+        let own = self.cpu.world().devices[dev.index()].bus;
+        if own.object() != bus {
+            return Ok(ZERO);
+        }
+        let find = Action::KlistFind(self.cpu.cell(own.klist_devices()), dev.object(), DEVICE_REFS);
+        let found = self.step(find)? == Obs::Bool(true);
+        Ok(if found { Value::Pointer(dev.object(), "") } else { ZERO })
+    }
+
+    /// Memory that is allocated for what it is assigned to; `None` if the expression allocates none.
+    pub(super) fn allocation(&mut self, value: &'static Expr, to: Target) -> Step<Option<Value>> {
+        let ExprKind::Call(callee, _) = &value.kind else { return Ok(None) };
+        let ExprKind::Name("kzalloc" | "kmalloc" | "kzalloc_obj" | "kmalloc_obj") = callee.kind else {
+            return Ok(None);
+        };
+        self.line = value.line;
+        match to {
+            Target::Memory(at, "p") if at.sort == raddle_probing::objects::DEVICE => {
+                let private = DevicePrivate(at.index).object();
+                self.step(Action::Alloc(private))?;
+                Ok(Some(Value::Pointer(private, "")))
+            }
+            Target::Local(frame, name, "") => {
+                let private = matches!(
+                    self.type_of(frame, name),
+                    Some(Type::Pointer(of)) if **of == Type::Record("struct driver_private")
+                );
+                let drv: Option<Driver> = self.nearest_driver(frame);
+                let (true, Some(drv)) = (private, drv) else {
+                    return self.stuck(format!("an allocation for {name}"));
+                };
+                let private = Private(drv.0).object();
+                self.step(Action::Alloc(private))?;
+                Ok(Some(Value::Pointer(private, "")))
+            }
+            _ => self.stuck(format!("an allocation: {}", value.text)),
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! A kernel's own C as a subject: what a scenario's calls run in it.
+
+use std::sync::Mutex;
+
+use indexmap::{IndexMap, IndexSet};
+use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::layout::Layout;
+use raddle_checker::machine::op::Entry;
+use raddle_checker::machine::program::Call;
+use raddle_checker::machine::value::Obs;
+use raddle_probing::call::KernelCall;
+use raddle_probing::cpu::entry::SUBJECT;
+use raddle_probing::cpu::{Cpu, DEFAULT_DOMAIN, Errno, ND_DOMAIN};
+use raddle_probing::ids::{Device, Driver};
+use raddle_probing::module::InitWaits;
+use raddle_probing::objects::{DEVICE, DRIVER};
+use raddle_probing::program::Probing;
+use raddle_probing::subject::Subject;
+use raddle_probing::world::World;
+use rustc_hash::FxHashMap;
+
+use super::ast::{ExprKind, Name, Type};
+use super::contracts::Contracts;
+use super::interp::{Interp, domain_path};
+use super::map::{Map, Own, OwnKind};
+use super::reach::Reach;
+use super::table::Tables;
+use super::tree::Tree;
+use super::value::{Path, Value, word};
+use super::walk;
+
+/// A place at which a task cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Stuck {
+    /// The file.
+    pub file: Name,
+    /// The line.
+    pub line: u32,
+    /// The function.
+    pub function: Name,
+    /// What is not understood.
+    pub what: String,
+}
+
+impl std::fmt::Display for Stuck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{} ({}): {}", self.file, self.line, self.function, self.what)
+    }
+}
+
+/// A scenario on a kernel's own C.
+pub type OnTree<'t> = Probing<&'t KernelC>;
+
+/// A kernel's own C.
+#[derive(Debug)]
+pub struct KernelC {
+    tree: Tree,
+    tables: Tables,
+    contracts: Contracts,
+    map: Map,
+    reach: Reach,
+    /// The functions of async entries, with their domains; an entry's number is the function's place.
+    spawned: Vec<(Name, u8)>,
+    takes_drivers_lock: bool,
+    constants: Mutex<FxHashMap<Name, Option<i128>>>,
+    typedefs: Mutex<FxHashMap<Name, Option<Type>>>,
+    stuck: Mutex<IndexSet<Stuck>>,
+    assumed: Mutex<IndexSet<String>>,
+}
+
+impl KernelC {
+    /// A tree, ready to be run.
+    #[must_use]
+    pub fn new(tree: Tree, tables: Tables) -> Self {
+        let reach = tree.reached(&tables);
+        let spawned = spawned(&reach);
+        let plain = Map::new(&tables, Vec::new());
+        let own = own_fields(&tree, &reach, &plain);
+        let map = Map::new(&tables, own);
+        KernelC {
+            tree,
+            tables,
+            contracts: Contracts::ours(),
+            map,
+            takes_drivers_lock: takes_drivers_lock(&reach),
+            reach,
+            spawned,
+            constants: Mutex::default(),
+            typedefs: Mutex::default(),
+            stuck: Mutex::default(),
+            assumed: Mutex::default(),
+        }
+    }
+
+    /// The tree.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// What scenarios reach of it.
+    #[must_use]
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The tables of stubs and fields.
+    #[must_use]
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Fields that have cells of their own because no table names them.
+    #[must_use]
+    pub fn own_fields(&self) -> &[Own] {
+        self.map.own()
+    }
+
+    /// Functions that contracts name and that the tree does not have: what they tell is never told.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&str> {
+        let names: IndexSet<&str> = self.contracts.functions().collect();
+        names.into_iter().filter(|name| self.tree.function(name, "drivers/base/dd.c").is_none()).collect()
+    }
+
+    /// What stood at this place when a task could not go on.
+    #[must_use]
+    pub fn stuck_at(&self, file: &str, line: u32) -> Option<Stuck> {
+        let all = self.stuck.lock().expect("internal: nobody panics here");
+        all.iter().filter(|stuck| stuck.file == file && stuck.line == line).min().cloned()
+    }
+
+    /// All places at which a task could not go on, reached or only prepared for.
+    #[must_use]
+    pub fn all_stuck(&self) -> Vec<Stuck> {
+        let mut all: Vec<Stuck> =
+            self.stuck.lock().expect("internal: nobody panics here").iter().cloned().collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// The assumptions that have been made so far, in order.
+    #[must_use]
+    pub fn assumptions(&self) -> Vec<String> {
+        let mut all: Vec<String> =
+            self.assumed.lock().expect("internal: nobody panics here").iter().cloned().collect();
+        all.sort_unstable();
+        all
+    }
+
+    pub(crate) fn map(&self) -> &Map {
+        &self.map
+    }
+
+    pub(crate) fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+
+    pub(crate) fn constant(&self, name: Name) -> Option<i128> {
+        let mut known = self.constants.lock().expect("internal: nobody panics here");
+        *known.entry(name).or_insert_with(|| {
+            let table = || self.tables.constants.get(name).map(|number| i128::from(*number));
+            self.tree.constant(name).or_else(table)
+        })
+    }
+
+    pub(crate) fn typedef(&self, name: Name) -> Option<Type> {
+        let mut known = self.typedefs.lock().expect("internal: nobody panics here");
+        known.entry(name).or_insert_with(|| self.tree.typedef(name)).clone()
+    }
+
+    pub(crate) fn note_stuck(&self, stuck: Stuck) {
+        self.stuck.lock().expect("internal: nobody panics here").insert(stuck);
+    }
+
+    pub(crate) fn assume(&self, owner: &'static str, path: Path) {
+        if let Some(text) = self.map.assumption(owner, path) {
+            self.assumed.lock().expect("internal: nobody panics here").insert(text);
+        }
+    }
+
+    pub(crate) fn assume_stub(&self, name: Name) {
+        let Some(stub) = self.tables.stubs.get(name) else { return };
+        let text = format!("{name} is not run: {}", stub.reason);
+        self.assumed.lock().expect("internal: nobody panics here").insert(text);
+    }
+
+    /// Whether some function takes the spinlock of a bus' klist of drivers by hand.
+    pub(crate) fn takes_drivers_lock(&self) -> bool {
+        self.takes_drivers_lock
+    }
+
+    /// The number of an async entry that runs this function, and its domain.
+    pub(crate) fn spawned(&self, function: Name) -> Option<(u8, u8)> {
+        let at = self.spawned.iter().position(|(name, _)| *name == function)?;
+        Some((SUBJECT + u8::try_from(at).ok()?, self.spawned[at].1))
+    }
+
+    /// Whether an async entry of this function is for one driver: the one that found the device.
+    pub(crate) fn is_for_driver(&self, function: Name) -> bool {
+        function.contains("driver_attach")
+    }
+
+    /// The number of an async domain.
+    pub(crate) fn domain_of(&self, value: &Value) -> u8 {
+        match domain_path(value) {
+            Some("async_dfl_domain") | None => DEFAULT_DOMAIN,
+            Some(_) => ND_DOMAIN,
+        }
+    }
+}
+
+/// The functions that are given to `async_schedule` and the like, in order, with their domains.
+fn spawned(reach: &Reach) -> Vec<(Name, u8)> {
+    let mut all: IndexMap<Name, u8> = IndexMap::new();
+    for function in reach.functions.values() {
+        walk::exprs(&function.body, &mut |expr| {
+            if let ExprKind::Call(callee, args) = &expr.kind
+                && let ExprKind::Name(name) = callee.kind
+                && name.starts_with("async_schedule")
+                && let Some(ExprKind::Name(function)) = args.first().map(|arg| &arg.kind)
+            {
+                let domain = if name.ends_with("_domain") { ND_DOMAIN } else { DEFAULT_DOMAIN };
+                all.insert(function, domain);
+            }
+        });
+    }
+    all.sort_unstable_keys();
+    all.into_iter().collect()
+}
+
+fn takes_drivers_lock(reach: &Reach) -> bool {
+    let mut takes = false;
+    for function in reach.functions.values() {
+        walk::exprs(&function.body, &mut |expr| takes |= expr.text.ends_with("klist_drivers.k_lock"));
+    }
+    takes
+}
+
+/// Structures whose fields may get cells of their own, with their owner and the path before.
+const STRUCTURES: &[(&str, &str, &str)] = &[
+    ("struct device", "device", ""),
+    ("struct device_private", "device_private", ""),
+    ("struct device_driver", "driver", ""),
+    ("struct driver_private", "private", ""),
+];
+
+/// Fields, flags and variables that reached functions use and no table names.
+fn own_fields(tree: &Tree, reach: &Reach, map: &Map) -> Vec<Own> {
+    let mut used: IndexSet<Name> = IndexSet::new();
+    let mut names: IndexSet<(Name, Name)> = IndexSet::new();
+    for function in reach.functions.values() {
+        walk::exprs(&function.body, &mut |expr| match &expr.kind {
+            ExprKind::Member { field, .. } => drop(used.insert(field)),
+            ExprKind::Name(name) => drop(names.insert((name, function.file))),
+            _ => {}
+        });
+    }
+    let mut own = Vec::new();
+    for (record, owner, prefix) in STRUCTURES {
+        for field in tree.record(record).map(|record| record.fields.as_slice()).unwrap_or_default() {
+            let path = format!("{prefix}{}", field.name);
+            let kind =
+                own_kind(tree, &field.ty).filter(|_| used.contains(field.name) && !map.knows(owner, &path));
+            own.extend(kind.map(|kind| Own { owner, path, kind }));
+        }
+    }
+    for (name, file) in names {
+        let small = name.bytes().any(|byte| byte.is_ascii_lowercase());
+        if !small
+            || map.knows("global", name)
+            || own.iter().any(|own: &Own| own.owner == "global" && own.path == name)
+        {
+            continue;
+        }
+        let global = tree.global(name, file).filter(|global| global.file.starts_with("drivers/"));
+        let Some(global) = global else { continue };
+        let starts_at_zero = match global.init.as_ref().map(|init| &init.kind) {
+            None => true,
+            Some(ExprKind::Number(0, _)) => true,
+            Some(ExprKind::Call(_, args)) => {
+                matches!(args[..], [ref one] if matches!(one.kind, ExprKind::Number(0, _)))
+            }
+            Some(_) => false,
+        };
+        if let Some(kind) = own_kind(tree, &global.ty).filter(|_| starts_at_zero) {
+            own.push(Own { owner: "global", path: name.to_owned(), kind });
+        }
+    }
+    own
+}
+
+fn own_kind(tree: &Tree, ty: &Type) -> Option<OwnKind> {
+    Some(match ty {
+        Type::Bool => OwnKind::Bool,
+        Type::Int(_) | Type::Enum(_) => OwnKind::Int,
+        Type::Pointer(of) => match **of {
+            Type::Record("struct device") => OwnKind::Pointer(DEVICE),
+            Type::Record("struct device_driver") => OwnKind::Pointer(DRIVER),
+            _ => return None,
+        },
+        Type::Record("struct mutex" | "struct spinlock") => OwnKind::Lock,
+        Type::Named("spinlock_t") => OwnKind::Lock,
+        Type::Named("atomic_t") => OwnKind::Count,
+        Type::Named(name) => return own_kind(tree, &tree.typedef(name)?),
+        _ => return None,
+    })
+}
+
+impl Subject for &KernelC {
+    fn init_waits(&self) -> InitWaits {
+        // The loader of modules is not run yet: what it waits for is read off its text.
+        let init = self.tree.function("do_init_module", "kernel/module/main.c");
+        let mut waits = InitWaits { if_async_used: false, unless_async_probe: false };
+        if let Some(init) = init {
+            walk::exprs(&init.body, &mut |expr| match expr.kind {
+                ExprKind::Name("PF_USED_ASYNC") => waits.if_async_used = true,
+                ExprKind::Member { field: "async_probe_requested", .. } => waits.unless_async_probe = true,
+                _ => {}
+            });
+        }
+        waits
+    }
+
+    fn driver_register(&self, cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>> {
+        Interp::new(self, cpu).driver_register(drv)
+    }
+
+    fn driver_unregister(&self, cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
+        Interp::new(self, cpu).driver_unregister(drv)
+    }
+
+    fn device_add(&self, cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
+        Interp::new(self, cpu).device_add(dev)
+    }
+
+    fn deferred_probe_work(&self, cpu: &Cpu<'_>) -> Step<()> {
+        Interp::new(self, cpu).deferred_probe_work()
+    }
+
+    fn call(&self, cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()> {
+        Interp::new(self, cpu).kernel_call(call, of)
+    }
+
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
+        let (function, _) = self.spawned[usize::from(entry.function - SUBJECT)];
+        let Obs::Id(object) = entry.args[0] else { unreachable!("internal: an entry without its object") };
+        Interp::new(self, cpu).spawned(function, Value::Pointer(object, ""))
+    }
+
+    fn domain(&self, function: u8) -> Option<u8> {
+        let at = usize::from(function.checked_sub(SUBJECT)?);
+        self.spawned.get(at).map(|(_, domain)| *domain)
+    }
+
+    fn lay_out(&self, world: &World, layout: &mut Layout) {
+        self.map.lay_out(world, layout);
+    }
+
+    fn outcome(&self, call: &Call, outcome: usize) -> Option<&'static str> {
+        let stub = self.tables.stubs.get(call.name)?;
+        match &stub.stub {
+            super::table::Stub::OneOf(values) => {
+                Some(word(&format!("{} returns {}", call.name, values[outcome])))
+            }
+            super::table::Stub::Argument(_) => None,
+        }
+    }
+}

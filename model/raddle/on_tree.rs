@@ -1,0 +1,61 @@
+//! Scenarios on a kernel's own C.
+
+use crate::check::Options;
+use crate::report::{Report, Verdict};
+use crate::scenario::Scenario;
+use raddle_checker::search::reference::Progress;
+use raddle_kernel_c::map::STUCK_ID;
+use raddle_kernel_c::subject::{KernelC, Stuck};
+use raddle_probing::program::Probing;
+use raddle_probing::scenario::InputError;
+
+/// What came of a scenario on a tree.
+#[derive(Clone, Debug)]
+pub struct OnTree {
+    /// The report, without what is no hazard.
+    pub report: Report,
+    /// Where a task could not go on, if one could not: then not all was explored.
+    pub stuck: Option<Stuck>,
+}
+
+impl Scenario {
+    /// Checks the scenario on a kernel's own C. `arguments`: those that name the tree on the command line. Its rules, which are the hand model's, have no meaning there.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the scenario on this tree.
+    pub fn check_on_tree(
+        &self,
+        kernel: &KernelC,
+        arguments: &[String],
+        options: &Options,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<OnTree, InputError> {
+        if let Some((rule, _)) = self.file().rules.first() {
+            let text = format!("it changes the rule {rule} of the hand model, which a tree does not have");
+            return Err(InputError::of_file(&self.file().path, text));
+        }
+        let program = Probing::new(self.file().world.clone(), kernel);
+        let name = format!("Linux {}", kernel.tree().version());
+        let mut report = self.check_subject(&program, &name, options, progress, |report| {
+            report.cut = true;
+            report.guarantee = "inconclusive: loom and shuttle run the hand model only".to_owned();
+        })?;
+        report.options = arguments.to_vec();
+        // What a scenario expects, it expects of a revision.
+        report.expected = None;
+        let assumptions = kernel.assumptions().len();
+        report.guarantee.push_str(&format!(
+            ", the kernel's C with {assumptions} assumptions about the rest (--assumptions)"
+        ));
+        let at = report.violations.iter().position(|violation| violation.id == STUCK_ID);
+        let stuck = at.map(|at| {
+            let stuck = report.violations.remove(at);
+            report.cut = true;
+            report.verdict = Verdict::of(!report.violations.is_empty(), false);
+            let place = stuck.story.steps.last().map(|step| step.at.clone());
+            place.and_then(|place| kernel.stuck_at(&place.file, place.line))
+        });
+        Ok(OnTree { report, stuck: stuck.flatten() })
+    }
+}
