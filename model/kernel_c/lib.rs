@@ -1,6 +1,6 @@
 //! The kernel's own C, as a subject of raddle.
 //!
-//! [`Tree::open`] reads the driver core of a kernel as it is, unpreprocessed, with the patches under review laid
+//! [`Tree::open`](tree::Tree::open) reads the driver core of a kernel as it is, unpreprocessed, with the patches under review laid
 //! over it in memory. Headers and other files are read when something in them is asked for.
 //!
 //! ```no_run

@@ -1,7 +1,7 @@
 //! The hazards of probing: their ids, and in which ways each can come about.
 //!
 //! A new way needs its row in [`Breach`] and its arm in [`Breach::hazard`], a new id also its row in
-//! [`PROPERTIES`].
+//! `PROPERTIES`.
 
 use super::ids::{Device, Driver, Module, Resource, Work};
 use super::objects::{MODULE, STALE_DRIVER_POINTER};
