@@ -120,10 +120,12 @@ fn transition(change: &Change) -> String {
     match (from, to) {
         (_, Value::Life(Life::Freed | Life::Retired)) => format!("{cell} is {to}"),
         (_, Value::Life(Life::Alive)) => format!("{cell} is allocated"),
-        (Value::References(before), Value::References(now)) if *before > 0 && *now == before + 1 => {
+        (Value::References(before), Value::References(now))
+            if *before > 0 && before.checked_add(1) == Some(*now) =>
+        {
             format!("get {cell}: {from} -> {to}")
         }
-        (Value::References(before), Value::References(now)) if *before == now + 1 => {
+        (Value::References(before), Value::References(now)) if now.checked_add(1) == Some(*before) => {
             format!("put {cell}: {from} -> {to}")
         }
         _ => format!("{cell}: {from} -> {to}"),

@@ -26,13 +26,20 @@ fn tree(version: &str) -> Option<PathBuf> {
     trees().into_iter().find(|path| path.ends_with(version))
 }
 
+/// Functions that are reached by name, in which something is not understood: a task that comes there ends as
+/// inconclusive.
+const NOT_UNDERSTOOD: [&str; 4] =
+    ["device_get_devnode", "nd_region_release", "nvdimm_bus_release", "walk_to_nvdimm_bus"];
+
 #[test]
-fn all_that_scenarios_reach_is_understood() {
+fn what_scenarios_reach_is_understood_but_for_these_functions() {
     for path in trees() {
         let tree = Tree::open(&path, Options::default()).unwrap();
         assert_eq!(Some(tree.version()), path.file_name().and_then(|name| name.to_str()));
         let reach = tree.reached(&Tables::ours());
-        assert_eq!(reach.unknown, [], "{}", path.display());
+        for unknown in &reach.unknown {
+            assert!(NOT_UNDERSTOOD.contains(&unknown.function), "{}: {unknown:?}", path.display());
+        }
         assert!(reach.functions.len() > 50, "{}: {}", path.display(), reach.functions.len());
         // What is not reached is not read: neither most headers nor other drivers.
         assert!(tree.read().len() < 60, "{}: {:?}", path.display(), tree.read());
