@@ -12,6 +12,7 @@
 //! # Ok::<(), raddle_kernel_c::error::Error>(())
 //! ```
 
+pub mod added;
 pub mod ast;
 pub mod config;
 mod contracts;
@@ -29,5 +30,6 @@ pub mod subject;
 pub mod table;
 mod text;
 pub mod tree;
+mod types;
 mod value;
 pub mod walk;

@@ -1,15 +1,16 @@
 //! What the kernel's memory is on the machine: for each field of an object a cell, a constant, or nothing.
 
 use raddle_checker::machine::layout::{Cell, CellId, Field as Number, Kind, Layout};
-use raddle_checker::machine::value::{Object, Sort};
+use raddle_checker::machine::value::Object;
 use raddle_probing::cpu::Watched;
-use raddle_probing::ids::{Bus, Device, Driver, Module};
+use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
     BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, GLOBAL, MODULE, PRIVATE, Private,
 };
 use raddle_probing::world::{ProbeType, World};
 use rustc_hash::FxHashMap;
 
+use super::added::{Added, List, Own, OwnKind};
 use super::table::{Field, Tables};
 use super::value::{INT, Path, Value, ZERO, truth, word};
 
@@ -34,10 +35,20 @@ pub enum Slot {
     Bool(CellId),
     /// A small number.
     Int(CellId),
+    /// A bit-field, with its width.
+    Bits(CellId, u32),
     /// An `atomic_t` that is a count.
     Count(CellId),
+    /// An `atomic_t` of which nothing is known: a number.
+    Atomic(CellId),
     /// A counter that only grows.
     Generation(CellId),
+    /// A completion: how often it has been completed.
+    Completion(CellId),
+    /// A work item.
+    Work(CellId),
+    /// The head of a list.
+    List(CellId),
     /// A lock.
     Lock(CellId),
     /// A lock that is not taken.
@@ -52,72 +63,56 @@ pub enum Slot {
     Opaque,
 }
 
-/// A field that the table does not name and that gets a cell of its own: a patch has added it, say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Own {
-    /// What has it.
-    pub owner: &'static str,
-    /// Its path.
-    pub path: String,
-    /// What it holds.
-    pub kind: OwnKind,
-}
-
-/// What a field with a cell of its own holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OwnKind {
-    /// A truth value.
-    Bool,
-    /// A number.
-    Int,
-    /// A count.
-    Count,
-    /// A pointer to an object of this sort.
-    Pointer(Sort),
-    /// A lock.
-    Lock,
-}
-
 /// The map.
 #[derive(Clone, Debug)]
 pub struct Map {
     fields: FxHashMap<(&'static str, Path), Field>,
-    own: Vec<Own>,
-}
-
-/// The name of what has fields.
-#[must_use]
-pub fn owner(object: Object) -> &'static str {
-    match object.sort {
-        DEVICE => "device",
-        DEVICE_PRIVATE => "device_private",
-        DRIVER => "driver",
-        PRIVATE => "private",
-        BUS => "bus",
-        MODULE => "module",
-        _ => "global",
-    }
+    added: Added,
 }
 
 impl Map {
     /// The map of these tables, with cells for fields that they do not name.
     #[must_use]
-    pub fn new(tables: &Tables, own: Vec<Own>) -> Self {
+    pub fn new(tables: &Tables, added: Added) -> Self {
         let fields = tables.fields.iter().map(|((owner, path), field)| ((*owner, word(path)), field.clone()));
-        Map { fields: fields.collect(), own }
+        Map { fields: fields.collect(), added }
+    }
+
+    /// The name of what has fields: one of the tables' owners, or a structure that is allocated.
+    #[must_use]
+    pub fn owner(&self, object: Object) -> &'static str {
+        match object.sort {
+            DEVICE => "device",
+            DEVICE_PRIVATE => "device_private",
+            DRIVER => "driver",
+            PRIVATE => "private",
+            BUS => "bus",
+            MODULE => "module",
+            sort => self.added.made(sort).map_or("global", |made| made.record),
+        }
+    }
+
+    /// The objects that have the fields of this owner.
+    pub fn objects(&self, world: &World, owner: &str) -> impl Iterator<Item = Object> + use<> {
+        let (sort, count) = match owner {
+            "device" => (DEVICE, world.devices.len()),
+            "device_private" => (DEVICE_PRIVATE, world.devices.len()),
+            "driver" => (DRIVER, world.drivers.len()),
+            "private" => (PRIVATE, world.drivers.len()),
+            "bus" => (BUS, world.buses.len()),
+            "module" => (MODULE, world.modules.len()),
+            record => match self.added.sort_of(record) {
+                Some(sort) => (sort, allocations(world)),
+                None => (GLOBAL, 1),
+            },
+        };
+        (0..count as u8).map(move |index| Object { sort, index })
     }
 
     /// Lays out what the driver core's own layout does not have.
     pub fn lay_out(&self, world: &World, layout: &mut Layout) {
         layout.cell(null(), "the pointer", Kind::Pointer(vec![DEVICE]));
         layout.mortal(STUCK, "what raddle does not understand", STUCK_ID);
-        let count = |owner: &str| match owner {
-            "device" | "device_private" => world.devices.len(),
-            "driver" | "private" => world.drivers.len(),
-            "bus" => world.buses.len(),
-            "module" => world.modules.len(),
-            _ => 1,
-        };
         for i in 0..world.drivers.len() as u8 {
             let name = format!("{}.klist_devices.k_lock", layout.object(Private(i).object()).name);
             layout.cell(k_lock(i), name, Kind::Lock);
@@ -126,23 +121,79 @@ impl Map {
             let name = format!("{}.klist_drivers.k_lock", layout.object(Bus(i).object()).name);
             layout.cell(drivers_lock(i), name, Kind::Lock);
         }
-        for (own, field) in self.own.iter().zip(0..) {
-            for index in 0..count(own.owner) as u8 {
-                let object = object(own.owner, index);
+        for made in &self.added.made {
+            let short = made.record.trim_start_matches("struct ");
+            for object in self.objects(world, made.record) {
+                let number = if object.index > 0 { format!(" #{}", object.index + 1) } else { String::new() };
+                layout.mortal(object, format!("{short}{number}"), "use-after-free");
+            }
+        }
+        let Kind::Work(slots) = layout.info(layout.find(Core.deferred_probe_work())).kind else {
+            unreachable!("internal: a work item")
+        };
+        for (at, own) in self.added.own.iter().enumerate() {
+            for object in self.objects(world, own.owner) {
                 let name = match own.owner {
-                    "global" => own.path.clone(),
+                    "global" => own.path.to_owned(),
                     _ => format!("{}.{}", layout.object(object).name, own.path),
                 };
                 let kind = match own.kind {
                     OwnKind::Bool => Kind::Bool,
-                    OwnKind::Int => Kind::Int,
-                    OwnKind::Count => Kind::Count,
+                    OwnKind::Int(_) => Kind::Int,
+                    OwnKind::Count | OwnKind::Completion => Kind::Count,
                     OwnKind::Pointer(sort) => Kind::Pointer(vec![sort]),
                     OwnKind::Lock => Kind::Lock,
+                    OwnKind::Work(_) => Kind::Work(slots),
+                    OwnKind::List => {
+                        let list = self.list(own.owner, own.path).expect("internal: its members are known");
+                        let capacity = self.objects(world, list.node.0).count();
+                        Kind::List(list.members, capacity as u8)
+                    }
                 };
-                layout.cell(own_cell(object, field), name, kind);
+                layout.cell(self.own_cell(object, at), name, kind);
             }
         }
+    }
+
+    /// The cell of a field with a cell of its own.
+    fn own_cell(&self, object: Object, at: usize) -> Cell<u8> {
+        // Of the globals, the first are the klists' spinlocks.
+        let first = if object == CORE { FIRST + 72 } else { FIRST };
+        let owner = self.added.own[at].owner;
+        let before = self.added.own[..at].iter().filter(|own| own.owner == owner).count();
+        let field = u8::try_from(before).ok().and_then(|before| first.checked_add(before));
+        Cell::new(object, Number(field.expect("internal: too many fields with cells of their own")))
+    }
+
+    /// The list whose head is here.
+    #[must_use]
+    pub fn list(&self, owner: &str, path: &str) -> Option<&List> {
+        self.added.lists.iter().find(|list| list.owner == owner && list.path == path)
+    }
+
+    /// The lists, each with all cells of its heads, on which this node may be.
+    #[must_use]
+    pub fn lists_of(&self, world: &World, layout: &Layout, owner: &str, path: &str) -> Vec<CellId> {
+        let lists = self.added.lists.iter().filter(|list| list.node.0 == owner && list.node.1 == path);
+        let cells = lists.flat_map(|list| {
+            let head =
+                |own: &Own| own.kind == OwnKind::List && (own.owner, own.path) == (list.owner, list.path);
+            let at = self.added.own.iter().position(head).expect("internal: a list has a head");
+            self.objects(world, list.owner).map(move |object| layout.find(self.own_cell(object, at)))
+        });
+        cells.collect()
+    }
+
+    /// The work items: what has each, where, its cell, and the number of its function.
+    pub fn items(&self, world: &World) -> Vec<(Object, Path, Cell<u8>, u8)> {
+        let mut all = Vec::new();
+        for (at, own) in self.added.own.iter().enumerate() {
+            if let OwnKind::Work(function) = own.kind {
+                let objects = self.objects(world, own.owner);
+                all.extend(objects.map(|object| (object, own.path, self.own_cell(object, at), function)));
+            }
+        }
+        all
     }
 
     /// What a field is; `None` if nothing is known of it.
@@ -155,9 +206,24 @@ impl Map {
         at: Object,
         path: Path,
     ) -> Option<Slot> {
-        let owner = owner(at);
-        if let Some(field) = self.own.iter().position(|own| own.owner == owner && own.path == path) {
-            return Some(by_kind(layout, layout.find(own_cell(at, field as u8))));
+        let owner = self.owner(at);
+        if let Some(own) = self.added.own.iter().position(|own| own.owner == owner && own.path == path) {
+            let cell = layout.find(self.own_cell(at, own));
+            return Some(match self.added.own[own].kind {
+                OwnKind::Int(Some(bits)) => Slot::Bits(cell, bits),
+                OwnKind::Completion => Slot::Completion(cell),
+                OwnKind::Count => Slot::Atomic(cell),
+                _ => by_kind(layout, cell),
+            });
+        }
+        if self.added.unset.contains(&(owner, path)) {
+            return Some(Slot::Zero(path));
+        }
+        if self.added.lists.iter().any(|list| list.node == (owner, path)) {
+            return Some(Slot::Part);
+        }
+        if path.is_empty() && self.added.made(at.sort).is_some() {
+            return Some(Slot::Part);
         }
         Some(match self.fields.get(&(owner, path))? {
             Field::Cell(name) => match (name.as_str(), watched.enable, watched.block) {
@@ -185,7 +251,9 @@ impl Map {
     #[must_use]
     pub fn knows(&self, owner: &'static str, path: &str) -> bool {
         self.fields.contains_key(&(owner, word(path)))
-            || self.own.iter().any(|own| own.owner == owner && own.path == path)
+            || self.added.own.iter().any(|own| own.owner == owner && own.path == path)
+            || self.added.lists.iter().any(|list| list.node == (owner, path))
+            || self.added.unset.contains(&(owner, word(path)))
     }
 
     /// Whether some object has an opaque field of this name.
@@ -195,16 +263,19 @@ impl Map {
         self.fields.iter().any(|((_, path), kind)| *kind == Field::Opaque && last(path))
     }
 
-    /// The fields with cells of their own.
+    /// What has cells of its own.
     #[must_use]
-    pub fn own(&self) -> &[Own] {
-        &self.own
+    pub fn added(&self) -> &Added {
+        &self.added
     }
 
     /// What is assumed of a field, with the reason.
     #[must_use]
     pub fn assumption(&self, owner: &'static str, path: Path) -> Option<String> {
         let what = if owner == "global" { path.to_owned() } else { format!("{owner}.{path}") };
+        if self.added.unset.contains(&(owner, path)) {
+            return Some(format!("{what} is 0: nothing that scenarios reach sets it"));
+        }
         Some(match self.fields.get(&(owner, path))? {
             Field::Zero(reason) => format!("{what} is 0: {reason}"),
             Field::Unlocked(reason) => format!("{what} is not taken: {reason}"),
@@ -220,18 +291,6 @@ pub fn null() -> Cell<u8> {
     Cell::new(CORE, Number(u8::MAX))
 }
 
-fn object(owner: &str, index: u8) -> Object {
-    match owner {
-        "device" => Device(index).object(),
-        "device_private" => DevicePrivate(index).object(),
-        "driver" => Driver(index).object(),
-        "private" => Private(index).object(),
-        "bus" => Bus(index).object(),
-        "module" => Module(index).object(),
-        _ => CORE,
-    }
-}
-
 /// The spinlock of a driver's klist of devices. Its object is always there: that the klist is gone is found by
 /// a check of its own, first.
 fn k_lock(driver: u8) -> Cell<u8> {
@@ -243,10 +302,10 @@ fn drivers_lock(bus: u8) -> Cell<u8> {
     Cell::new(CORE, Number(FIRST + 64 + bus))
 }
 
-fn own_cell(object: Object, field: u8) -> Cell<u8> {
-    // Of the globals, the first are the klists' spinlocks.
-    let first = if object == CORE { FIRST + 72 } else { FIRST };
-    Cell::new(object, Number(first + field))
+/// How many structures of one kind may be allocated in a run: memory that is freed is not used again, so that its
+/// use afterwards is seen.
+fn allocations(world: &World) -> usize {
+    (world.devices.len() + world.drivers.len()).clamp(2, 8)
 }
 
 fn by_kind(layout: &Layout, cell: CellId) -> Slot {
@@ -256,6 +315,8 @@ fn by_kind(layout: &Layout, cell: CellId) -> Slot {
         Kind::Generation(..) => Slot::Generation(cell),
         Kind::Lock => Slot::Lock(cell),
         Kind::Pointer(_) => Slot::Pointer(cell),
+        Kind::Work(_) => Slot::Work(cell),
+        Kind::List(..) => Slot::List(cell),
         _ => Slot::Int(cell),
     }
 }
@@ -307,6 +368,10 @@ fn declared(world: &World, at: Object, path: Path) -> Option<Value> {
             },
             INT,
         ),
+        // Of a series that was not merged (2014): the opposite of what probe_type asks for.
+        (DRIVER, "sync_probe") => {
+            truth(world.drivers[usize::from(at.index)].probe_type == ProbeType::ForceSynchronous)
+        }
         (DRIVER, "suppress_bind_attrs") => ZERO,
         (PRIVATE, "driver") => whole(Driver(at.index).object()),
         (BUS, "p") => Value::Pointer(at, "p"),

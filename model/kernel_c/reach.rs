@@ -129,6 +129,15 @@ impl Walker<'_> {
         let lower = name.bytes().any(|byte| byte.is_ascii_lowercase());
         if let Some(function) = lower.then(|| self.tree.function(name, at.function.file)).flatten() {
             self.todo.push(function);
+            return;
+        }
+        // A work item that is made with its function.
+        let global = lower.then(|| self.tree.global(name, at.function.file)).flatten();
+        if let Some(("DECLARE_WORK" | "DECLARE_DELAYED_WORK", args)) =
+            global.and_then(|global| global.made_by.as_ref())
+            && !self.tables.fields.contains_key(&("global", name.to_owned()))
+        {
+            self.todo.extend(args.first().and_then(|work| self.tree.function(work, at.function.file)));
         }
     }
 

@@ -4,25 +4,26 @@ use std::sync::Mutex;
 
 use indexmap::{IndexMap, IndexSet};
 use raddle_checker::machine::cpu::Step;
-use raddle_checker::machine::layout::Layout;
+use raddle_checker::machine::layout::{Cell, Layout};
 use raddle_checker::machine::op::Entry;
 use raddle_checker::machine::program::Call;
-use raddle_checker::machine::value::Obs;
+use raddle_checker::machine::value::{Object, Obs, Word};
 use raddle_probing::call::KernelCall;
 use raddle_probing::cpu::entry::SUBJECT;
 use raddle_probing::cpu::{Cpu, DEFAULT_DOMAIN, Errno, ND_DOMAIN};
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::module::InitWaits;
-use raddle_probing::objects::{DEVICE, DRIVER};
+use raddle_probing::objects::WorkItem;
 use raddle_probing::program::Probing;
-use raddle_probing::subject::Subject;
+use raddle_probing::subject::{Item, Subject};
 use raddle_probing::world::World;
 use rustc_hash::FxHashMap;
 
+use super::added::Added;
 use super::ast::{ExprKind, Name, Type};
 use super::contracts::Contracts;
 use super::interp::{Interp, domain_path};
-use super::map::{Map, Own, OwnKind};
+use super::map::Map;
 use super::reach::Reach;
 use super::table::Tables;
 use super::tree::Tree;
@@ -32,9 +33,9 @@ use super::walk;
 /// A place at which a task cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stuck {
-    /// The file.
+    /// The file; where the tree lacks a function, that is said here.
     pub file: Name,
-    /// The line.
+    /// The line; 0 where the tree lacks a function.
     pub line: u32,
     /// The function.
     pub function: Name,
@@ -44,9 +45,15 @@ pub struct Stuck {
 
 impl std::fmt::Display for Stuck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{} ({}): {}", self.file, self.line, self.function, self.what)
+        match self.line {
+            0 => f.write_str(&self.what),
+            line => write!(f, "{}:{line} ({}): {}", self.file, self.function, self.what),
+        }
     }
 }
+
+/// The release function of a driver's private structure.
+pub(crate) const RELEASE: &str = "driver_release";
 
 /// A scenario on a kernel's own C.
 pub type OnTree<'t> = Probing<&'t KernelC>;
@@ -62,6 +69,7 @@ pub struct KernelC {
     /// The functions of async entries, with their domains; an entry's number is the function's place.
     spawned: Vec<(Name, u8)>,
     takes_drivers_lock: bool,
+    runs_release: bool,
     constants: Mutex<FxHashMap<Name, Option<i128>>>,
     typedefs: Mutex<FxHashMap<Name, Option<Type>>>,
     stuck: Mutex<IndexSet<Stuck>>,
@@ -74,15 +82,15 @@ impl KernelC {
     pub fn new(tree: Tree, tables: Tables) -> Self {
         let reach = tree.reached(&tables);
         let spawned = spawned(&reach);
-        let plain = Map::new(&tables, Vec::new());
-        let own = own_fields(&tree, &reach, &plain);
-        let map = Map::new(&tables, own);
+        let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default()));
+        let map = Map::new(&tables, added);
         KernelC {
             tree,
             tables,
             contracts: Contracts::ours(),
             map,
             takes_drivers_lock: takes_drivers_lock(&reach),
+            runs_release: runs_release(&reach),
             reach,
             spawned,
             constants: Mutex::default(),
@@ -110,10 +118,10 @@ impl KernelC {
         &self.tables
     }
 
-    /// Fields that have cells of their own because no table names them.
+    /// What has cells of its own because no table names it.
     #[must_use]
-    pub fn own_fields(&self) -> &[Own] {
-        self.map.own()
+    pub fn added(&self) -> &Added {
+        self.map.added()
     }
 
     /// Functions that contracts name and that the tree does not have: what they tell is never told.
@@ -173,21 +181,30 @@ impl KernelC {
         self.stuck.lock().expect("internal: nobody panics here").insert(stuck);
     }
 
-    pub(crate) fn assume(&self, owner: &'static str, path: Path) {
-        if let Some(text) = self.map.assumption(owner, path) {
+    pub(crate) fn assume(&self, at: Object, path: Path) {
+        if let Some(text) = self.map.assumption(self.map.owner(at), path) {
             self.assumed.lock().expect("internal: nobody panics here").insert(text);
         }
     }
 
     pub(crate) fn assume_stub(&self, name: Name) {
-        let Some(stub) = self.tables.stubs.get(name) else { return };
-        let text = format!("{name} is not run: {}", stub.reason);
+        if let Some(stub) = self.tables.stubs.get(name) {
+            self.assume_text(format!("{name} is not run: {}", stub.reason));
+        }
+    }
+
+    pub(crate) fn assume_text(&self, text: String) {
         self.assumed.lock().expect("internal: nobody panics here").insert(text);
     }
 
     /// Whether some function takes the spinlock of a bus' klist of drivers by hand.
     pub(crate) fn takes_drivers_lock(&self) -> bool {
         self.takes_drivers_lock
+    }
+
+    /// Whether what frees a driver's private structure does more than that.
+    pub(crate) fn runs_release(&self) -> bool {
+        self.runs_release
     }
 
     /// The number of an async entry that runs this function, and its domain.
@@ -229,82 +246,30 @@ fn spawned(reach: &Reach) -> Vec<(Name, u8)> {
     all.into_iter().collect()
 }
 
+fn runs_release(reach: &Reach) -> bool {
+    let mut frees = 0;
+    for function in reach.functions.values().filter(|function| function.name == RELEASE) {
+        walk::exprs(&function.body, &mut |expr| {
+            if let ExprKind::Call(callee, _) = &expr.kind
+                && let ExprKind::Name(name) = callee.kind
+            {
+                frees += match name {
+                    "kfree" => 1,
+                    "pr_debug" | "kobject_name" | "to_driver" => 0,
+                    _ => 2,
+                };
+            }
+        });
+    }
+    frees > 1
+}
+
 fn takes_drivers_lock(reach: &Reach) -> bool {
     let mut takes = false;
     for function in reach.functions.values() {
         walk::exprs(&function.body, &mut |expr| takes |= expr.text.ends_with("klist_drivers.k_lock"));
     }
     takes
-}
-
-/// Structures whose fields may get cells of their own, with their owner and the path before.
-const STRUCTURES: &[(&str, &str, &str)] = &[
-    ("struct device", "device", ""),
-    ("struct device_private", "device_private", ""),
-    ("struct device_driver", "driver", ""),
-    ("struct driver_private", "private", ""),
-];
-
-/// Fields, flags and variables that reached functions use and no table names.
-fn own_fields(tree: &Tree, reach: &Reach, map: &Map) -> Vec<Own> {
-    let mut used: IndexSet<Name> = IndexSet::new();
-    let mut names: IndexSet<(Name, Name)> = IndexSet::new();
-    for function in reach.functions.values() {
-        walk::exprs(&function.body, &mut |expr| match &expr.kind {
-            ExprKind::Member { field, .. } => drop(used.insert(field)),
-            ExprKind::Name(name) => drop(names.insert((name, function.file))),
-            _ => {}
-        });
-    }
-    let mut own = Vec::new();
-    for (record, owner, prefix) in STRUCTURES {
-        for field in tree.record(record).map(|record| record.fields.as_slice()).unwrap_or_default() {
-            let path = format!("{prefix}{}", field.name);
-            let kind =
-                own_kind(tree, &field.ty).filter(|_| used.contains(field.name) && !map.knows(owner, &path));
-            own.extend(kind.map(|kind| Own { owner, path, kind }));
-        }
-    }
-    for (name, file) in names {
-        let small = name.bytes().any(|byte| byte.is_ascii_lowercase());
-        if !small
-            || map.knows("global", name)
-            || own.iter().any(|own: &Own| own.owner == "global" && own.path == name)
-        {
-            continue;
-        }
-        let global = tree.global(name, file).filter(|global| global.file.starts_with("drivers/"));
-        let Some(global) = global else { continue };
-        let starts_at_zero = match global.init.as_ref().map(|init| &init.kind) {
-            None => true,
-            Some(ExprKind::Number(0, _)) => true,
-            Some(ExprKind::Call(_, args)) => {
-                matches!(args[..], [ref one] if matches!(one.kind, ExprKind::Number(0, _)))
-            }
-            Some(_) => false,
-        };
-        if let Some(kind) = own_kind(tree, &global.ty).filter(|_| starts_at_zero) {
-            own.push(Own { owner: "global", path: name.to_owned(), kind });
-        }
-    }
-    own
-}
-
-fn own_kind(tree: &Tree, ty: &Type) -> Option<OwnKind> {
-    Some(match ty {
-        Type::Bool => OwnKind::Bool,
-        Type::Int(_) | Type::Enum(_) => OwnKind::Int,
-        Type::Pointer(of) => match **of {
-            Type::Record("struct device") => OwnKind::Pointer(DEVICE),
-            Type::Record("struct device_driver") => OwnKind::Pointer(DRIVER),
-            _ => return None,
-        },
-        Type::Record("struct mutex" | "struct spinlock") => OwnKind::Lock,
-        Type::Named("spinlock_t") => OwnKind::Lock,
-        Type::Named("atomic_t") => OwnKind::Count,
-        Type::Named(name) => return own_kind(tree, &tree.typedef(name)?),
-        _ => return None,
-    })
 }
 
 impl Subject for &KernelC {
@@ -343,9 +308,31 @@ impl Subject for &KernelC {
     }
 
     fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
-        let (function, _) = self.spawned[usize::from(entry.function - SUBJECT)];
         let Obs::Id(object) = entry.args[0] else { unreachable!("internal: an entry without its object") };
-        Interp::new(self, cpu).spawned(function, Value::Pointer(object, ""))
+        let at = usize::from(entry.function - SUBJECT);
+        match (self.spawned.get(at), entry.args.get(1)) {
+            (Some((function, _)), _) => Interp::new(self, cpu).spawned(function, Value::Pointer(object, "")),
+            (None, Some(Obs::Word(path))) => {
+                let function = self.added().works[at - self.spawned.len()];
+                Interp::new(self, cpu).work(function, Value::Pointer(object, path.0))
+            }
+            _ => unreachable!("internal: no function has this number"),
+        }
+    }
+
+    fn items(&self, world: &World) -> Vec<Item> {
+        let item = |(object, path, work, function): (Object, Path, Cell<u8>, u8)| {
+            let name = self.added().works[usize::from(function)];
+            let number = if object.index > 0 { format!(" #{}", object.index + 1) } else { String::new() };
+            let function = SUBJECT + self.spawned.len() as u8 + function;
+            Item {
+                name: format!("kworker ({name}{number})"),
+                entry: Entry { function, args: vec![Obs::Id(object), Obs::Word(Word(path))] },
+                work: Cell::<WorkItem>::new(work.object, work.field),
+                attaches: None,
+            }
+        };
+        self.map.items(world).into_iter().map(item).collect()
     }
 
     fn domain(&self, function: u8) -> Option<u8> {

@@ -29,6 +29,8 @@ pub enum Action {
     Touch(Object),
     /// Allocates an object.
     Alloc(Object),
+    /// Allocates the first of these that has never been allocated. Observes it.
+    AllocFirst(Vec<Object>),
     /// Frees an object.
     Free(Object),
     /// Marks an object as no longer to be used, its memory still there.
@@ -268,6 +270,9 @@ impl Action {
             Action::Store(c, value) => Action::Store(of.cell(*c, Write), of.value(*value)),
             Action::Touch(o) => Action::Touch(of.object(*o, Use::Reads)),
             Action::Alloc(o) => Action::Alloc(of.object(*o, Use::Resets)),
+            Action::AllocFirst(all) => {
+                Action::AllocFirst(all.iter().map(|o| of.object(*o, Use::Resets)).collect())
+            }
             Action::Free(o) => Action::Free(of.object(*o, Use::Resets)),
             Action::Retire(o) => Action::Retire(of.object(*o, Use::Marks)),
             Action::Revive(o) => Action::Revive(of.object(*o, Use::Marks)),
@@ -383,6 +388,7 @@ impl Action {
             | Action::Store(..)
             | Action::Touch(_)
             | Action::Alloc(_)
+            | Action::AllocFirst(_)
             | Action::Free(_)
             | Action::Retire(_)
             | Action::Revive(_)

@@ -276,6 +276,15 @@ impl Machine<'_> {
             Action::Store(cell, value) => *self.variable(*cell)? = self.layout.encode(*cell, *value),
             Action::Touch(object) => self.usable(*object)?,
             Action::Alloc(object) => *self.liveness(*object) = ALIVE,
+            Action::AllocFirst(all) => {
+                let free = all.iter().find(|object| *self.liveness(**object) == ABSENT);
+                let Some(object) = free else {
+                    let last = all.last().and_then(|object| self.layout.object(*object).liveness);
+                    return Err(Bound::Cell(last.expect("internal: an object that can be freed")).into());
+                };
+                *self.liveness(*object) = ALIVE;
+                return Ok(Obs::Id(*object));
+            }
             Action::Free(object) => self.free(*object)?,
             Action::Retire(object) => {
                 let liveness = self.liveness(*object);

@@ -185,6 +185,7 @@ impl<P: Program> Teller<'_, P> {
             }
             Action::Touch(of) | Action::Revive(of) => Does::Use(object(of)),
             Action::Alloc(of) => Does::Allocate(object(of)),
+            Action::AllocFirst(all) => Does::Allocate(all.first().map(object).unwrap_or_default()),
             Action::Free(of) => Does::Free(object(of)),
             Action::Retire(of) => Does::Retire(object(of)),
             Action::Lock(cell) => Does::Lock(name(cell)),

@@ -221,6 +221,7 @@ fn reads(layout: &Layout, step: &Footprint) -> Vec<CellId> {
             | Action::Store(..)
             | Action::Touch(_)
             | Action::Alloc(_)
+            | Action::AllocFirst(_)
             | Action::Free(_)
             | Action::Retire(_)
             | Action::Revive(_)

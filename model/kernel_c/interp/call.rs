@@ -102,6 +102,12 @@ impl Interp<'_> {
         self.flush()
     }
 
+    /// A work item's function.
+    pub fn work(&mut self, function: Name, item: Value) -> Step<()> {
+        self.enter(function, vec![item])?;
+        self.flush()
+    }
+
     /// The deferred-probe work.
     pub fn deferred_probe_work(&mut self) -> Step<()> {
         self.spawned("deferred_probe_work_func", Value::Opaque("work"))
@@ -221,7 +227,7 @@ impl Interp<'_> {
     /// Calls a function of the tree from outside: the number that it returns.
     fn enter(&mut self, name: Name, args: Vec<Value>) -> Step<i64> {
         let Some(function) = self.c.tree().function(name, "drivers/base/dd.c") else {
-            return self.stuck(format!("the tree has no function {name}"));
+            return self.missing(name);
         };
         self.line = function.line;
         Ok(match self.call(function, args)? {
@@ -249,6 +255,9 @@ impl Interp<'_> {
         self.before(function, &args)?;
         // Functions of headers, and those that macros make, are inlined.
         let result = if function.file.ends_with(".c") && function.made_by.is_none() {
+            if self.reads.is_some() {
+                return self.stuck(format!("a wait whose condition calls {}", function.name));
+            }
             let before = self.frames.clone();
             let ids: Vec<Obs> = args
                 .iter()
@@ -404,7 +413,7 @@ impl Interp<'_> {
     }
 
     /// One of several outcomes of a function that is not run.
-    fn chosen(&mut self, name: Name, count: usize) -> Step<usize> {
+    pub(super) fn chosen(&mut self, name: Name, count: usize) -> Step<usize> {
         self.flush()?;
         let cpu = self.cpu;
         let place = self.place();

@@ -6,6 +6,7 @@ use raddle_checker::machine::value::Obs;
 use raddle_probing::objects::CORE;
 
 use super::{Flow, Interp, Target};
+use crate::added::allocates;
 use crate::ast::{Expr, ExprKind, Name, Stmt, StmtKind, Type};
 use crate::map::Slot;
 use crate::value::{INT, ULONG, Value, ZERO, arithmetic, convert, truth, word};
@@ -123,9 +124,13 @@ impl Interp<'_> {
             }
             return Ok(ZERO);
         }
-        let value = match self.allocation(value, to)? {
-            Some(new) => new,
-            None => self.eval(value)?,
+        let value = match &value.kind {
+            ExprKind::Call(callee, args) if allocates(value) => {
+                let ExprKind::Name(name) = callee.kind else { unreachable!("internal: an allocator") };
+                self.line = value.line;
+                self.allocate(name, args, Some(to))?
+            }
+            _ => self.eval(value)?,
         };
         self.put(to, value)
     }

@@ -262,6 +262,7 @@ impl Interp<'_> {
                             self.assumed(object, path);
                             Ok(Flow::Next)
                         }
+                        Slot::List(list) => self.walk_own(name, args, list, body),
                         _ => self.stuck(format!("a walk of the list {path}")),
                     },
                     other => self.stuck(format!("a list at {other:?}")),
@@ -305,7 +306,7 @@ impl Interp<'_> {
 }
 
 /// What a turn's end means for its loop: `None`, the next turn.
-fn turned(flow: Flow) -> Option<Flow> {
+pub(super) fn turned(flow: Flow) -> Option<Flow> {
     match flow {
         Flow::Next | Flow::Continue => None,
         Flow::Break => Some(Flow::Next),

@@ -10,22 +10,26 @@ use raddle_probing::objects::{BUS, CORE, Core, DEVICE};
 use super::{Interp, Target, join};
 use crate::ast::{Expr, ExprKind, Int, Name, Type};
 use crate::contracts::Tell;
-use crate::map::{Slot, owner};
+use crate::map::Slot;
 use crate::value::{INT, Path, Value, ZERO, convert, truth, word};
 
 impl Interp<'_> {
     pub(super) fn slot(&mut self, at: Object, path: Path) -> Step<Slot> {
-        let known = self.c.map().slot(self.cpu.world(), self.cpu.watched(), self.layout(), at, path);
-        match known {
+        match self.slot_if_known(at, path) {
             Some(slot) => Ok(slot),
             None if at == CORE => self.stuck(format!("the variable {path}")),
-            None => self.stuck(format!("the field {path} of a {}", owner(at))),
+            None => self.stuck(format!("the field {path} of a {}", self.c.map().owner(at))),
         }
+    }
+
+    /// What a field is, if something is known of it.
+    pub(super) fn slot_if_known(&self, at: Object, path: Path) -> Option<Slot> {
+        self.c.map().slot(self.cpu.world(), self.cpu.watched(), self.layout(), at, path)
     }
 
     /// Notes an assumption that is made now.
     pub(super) fn assumed(&self, at: Object, path: Path) {
-        self.c.assume(owner(at), path);
+        self.c.assume(at, path);
     }
 
     /// Reads. `follows`: the value is dereferenced at once.
@@ -52,18 +56,27 @@ impl Interp<'_> {
                 Ok(value)
             }
             Slot::Own(cell, value) => {
-                let null = self.step(Action::Load(cell))? == Obs::None;
-                Ok(if null { ZERO } else { value })
+                let observed = self.step(Action::Load(cell))?;
+                self.read(cell, observed);
+                Ok(if observed == Obs::None { ZERO } else { value })
             }
             Slot::Pointer(cell) => {
                 let load = if follows { Action::Follow(cell) } else { Action::Load(cell) };
-                Ok(match self.step(load)? {
+                let observed = self.step(load)?;
+                self.read(cell, observed);
+                Ok(match observed {
                     Obs::Id(object) => Value::Pointer(object, ""),
                     _ => ZERO,
                 })
             }
-            Slot::Bool(cell) | Slot::Int(cell) | Slot::Count(cell) => {
-                Ok(match self.step(Action::Load(cell))? {
+            Slot::Bool(cell)
+            | Slot::Int(cell)
+            | Slot::Bits(cell, _)
+            | Slot::Count(cell)
+            | Slot::Atomic(cell) => {
+                let observed = self.step(Action::Load(cell))?;
+                self.read(cell, observed);
+                Ok(match observed {
                     Obs::Bool(flag) => truth(flag),
                     Obs::Int(number) => Value::Int(i64::from(number), INT),
                     _ => ZERO,
@@ -77,9 +90,13 @@ impl Interp<'_> {
             Slot::Opaque => Ok(Value::Opaque(path)),
             // An array decays to its address.
             Slot::Part => Ok(Value::Pointer(at, path)),
-            Slot::Generation(_) | Slot::Empty | Slot::Lock(_) | Slot::Unlocked(_) => {
-                self.stuck(format!("{path} is read as a value"))
-            }
+            Slot::Generation(_)
+            | Slot::Completion(_)
+            | Slot::Work(_)
+            | Slot::List(_)
+            | Slot::Empty
+            | Slot::Lock(_)
+            | Slot::Unlocked(_) => self.stuck(format!("{path} is read as a value")),
         }
     }
 
@@ -103,6 +120,16 @@ impl Interp<'_> {
                         Ok(number) => (cell, Obs::Int(number)),
                         Err(_) => return self.stuck(format!("{path} gets {number}, which no cell holds")),
                     },
+                    (Slot::Bits(cell, bits), Value::Int(number, _)) => {
+                        let kept = u64::from(u8::MAX) & ((1_u64 << bits.min(63)) - 1);
+                        match u8::try_from(number) {
+                            Ok(small) => (cell, Obs::Int(small & kept as u8)),
+                            Err(_) if bits <= 8 => (cell, Obs::Int((number as u64 & kept) as u8)),
+                            Err(_) => {
+                                return self.stuck(format!("{path} gets {number}, which no cell holds"));
+                            }
+                        }
+                    }
                     (Slot::Zero(_), _) => {
                         self.assumed(at, path);
                         self.later(Action::Touch(at));
@@ -141,7 +168,7 @@ impl Interp<'_> {
         if at.sort != DEVICE || !null {
             return Ok(op);
         }
-        let field = format!("{}.{path}", owner(at));
+        let field = format!("{}.{path}", self.c.map().owner(at));
         let Some((tell, frame)) = self.c.contracts().store(&field, &self.stack()) else { return Ok(op) };
         let dev = Device(at.index);
         let Some(drv) = self.nearest_driver(frame) else {

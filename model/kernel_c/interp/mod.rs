@@ -7,14 +7,16 @@
 mod call;
 mod expr;
 mod flow;
+mod list;
 mod memory;
 mod primitive;
 mod special;
+mod wait;
 
 use std::ops::ControlFlow;
 
 use raddle_checker::machine::cpu::Step;
-use raddle_checker::machine::layout::Layout;
+use raddle_checker::machine::layout::{CellId, Layout};
 use raddle_checker::machine::op::{Action, Op};
 use raddle_checker::machine::place::Place;
 use raddle_checker::machine::value::{Object, Obs, Word};
@@ -70,6 +72,8 @@ pub struct Interp<'a> {
     unregistering: Option<Driver>,
     /// How the `device_add` under way goes.
     add: AddOutcome,
+    /// What has been read of a condition that is waited for, if one is.
+    reads: Option<Vec<(CellId, Obs)>>,
 }
 
 /// A path with one more field.
@@ -88,6 +92,7 @@ impl<'a> Interp<'a> {
             line: 0,
             unregistering: None,
             add: AddOutcome::Ok,
+            reads: None,
         }
     }
 
@@ -142,10 +147,20 @@ impl<'a> Interp<'a> {
     /// Cannot go on: a step that never ends well, with its place and what is not understood.
     fn stuck<T>(&self, what: impl std::fmt::Display) -> Step<T> {
         let function = self.frames.last().map_or("", |frame| frame.function.name);
-        let stuck = Stuck { file: self.file(), line: self.line, function, what: what.to_string() };
+        self.stuck_at(Stuck { file: self.file(), line: self.line, function, what: what.to_string() })
+    }
+
+    /// The tree lacks a function that a scenario calls.
+    fn missing<T>(&self, function: Name) -> Step<T> {
+        let what = format!("the tree has no function {function}");
+        self.stuck_at(Stuck { file: word(&what), line: 0, function, what: what.clone() })
+    }
+
+    fn stuck_at<T>(&self, stuck: Stuck) -> Step<T> {
+        let place = Place::new(stuck.file, stuck.line);
         self.c.note_stuck(stuck);
         let never = vec![Action::Alloc(STUCK), Action::Free(STUCK), Action::Touch(STUCK)];
-        self.cpu.step_at(never, self.place())?;
+        self.cpu.step_at(never, place)?;
         unreachable!("internal: what is stuck goes on")
     }
 
@@ -189,6 +204,13 @@ impl<'a> Interp<'a> {
         }
         if !self.pending.contains(&action) {
             self.pending.push(action);
+        }
+    }
+
+    /// Notes what a condition that is waited for depends on.
+    fn read(&mut self, cell: CellId, observed: Obs) {
+        if let Some(reads) = &mut self.reads {
+            reads.push((cell, observed));
         }
     }
 

@@ -17,7 +17,8 @@ use super::call::EPROBE_DEFER;
 use super::{Interp, join};
 use crate::ast::Name;
 use crate::contracts::Tell;
-use crate::map::{Slot, klist, owner};
+use crate::map::{Slot, klist};
+use crate::subject::RELEASE;
 use crate::value::{INT, Path, Value, ZERO, truth, word};
 
 impl Interp<'_> {
@@ -81,22 +82,53 @@ impl Interp<'_> {
             }
             "list_empty"
             | "list_empty_careful"
+            | "list_add"
             | "list_add_tail"
+            | "list_move"
+            | "list_move_tail"
+            | "list_del"
             | "list_del_init"
             | "list_splice_tail_init" => {
                 let Some((at, path)) = pointer(0) else {
                     return self.stuck(format!("{name}({:?})", args.first()));
                 };
-                self.list(name, at, path, pointer(1))?
+                match self.own_list(name, at, path, pointer(1))? {
+                    Some(value) => value,
+                    None => self.list(name, at, path, pointer(1))?,
+                }
             }
-            "atomic_read" | "atomic_inc" | "atomic_dec" => {
+            "atomic_read"
+            | "atomic_set"
+            | "atomic_inc"
+            | "atomic_dec"
+            | "atomic_inc_return"
+            | "atomic_dec_return"
+            | "atomic_dec_and_test"
+            | "refcount_read"
+            | "refcount_set"
+            | "refcount_inc"
+            | "refcount_dec"
+            | "refcount_dec_and_test" => {
                 let Some((at, path)) = pointer(0) else {
                     return self.stuck(format!("{name}({:?})", args.first()));
                 };
-                self.atomic(name, at, path)?
+                self.atomic(name, at, path, args.get(1))?
             }
-            "queue_work" | "schedule_work" | "flush_work" | "flush_workqueue" | "cancel_work_sync" => {
-                self.work(name, args)?
+            "queue_work"
+            | "schedule_work"
+            | "queue_delayed_work"
+            | "schedule_delayed_work"
+            | "mod_delayed_work"
+            | "flush_work"
+            | "flush_delayed_work"
+            | "flush_workqueue"
+            | "cancel_work_sync"
+            | "cancel_delayed_work_sync" => return self.work_item(name, args),
+            "complete" | "wait_for_completion" | "init_completion" | "reinit_completion" => {
+                let Some((at, path)) = pointer(0) else {
+                    return self.stuck(format!("{name}({:?})", args.first()));
+                };
+                self.completion(name, at, path)?
             }
             "async_schedule"
             | "async_schedule_dev"
@@ -116,7 +148,7 @@ impl Interp<'_> {
 
     /// What a primitive on a field tells.
     fn tells(&self, name: &str, at: Object, path: Path) -> Option<(Tell, usize)> {
-        self.c.contracts().primitive(name, &format!("{}.{path}", owner(at)), &self.stack())
+        self.c.contracts().primitive(name, &format!("{}.{path}", self.c.map().owner(at)), &self.stack())
     }
 
     fn is_deleting(&self) -> bool {
@@ -216,7 +248,9 @@ impl Interp<'_> {
 
     fn kfree(&mut self, args: &[Value]) -> Step<Value> {
         match args.first() {
-            Some(Value::Pointer(at, "")) if matches!(at.sort, PRIVATE | DEVICE_PRIVATE) => {
+            Some(Value::Pointer(at, ""))
+                if matches!(at.sort, PRIVATE | DEVICE_PRIVATE) || self.c.added().made(at.sort).is_some() =>
+            {
                 self.step(Action::Free(*at))?;
             }
             Some(Value::Int(0, _) | Value::Opaque(_)) => {}
@@ -286,13 +320,22 @@ impl Interp<'_> {
             }
             ("kobject_put", PRIVATE, "kobj") => {
                 let free = self.cpu.storing(drv.name_taken(), false);
-                let mut actions = vec![free, Action::Put(self.cpu.cell(Private(drv.0).refs()))];
+                let refs = self.cpu.cell(Private(drv.0).refs());
                 let stack = self.stack();
                 let ends = self.unregistering.is_some() || stack.first() == Some(&"driver_unregister");
-                if ends && self.c.contracts().stack(Tell::Unregistered, &stack).is_some() {
-                    actions.push(Action::Retire(drv.object()));
+                let ends = ends && self.c.contracts().stack(Tell::Unregistered, &stack).is_some();
+                let retire = ends.then(|| Action::Retire(drv.object()));
+                if !self.c.runs_release() {
+                    let actions = [free, Action::Put(refs)].into_iter().chain(retire).collect::<Vec<_>>();
+                    self.step(actions)?;
+                    return Ok(ZERO);
                 }
-                self.step(actions)?;
+                if self.step(vec![free, Action::Dec(refs)])? == Obs::Bool(true) {
+                    self.invoke(RELEASE, vec![itself])?;
+                }
+                if let Some(retire) = retire {
+                    self.step(retire)?;
+                }
                 Ok(ZERO)
             }
             _ => self.stuck(format!("{name} of {path}")),
@@ -575,8 +618,12 @@ impl Interp<'_> {
 
     // ----------------------------------------------------------------------------------- atomics
 
-    fn atomic(&mut self, name: Name, at: Object, path: Path) -> Step<Value> {
-        match (name, self.slot(at, path)?) {
+    fn atomic(&mut self, name: Name, at: Object, path: Path, to: Option<&Value>) -> Step<Value> {
+        let slot = self.slot(at, path)?;
+        if let Slot::Atomic(cell) = slot {
+            return self.own_atomic(name, cell, path, to);
+        }
+        match (name, slot) {
             ("atomic_read", Slot::Generation(cell)) => {
                 let top = self.frames.len() - 1;
                 let Some(dev) = self.nearest_device(top) else {
@@ -614,35 +661,72 @@ impl Interp<'_> {
         }
     }
 
+    /// An atomic counter that no table names. One that drops below 0 is taken for a reference count.
+    fn own_atomic(&mut self, name: Name, cell: CellId, path: Path, to: Option<&Value>) -> Step<Value> {
+        let (_, what) = name.split_once('_').unwrap_or_default();
+        let actions = match (what, to) {
+            ("read", _) => vec![Action::Load(cell)],
+            ("set", Some(Value::Int(number, _))) => match u8::try_from(*number) {
+                Ok(number) => vec![Action::Store(cell, Obs::Int(number))],
+                Err(_) => return self.stuck(format!("{path} gets {number}, which no cell holds")),
+            },
+            ("inc", _) => vec![Action::Get(cell)],
+            ("dec" | "dec_and_test", _) => vec![Action::Dec(cell)],
+            ("inc_return", _) => vec![Action::Get(cell), Action::Load(cell)],
+            ("dec_return", _) => vec![Action::Dec(cell), Action::Load(cell)],
+            _ => return self.stuck(format!("{name} of {path}")),
+        };
+        let observed = self.step(actions)?;
+        if what == "read" {
+            self.read(cell, observed);
+        }
+        Ok(match (what, observed) {
+            ("dec_and_test", observed) => truth(observed == Obs::Bool(true)),
+            (_, Obs::Int(number)) => Value::Int(i64::from(number), INT),
+            _ => ZERO,
+        })
+    }
+
     // ------------------------------------------------------------------------------ work and async
 
-    fn work(&mut self, name: Name, args: &[Value]) -> Step<Value> {
-        let item = args.iter().find_map(|arg| match arg {
-            Value::Pointer(CORE, "deferred_probe_work") => Some(Core.deferred_probe_work()),
-            _ => None,
-        });
-        let whole_queue = name == "flush_workqueue";
-        let Some(item) = item.or_else(|| whole_queue.then(|| Core.deferred_probe_work())) else {
-            return self.stuck(format!("{name} of {args:?}"));
-        };
-        let work = self.cpu.cell(item);
-        match name {
-            "queue_work" | "schedule_work" => {
-                Ok(truth(self.step(Action::QueueWork(work))? == Obs::Bool(true)))
-            }
-            _ => {
-                let begin = if name == "cancel_work_sync" {
-                    Action::CancelBegin(work)
-                } else {
-                    Action::FlushBegin(work)
+    /// What is done with a work item; `None` if a table says what stands for it. Delays are of any length.
+    fn work_item(&mut self, name: Name, args: &[Value]) -> Step<Option<Value>> {
+        let mut item = None;
+        for arg in args {
+            if let Value::Pointer(at, path) = arg {
+                item = match self.slot_if_known(*at, path) {
+                    _ if (*at, *path) == (CORE, "deferred_probe_work") => {
+                        Some(self.cpu.cell(Core.deferred_probe_work()))
+                    }
+                    Some(Slot::Work(cell)) => Some(cell),
+                    _ => item,
                 };
-                let waits = self.step(begin)? == Obs::Bool(true);
-                if waits || name == "cancel_work_sync" {
-                    self.step(Action::FlushAwait(work))?;
-                }
-                Ok(truth(waits))
             }
         }
+        if item.is_none() && name == "flush_workqueue" && self.c.added().works.is_empty() {
+            item = Some(self.cpu.cell(Core.deferred_probe_work()));
+        }
+        let Some(work) = item else {
+            if self.c.tables().stubs.contains_key(name) {
+                return Ok(None);
+            }
+            let mut paths = args.iter().filter_map(|arg| match arg {
+                Value::Pointer(_, path) => Some(*path),
+                _ => None,
+            });
+            let what = paths.next_back().unwrap_or("what no table names");
+            return self.stuck(format!("{name} of {what}"));
+        };
+        if name.starts_with("queue") || name.starts_with("schedule") || name.starts_with("mod") {
+            return Ok(Some(truth(self.step(Action::QueueWork(work))? == Obs::Bool(true))));
+        }
+        let cancels = name.starts_with("cancel");
+        let begin = if cancels { Action::CancelBegin(work) } else { Action::FlushBegin(work) };
+        let waits = self.step(begin)? == Obs::Bool(true);
+        if waits || cancels {
+            self.step(Action::FlushAwait(work))?;
+        }
+        Ok(Some(truth(waits)))
     }
 
     fn async_schedule(&mut self, name: Name, args: &[Value]) -> Step<Value> {

@@ -1,14 +1,18 @@
 //! Macros and functions whose arguments are not simply values.
 
 use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::layout::Kind;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Object, Obs};
-use raddle_probing::ids::{Device, Driver};
-use raddle_probing::objects::{CORE, Core, DEVICE_REFS, DevicePrivate, PRIVATE, Private};
+use raddle_probing::ids::Device;
+use raddle_probing::objects::{CORE, Core, DEVICE, DEVICE_REFS, DevicePrivate, PRIVATE, Private};
 
 use super::{Interp, Target, join};
+use crate::added::{ALLOCATORS, INIT_WORK};
 use crate::ast::{Expr, ExprKind, Name, Type};
 use crate::map::Slot;
+use crate::table::Stub;
+use crate::types::Typer;
 use crate::value::{Path, Value, ZERO, truth};
 
 /// Functions that print: their arguments are read, the names in them too.
@@ -77,6 +81,10 @@ impl Interp<'_> {
                 Value::Pointer(at, path) => self.last_of(at, path),
                 other => self.stuck(format!("a list at {other:?}")),
             },
+            ("list_first_entry_or_null", [head, ..]) => {
+                let head = self.eval(head)?;
+                self.first_of(name, head)
+            }
             ("list_first_entry", [head, ..]) => match self.eval(head)? {
                 Value::Pointer(CORE, "deferred_probe_active_list") => {
                     match self.step(Action::ListFirst(self.cpu.cell(Core.active_list())))? {
@@ -84,7 +92,7 @@ impl Interp<'_> {
                         _ => self.stuck("the first of an empty list"),
                     }
                 }
-                other => self.stuck(format!("the first of {other:?}")),
+                other => self.first_of(name, other),
             },
             ("container_of" | "container_of_const" | "list_entry", [from, _, of]) => {
                 let value = self.eval(from)?;
@@ -117,13 +125,22 @@ impl Interp<'_> {
                 _ => ZERO,
             }),
             ("wait_event", [_, condition]) => self.wait_event(condition),
+            ("wait_event_interruptible" | "wait_event_killable", [_, condition]) => {
+                self.c.assume_text(format!("{name} is not interrupted"));
+                self.wait_event(condition)
+            }
             ("wait_event_timeout", _) => self.stuck("a wait with a timeout"),
             ("test_bit" | "set_bit" | "clear_bit", [bit, flags]) => self.bit(name, bit, flags),
             ("bus_find_device_by_name", [bus, _, text]) => self.find_by_name(bus, text),
             ("static_branch_likely" | "static_branch_unlikely", _) => Ok(ZERO),
-            ("kzalloc" | "kmalloc" | "kzalloc_obj" | "kmalloc_obj", _) => {
-                self.stuck(format!("{name}, whose result is not assigned"))
-            }
+            _ if ALLOCATORS.contains(&name) => self.allocate(name, args, None),
+            (_, [item, ..]) if INIT_WORK.contains(&name) => match self.eval(item)? {
+                Value::Pointer(at, path) if matches!(self.slot(at, path)?, Slot::Work(_)) => {
+                    self.later(Action::Touch(at));
+                    Ok(ZERO)
+                }
+                other => self.stuck(format!("{name} of {other:?}")),
+            },
             _ if PRINTS.contains(&name) => {
                 for arg in args {
                     self.eval(arg)?;
@@ -175,42 +192,6 @@ impl Interp<'_> {
         }
     }
 
-    /// `wait_event`: on a count that becomes 0, or on a flag.
-    fn wait_event(&mut self, condition: &'static Expr) -> Step<Value> {
-        if let ExprKind::Binary("==", left, right) = &condition.kind
-            && let (ExprKind::Call(callee, args), ExprKind::Number(0, _)) = (&left.kind, &right.kind)
-            && let (ExprKind::Name("atomic_read"), [counter]) = (&callee.kind, &args[..])
-        {
-            let Value::Pointer(at, path) = self.eval(counter)? else { return self.stuck("a wait for what") };
-            let Slot::Count(cell) = self.slot(at, path)? else { return self.stuck("a wait for what") };
-            self.step(Action::AwaitZero(cell))?;
-            return Ok(ZERO);
-        }
-        // `flag` or `!flag`: until the flag has the other value.
-        let (of, until) = match &condition.kind {
-            ExprKind::Unary('!', of) => (&**of, false),
-            _ => (condition, true),
-        };
-        if matches!(of.kind, ExprKind::Member { .. } | ExprKind::Name(_)) {
-            match self.target(of)? {
-                Target::Memory(at, path) => match self.slot(at, path)? {
-                    Slot::Bool(cell) => {
-                        self.step(Action::AwaitNot(cell, Obs::Bool(!until)))?;
-                        return Ok(ZERO);
-                    }
-                    Slot::Zero(_) if !until => {
-                        self.assumed(at, path);
-                        return Ok(ZERO);
-                    }
-                    Slot::Constant(value) if value.holds() == Some(until) => return Ok(ZERO),
-                    _ => {}
-                },
-                Target::Local(..) => {}
-            }
-        }
-        self.stuck(format!("a wait for {}", condition.text))
-    }
-
     /// `test_bit` and the like: each bit is a field of its own.
     fn bit(&mut self, name: Name, bit: &'static Expr, flags: &'static Expr) -> Step<Value> {
         let of = match self.target(flags)? {
@@ -241,33 +222,72 @@ impl Interp<'_> {
         Ok(if found { Value::Pointer(dev.object(), "") } else { ZERO })
     }
 
-    /// Memory that is allocated for what it is assigned to; `None` if the expression allocates none.
-    pub(super) fn allocation(&mut self, value: &'static Expr, to: Target) -> Step<Option<Value>> {
-        let ExprKind::Call(callee, _) = &value.kind else { return Ok(None) };
-        let ExprKind::Name("kzalloc" | "kmalloc" | "kzalloc_obj" | "kmalloc_obj") = callee.kind else {
-            return Ok(None);
+    /// Memory for a structure. The private parts of the driver core's objects have their own; `to`: what it is
+    /// assigned to, where that is known.
+    pub(super) fn allocate(&mut self, name: Name, args: &'static [Expr], to: Option<Target>) -> Step<Value> {
+        let function = self.frames.last().map(|frame| frame.function);
+        let sized = function
+            .zip(args.first())
+            .and_then(|(function, arg)| Typer::new(self.c.tree(), function).sized(arg));
+        let record = sized.or_else(|| self.pointed_by(to?));
+        let new = match (record, to) {
+            (Some("struct device_private"), Some(Target::Memory(at, "p"))) => {
+                DevicePrivate(at.index).object()
+            }
+            (Some("struct driver_private"), Some(Target::Local(frame, ..))) => {
+                match self.nearest_driver(frame) {
+                    Some(drv) => Private(drv.0).object(),
+                    None => return self.stuck("whose private structure this is"),
+                }
+            }
+            (Some(record), _) => return self.make(name, record),
+            _ => return self.stuck(format!("{name} of what")),
         };
-        self.line = value.line;
+        self.step(Action::Alloc(new))?;
+        Ok(Value::Pointer(new, ""))
+    }
+
+    /// The structure that a place holds a pointer to.
+    fn pointed_by(&self, to: Target) -> Option<Name> {
         match to {
-            Target::Memory(at, "p") if at.sort == raddle_probing::objects::DEVICE => {
-                let private = DevicePrivate(at.index).object();
-                self.step(Action::Alloc(private))?;
-                Ok(Some(Value::Pointer(private, "")))
+            Target::Local(frame, name, "") => match self.type_of(frame, name)? {
+                Type::Pointer(of) => match **of {
+                    Type::Record(record) => Some(record),
+                    _ => None,
+                },
+                _ => None,
+            },
+            Target::Local(..) => None,
+            Target::Memory(at, path) => match self.slot_if_known(at, path)? {
+                Slot::Pointer(cell) => match &self.layout().info(cell).kind {
+                    Kind::Pointer(sorts) => self.c.added().made(*sorts.first()?).map(|made| made.record),
+                    _ => None,
+                },
+                Slot::Own(..) if at.sort == DEVICE => Some("struct device_private"),
+                _ => None,
+            },
+        }
+    }
+
+    /// One of the structures that a patch allocates: the first of its kind that never was. A table may say that
+    /// there may be no memory.
+    fn make(&mut self, name: Name, record: Name) -> Step<Value> {
+        let c = self.c;
+        let all: Vec<Object> = c.map().objects(self.cpu.world(), record).collect();
+        if c.added().sort_of(record).is_none_or(|sort| c.added().made(sort).is_none()) {
+            return self.stuck(format!("{name} of a {record}"));
+        }
+        if let Some(Stub::OneOf(values)) = c.tables().stubs.get(name).map(|stubbed| &stubbed.stub) {
+            let chosen = if values.len() == 1 { 0 } else { self.chosen(name, values.len())? };
+            if values[chosen] == "0" {
+                return Ok(ZERO);
             }
-            Target::Local(frame, name, "") => {
-                let private = matches!(
-                    self.type_of(frame, name),
-                    Some(Type::Pointer(of)) if **of == Type::Record("struct driver_private")
-                );
-                let drv: Option<Driver> = self.nearest_driver(frame);
-                let (true, Some(drv)) = (private, drv) else {
-                    return self.stuck(format!("an allocation for {name}"));
-                };
-                let private = Private(drv.0).object();
-                self.step(Action::Alloc(private))?;
-                Ok(Some(Value::Pointer(private, "")))
-            }
-            _ => self.stuck(format!("an allocation: {}", value.text)),
+        } else {
+            c.assume_text(format!("{name} finds memory"));
+        }
+        match self.step(Action::AllocFirst(all))? {
+            Obs::Id(new) => Ok(Value::Pointer(new, "")),
+            other => unreachable!("internal: {other:?} has been allocated"),
         }
     }
 }

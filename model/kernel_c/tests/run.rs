@@ -1,0 +1,328 @@
+//! The interpreter, on small C of our own: what gets cells by itself, each with a twin that goes wrong; and what it
+//! refuses.
+
+use std::fs;
+
+use raddle_checker::checker::Checker;
+use raddle_kernel_c::map::STUCK_ID;
+use raddle_kernel_c::subject::KernelC;
+use raddle_kernel_c::table::Tables;
+use raddle_kernel_c::tree::{Options, Tree};
+use raddle_probing::program::Probing;
+use raddle_probing::scenario::{ScenarioFile, Terms};
+use tempfile::TempDir;
+
+const MAKEFILE: &str = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION =\n";
+
+/// Every test's structures; `FIELDS` stands for what a test adds to a driver.
+const HEADER: &str = "
+struct device_driver { const char *name; struct module *owner; FIELDS };
+struct device { struct device_driver *driver; };
+";
+
+/// Two tasks: one registers a driver, the other one unregisters it.
+const SCENARIO: &str = "
+title = \"two tasks\"
+revisions = [\"C\"]
+[driver.drv]
+[task.insmod]
+run = [\"driver_register(drv)\"]
+[task.rmmod]
+run = [\"driver_unregister(drv)\"]
+";
+
+/// A kernel that consists of this, and its driver's fields.
+fn kernel(fields: &str, code: &str, tables: &str) -> KernelC {
+    let dir = TempDir::new().unwrap();
+    let write = |path: &str, text: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("Makefile", MAKEFILE);
+    write("drivers/base/base.h", &HEADER.replace("FIELDS", fields));
+    write("drivers/base/dd.c", &format!("{}\n{code}", include_str!("c/core.c")));
+    write("drivers/base/bus.c", "#include \"base.h\"\n");
+    let tree = Tree::open(dir.path(), Options::default()).unwrap();
+    let mut ours = Tables::ours();
+    ours.add("mine.toml", tables).unwrap();
+    KernelC::new(tree, ours)
+}
+
+/// The hazards of the two tasks on it; where a task cannot go on, what is not understood.
+fn hazards(fields: &str, code: &str) -> Vec<String> {
+    run(&kernel(fields, code, ""))
+}
+
+fn run(kernel: &KernelC) -> Vec<String> {
+    let terms = Terms { revisions: vec!["C"], rules: vec![] };
+    let file = ScenarioFile::parse("two.toml", SCENARIO, &terms).unwrap();
+    let program = Probing::new(file.world, kernel);
+    let report = Checker::new(&program).threads(1).run().unwrap();
+    assert!(report.cut.is_none(), "{:?}", report.cut);
+    let said = |id: &str| match id {
+        STUCK_ID => kernel.all_stuck().iter().map(|stuck| stuck.what.clone()).collect::<Vec<_>>().join("; "),
+        id => id.to_owned(),
+    };
+    report.violations.iter().map(|violation| said(&violation.id)).collect()
+}
+
+const NULL: &str = "null-dereference";
+
+// A false BUG_ON stands for an assertion that holds: BUG_ON is a dereference of NULL.
+
+/// A structure with a work item in it, allocated at registration.
+const WORK: &str = "
+struct job { struct work_struct work; struct device_driver *drv; int done; };
+
+static void job_func(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, work);
+
+	job->done = 1;
+}
+
+int on_register(struct device_driver *drv)
+{
+	drv->job = kzalloc(sizeof(*drv->job), GFP_KERNEL);
+	if (!drv->job)
+		return -ENOMEM;
+	drv->job->drv = drv;
+	INIT_WORK(&drv->job->work, job_func);
+	queue_work(system_wq, &drv->job->work);
+	return 0;
+}
+
+void on_unregister(struct device_driver *drv)
+{
+	flush_work(&drv->job->work);
+	BUG_ON(!drv->job->done);
+	BUG_ON(drv->job->drv != drv);
+	kfree(drv->job);
+}
+";
+
+#[test]
+fn allocated_memory_lives_with_the_work_item_in_it() {
+    let fields = "struct job *job;";
+    assert_eq!(hazards(fields, WORK), Vec::<String>::new());
+    let unflushed = WORK.replace("flush_work(&drv->job->work);", "").replace("BUG_ON(!drv->job->done);", "");
+    assert_eq!(hazards(fields, &unflushed), ["use-after-free"]);
+    let cancelled = WORK.replace("flush_work", "cancel_work_sync");
+    assert_eq!(hazards(fields, &cancelled), [NULL], "a cancelled item may not have run");
+    let twice = WORK.replace("kfree(drv->job);", "kfree(drv->job);\n\tkfree(drv->job);");
+    assert_eq!(hazards(fields, &twice), ["double-free"]);
+    let after = WORK.replace("kfree(drv->job);", "kfree(drv->job);\n\tdrv->job->done = 2;");
+    assert_eq!(hazards(fields, &after), ["use-after-free"]);
+}
+
+#[test]
+fn a_table_says_that_there_may_be_no_memory() {
+    let code = WORK.replace("return -ENOMEM", "BUG_ON(1)");
+    assert_eq!(hazards("struct job *job;", &code), Vec::<String>::new());
+    let tables = "[stubs.\"it may fail\"]\nkzalloc = \"1 | 0\"\n";
+    assert_eq!(run(&kernel("struct job *job;", &code, tables)), [NULL]);
+}
+
+#[test]
+fn each_allocation_is_another_structure() {
+    let code = "
+struct job { int n; };
+int on_register(struct device_driver *drv)
+{
+	struct job *one = kzalloc(sizeof(struct job), GFP_KERNEL);
+	struct job *two = kzalloc(sizeof(*two), GFP_KERNEL);
+
+	one->n = 1;
+	BUG_ON(one == two);
+	BUG_ON(two->n);
+	kfree(one);
+	two->n = 2;
+	kfree(two);
+	return 0;
+}
+void on_unregister(struct device_driver *drv) { }
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    assert_eq!(hazards("", &code.replace("kfree(one);", "kfree(two);")), ["use-after-free"]);
+}
+
+#[test]
+fn lists_of_a_patch_have_their_members() {
+    let code = "
+static LIST_HEAD(queue);
+static DEFINE_MUTEX(queue_mutex);
+struct job { struct list_head node; int n; };
+
+int on_register(struct device_driver *drv)
+{
+	struct job *one = kzalloc(sizeof(*one), GFP_KERNEL);
+	struct job *two = kzalloc(sizeof(*two), GFP_KERNEL);
+
+	one->n = 1;
+	two->n = 2;
+	BUG_ON(!list_empty(&queue));
+	list_add_tail(&one->node, &queue);
+	list_add_tail(&two->node, &queue);
+	BUG_ON(list_first_entry(&queue, struct job, node) != one);
+	return 0;
+}
+
+void on_unregister(struct device_driver *drv)
+{
+	struct job *job, *next;
+	int sum = 0;
+
+	mutex_lock(&queue_mutex);
+	list_for_each_entry(job, &queue, node)
+		sum += job->n;
+	BUG_ON(sum != 3);
+	list_for_each_entry_safe(job, next, &queue, node) {
+		list_del(&job->node);
+		kfree(job);
+	}
+	BUG_ON(list_first_entry_or_null(&queue, struct job, node));
+	BUG_ON(!list_empty(&queue));
+	mutex_unlock(&queue_mutex);
+}
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    assert_eq!(hazards("", &code.replace("sum != 3", "sum == 3")), [NULL]);
+    // Freed while they are on the list, which leads to them still.
+    assert_eq!(hazards("", &code.replace("list_del(&job->node);", "")), [NULL]);
+    let unsafe_walk = code.replace("list_for_each_entry_safe(job, next, ", "list_for_each_entry(job, ");
+    assert_eq!(hazards("", &unsafe_walk), ["use-after-free"]);
+    let head = code.replace("list_add_tail(&two", "list_add(&two");
+    assert_eq!(hazards("", &head), ["list_add of node"]);
+    let again = code.replace("list_add_tail(&two", "list_add_tail(&one");
+    assert_eq!(hazards("", &again), ["node is put on a list, and is on one"]);
+}
+
+#[test]
+fn bit_fields_atomics_statics_and_locks_have_cells() {
+    let code = "
+static DEFINE_SPINLOCK(lock);
+static int counted(void)
+{
+	static int calls;
+
+	return ++calls;
+}
+int on_register(struct device_driver *drv)
+{
+	drv->flag = 1;
+	drv->three = 9;
+	BUG_ON(drv->three != 1);
+	atomic_set(&drv->users, 2);
+	BUG_ON(counted() != 1);
+	BUG_ON(counted() != 2);
+	return 0;
+}
+void on_unregister(struct device_driver *drv)
+{
+	spin_lock(&lock);
+	BUG_ON(!drv->flag);
+	BUG_ON(atomic_dec_and_test(&drv->users));
+	BUG_ON(atomic_inc_return(&drv->users) != 2);
+	BUG_ON(atomic_read(&drv->users) != 2);
+	spin_unlock(&lock);
+}
+";
+    let fields = "unsigned int flag:1; unsigned int three:3; atomic_t users;";
+    assert_eq!(hazards(fields, code), Vec::<String>::new());
+    assert_eq!(
+        hazards(fields, &code.replace("atomic_set(&drv->users, 2)", "atomic_set(&drv->users, 1)")),
+        [NULL]
+    );
+    assert_eq!(hazards(fields, &code.replace("spin_unlock", "spin_lock")), ["deadlock"]);
+    assert_eq!(hazards(fields, &code.replace("static int calls", "int calls = 0")), [NULL]);
+}
+
+#[test]
+fn what_nothing_sets_stays_zero_and_that_is_an_assumption() {
+    let code = "
+static bool forced;
+int on_register(struct device_driver *drv) { BUG_ON(forced); return 0; }
+void on_unregister(struct device_driver *drv) { }
+";
+    let unset = kernel("", code, "");
+    assert_eq!(run(&unset), Vec::<String>::new());
+    assert_eq!(unset.assumptions(), ["forced is 0: nothing that scenarios reach sets it"]);
+    let set = code.replace("drv) { }", "drv) { forced = true; }");
+    assert_eq!(run(&kernel("", &set, "")), Vec::<String>::new());
+    assert_eq!(
+        run(&kernel("", &set.replace("return 0", "forced = 1; BUG_ON(forced); return 0"), "")),
+        [NULL]
+    );
+}
+
+/// Waits in one task, and what ends them in a work item.
+const WAIT: &str = "
+static bool ready;
+static atomic_t left = ATOMIC_INIT(0);
+static void func(struct work_struct *work)
+{
+	ready = true;
+	atomic_dec(&left);
+}
+static DECLARE_WORK(item, func);
+int on_register(struct device_driver *drv)
+{
+	atomic_inc(&left);
+	schedule_work(&item);
+	return 0;
+}
+void on_unregister(struct device_driver *drv)
+{
+	wait_event(queue, ready && atomic_read(&left) == 0);
+	BUG_ON(!ready || atomic_read(&left));
+}
+";
+
+#[test]
+fn waits_end_when_all_of_their_condition_holds() {
+    assert_eq!(hazards("", WAIT), Vec::<String>::new());
+    // A wait for only the first of the two.
+    assert_eq!(hazards("", &WAIT.replace(" && atomic_read(&left) == 0", "")), [NULL]);
+    assert_eq!(hazards("", &WAIT.replace("atomic_dec(&left);", "")), ["deadlock"]);
+    assert_eq!(
+        hazards("", &WAIT.replace("atomic_read(&left) == 0", "atomic_read(&left) < 1")),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        hazards("", &WAIT.replace("ready && atomic_read(&left) == 0", "ready || atomic_read(&left) == 7")),
+        [NULL, "a wait for one of several variables: ready || atomic_read(&left) == 7"]
+    );
+}
+
+#[test]
+fn completions_are_waited_for_once_each() {
+    let code = "
+static DECLARE_COMPLETION(done);
+static void func(struct work_struct *work) { complete(&done); }
+static DECLARE_WORK(item, func);
+int on_register(struct device_driver *drv) { schedule_work(&item); return 0; }
+void on_unregister(struct device_driver *drv) { wait_for_completion(&done); }
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    let twice = code
+        .replace("(&done); }\n\";", "")
+        .replace("wait_for_completion(&done);", "wait_for_completion(&done); wait_for_completion(&done);");
+    assert_eq!(hazards("", &twice), ["deadlock"]);
+}
+
+#[test]
+fn what_it_cannot_do_is_said() {
+    let refused = |code: &str| {
+        let code = format!(
+            "struct job {{ int n; struct list_head node; }};\nint on_register(struct device_driver *drv)\n{{\n\t{code}\n\treturn 0;\n}}\n\
+             void on_unregister(struct device_driver *drv) {{ }}\n"
+        );
+        hazards("int number;", &code)
+    };
+    assert_eq!(refused("void *p = kzalloc(drv->number, GFP_KERNEL);"), ["kzalloc of what"]);
+    assert_eq!(refused("drv->number = 300;"), ["number gets 300, which no cell holds"]);
+    assert_eq!(refused("queue_work(system_wq, &drv->unknown);"), ["queue_work of unknown"]);
+    assert_eq!(refused("drv->unknown = 1;"), ["the field unknown of a driver"]);
+    assert_eq!(refused("on_missing(drv);"), ["the function on_missing"]);
+}
