@@ -87,6 +87,7 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("async-probe-skips-wait", "false", "bart/module-unload-pending", "v5.1"),
     ("nd-register-gets-parent", "false", "nvdimm/parent-goes", "v5.1"),
     ("nd-reads-parent-late", "false", "nvdimm/use-before-register", "v5.1"),
+    ("nd-unregister-kills", "false", "nvdimm/unregister-synchronizes", "v6.0"),
     ("uevent-reads-once", "false", "uevent/uevent-null", "v7.1-rc"),
 ];
 

@@ -5,6 +5,7 @@
 
 use super::bus::{bus_add_device, bus_probe_device, bus_remove_device};
 use super::cpu::{Cpu, Errno};
+use super::dd::is_dead;
 use super::deferred::driver_deferred_probe_del;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
@@ -57,9 +58,10 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
         }
         // 7.
         bus_probe_device(cpu, dev)?;
-        // 8. The parent's klist of children holds a reference.
-        if cpu.parent(dev).is_some() {
-            cpu.step(vec![Action::Get(cpu.cell(dev.refs())), cpu.storing(dev.on_parent(), true)])?;
+        // 8. The parent's klist of children, which is in its private part, holds a reference.
+        if let Some(parent) = cpu.parent(dev) {
+            let get = Action::Get(cpu.cell(dev.refs()));
+            cpu.step(vec![cpu.private(parent), get, cpu.storing(dev.on_parent(), true)])?;
         }
         // 9. From here on it may be deleted.
         cpu.putting(dev, vec![Action::Store(cpu.cell(dev.added()), true.to_obs())])?;
@@ -110,7 +112,7 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         // 1. 3451a495ef24 (v5.1).
         if cpu.rules().dead_flag {
             cpu.device_lock(dev)?;
-            cpu.step(vec![cpu.private(dev), cpu.storing(dev.dead(), true)])?;
+            set_dead(cpu, dev)?;
             cpu.device_unlock(dev)?;
         }
         // 2.
@@ -127,6 +129,21 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         // 8.
         put_parent(cpu, dev)
     })
+}
+
+fn set_dead(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.step(vec![cpu.private(dev), cpu.storing(dev.dead(), true)]).map(drop)
+}
+
+/// `kill_device` with the device lock around it: whether the device was not dead.
+pub fn kill_device(cpu: &Cpu<'_>, dev: Device) -> Step<bool> {
+    cpu.device_lock(dev)?;
+    let was_dead = is_dead(cpu, dev)?;
+    if !was_dead {
+        set_dead(cpu, dev)?;
+    }
+    cpu.device_unlock(dev)?;
+    Ok(!was_dead)
 }
 
 /// `device_unregister`.

@@ -3,7 +3,7 @@
 //!
 //! Left out: the bus lock and the ioctl side.
 
-use super::core::{device_add, device_unregister};
+use super::core::{device_add, device_unregister, kill_device};
 use super::cpu::{Cpu, ND_DOMAIN, entry};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
@@ -15,10 +15,12 @@ use raddle_probing::objects::Core;
 /// `nd_device_register`: takes references and lets an async entry add the device. It returns nothing.
 pub fn nd_device_register(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("nd_device_register", &atoms![dev], || {
-        cpu.get_device(dev)?;
+        // 1. 2.
         if let Some(parent) = held_parent(cpu, dev) {
             cpu.get_device(parent)?;
         }
+        cpu.get_device(dev)?;
+        // 3.
         cpu.async_schedule(ND_DOMAIN, entry::ND_REGISTER, &atoms![dev], || nd_async_device_register(cpu, dev))
     })
 }
@@ -53,9 +55,14 @@ pub fn nd_synchronize(cpu: &Cpu<'_>) -> Step<()> {
     })
 }
 
-/// `nd_device_unregister` (`ND_ASYNC`).
+/// `nd_device_unregister` (`ND_SYNC`).
 pub fn nd_device_unregister(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("nd_device_unregister", &atoms![dev], || {
+        // 1. 8aac0e233891 (v5.3).
+        if cpu.rules().nd_unregister_kills && !kill_device(cpu, dev)? {
+            return Ok(());
+        }
+        // 2.
         nd_synchronize(cpu)?;
         device_unregister(cpu, dev)
     })

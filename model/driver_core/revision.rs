@@ -1,4 +1,4 @@
-//! Revisions of the driver core: the kernel's releases, and the series of the mail threads.
+//! Revisions of the driver core: the kernel's releases, the series of the mail threads, and stable kernels.
 
 /// A revision under review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub struct Revision {
     pub series: Series,
 }
 
-/// Patches that were posted but not merged in this form.
+/// Patches on a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Series {
     /// The kernel's own release.
@@ -24,9 +24,11 @@ pub enum Series {
     DuyckV4,
     /// The same, v6 6/9.
     DuyckV6,
+    /// What the stable kernel 5.15.100 has taken from later releases.
+    Stable515,
 }
 
-/// All revisions, oldest first.
+/// All revisions, oldest first; a series after the release that it counts as.
 pub const REVISIONS: &[Revision] = &[
     released("v3.18", "Linux 3.18, 7 Dec 2014: synchronous probing only", (3, 18)),
     Revision {
@@ -36,6 +38,7 @@ pub const REVISIONS: &[Revision] = &[
         series: Series::Luis,
     },
     released("v4.2", "Linux 4.2, 30 Aug 2015: Dmitry Torokhov's asynchronous probing (765230b5f084)", (4, 2)),
+    released("v4.20", "Linux 4.20, 23 Dec 2018: what Duyck's series were written for", (4, 20)),
     Revision {
         name: "duyck-v4",
         source: "Alexander Duyck, [driver-core PATCH v4 4/6] driver core: Probe devices asynchronously instead of the driver, 15 Oct 2018",
@@ -59,6 +62,12 @@ pub const REVISIONS: &[Revision] = &[
         "Linux 5.15, 31 Oct 2021: can_match (f2db85b64f0a), driver_probe_device in two (204db60c8357)",
         (5, 15),
     ),
+    Revision {
+        name: "v5.15.100",
+        source: "Linux 5.15.100, stable: 5.15 with the repairs of 5.17 to 6.3, but not with 84e7c6786aad",
+        version: (5, 15),
+        series: Series::Stable515,
+    },
     released("v5.19", "Linux 5.19, 31 Jul 2022: __device_attach schedules unlocked (b232b02bf3c2)", (5, 19)),
     released("v6.0", "Linux 6.0, 2 Oct 2022: __driver_attach schedules unlocked (70fe758352ca)", (6, 0)),
     released("v6.2", "Linux 6.2, 19 Feb 2023: a match error no longer ends the walk", (6, 2)),

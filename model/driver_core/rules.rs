@@ -253,9 +253,9 @@ rules! {
         inert "device_bind_driver is for devices whose dev->driver is set before device_add, which no call of a scenario does";
     one_async_driver "one-async-driver": bool = "false", v 5 19 "84e7c6786aad" = "true";
         "attach.md#__driver_attach", "At most one asynchronous probe is pending for a device: an occupied stash is not overwritten, and the helper empties it";
-    driver_attach_schedules_unlocked "driver-attach-schedules-unlocked": bool = "false", v 6 0 "70fe758352ca" = "true";
+    driver_attach_schedules_unlocked "driver-attach-schedules-unlocked": bool = "false", v 6 0 "70fe758352ca" = "true", in Stable515 = "true";
         "attach.md#__driver_attach", "__driver_attach calls async_schedule after it has released the device lock";
-    device_attach_schedules_unlocked "device-attach-schedules-unlocked": bool = "false", v 5 19 "b232b02bf3c2" = "true";
+    device_attach_schedules_unlocked "device-attach-schedules-unlocked": bool = "false", v 5 19 "b232b02bf3c2" = "true", in Stable515 = "true";
         "device.md#__device_attach", "__device_attach calls async_schedule after it has released the device lock";
     device_side_async "device-side-async": bool = "false", v 4 2 "765230b5f084" = "true";
         "device.md#__device_attach", "A new device is probed by asynchronous drivers in an async entry";
@@ -286,19 +286,19 @@ rules! {
         "attach.md#bind_store", "sysfs bind looks again whether the device is bound once it holds the lock";
     match_results "match-results": bool = "false", v 4 6 "656b8035b0ee" = "true";
         "attach.md#driver_match_device", "A match function may return -EPROBE_DEFER or another error; before, anything but zero is a match";
-    match_defer_returns "match-defer-returns": bool = "false", v 6 0 "25e9fbf0fd38" = "true";
+    match_defer_returns "match-defer-returns": bool = "false", v 6 0 "25e9fbf0fd38" = "true", in Stable515 = "true";
         "attach.md#__driver_attach", "After a match that defers the driver is not probed";
-    match_error_goes_on "match-error-goes-on": bool = "false", v 6 2 "27c0d217340e" = "true";
+    match_error_goes_on "match-error-goes-on": bool = "false", v 6 2 "27c0d217340e" = "true", in Stable515 = "true";
         "attach.md#__driver_attach", "A match error does not end driver_attach's walk";
     can_match "can-match": bool = "false", v 5 13 "f2db85b64f0a" = "true";
         "deferred.md#driver_deferred_probe_add", "Only a device that some driver can match is put on the deferred list";
     publish_before_attach "publish-before-attach": bool = "false", v 3 9 "190888ac01d0" = "true";
         "races.md#b2", "bus_add_driver puts the driver on the bus' klist before it walks the devices";
-    unwind_unpublishes "unwind-unpublishes": bool = "false", v 5 19 "310862e57400" = "true";
+    unwind_unpublishes "unwind-unpublishes": bool = "false", v 5 19 "310862e57400" = "true", in Stable515 = "true";
         "register.md#bus_add_driver-error-path", "bus_add_driver's error path takes the driver off the bus' klist";
     unwind_frees_once "unwind-frees-once": bool = "false", v 4 14 "0f9b011d3321" = "true";
         "register.md#bus_add_driver-error-path", "remove_driver_private, the error path of bus_add_driver and of Luis' work function, leaves the freeing to driver_private's kobject";
-    add_failure_clears_driver "add-failure-clears-driver": bool = "false", v 6 3 "f6837f34a349" = "true";
+    add_failure_clears_driver "add-failure-clears-driver": bool = "false", v 6 3 "f6837f34a349" = "true", in Stable515 = "true";
         "device.md#device_add-error-path", "A failing device_add sets dev->driver to NULL, without the device lock";
     ready_flag "ready-flag": bool = "false", v 7 1 "a2225b6e834a" = "true";
         "probe.md#__driver_probe_device", "A device is not probed before device_add has set ready";
@@ -318,7 +318,7 @@ rules! {
         "deferred.md#deferred_probe_initcall", "deferred_probe_initcall triggers twice and arms a timeout, which triggers once more";
     timeout_walk_locked "timeout-walk-locked": bool = "false", v 5 12 "eed6e41813de" = "true";
         "deferred.md#deferred_probe_timeout_work_func", "The timeout walks the pending list with deferred_probe_mutex held";
-    init_waits "init-waits": InitWaits = "if-async-used", v 5 17 "67d6212afda2" = "always";
+    init_waits "init-waits": InitWaits = "if-async-used", v 5 17 "67d6212afda2" = "always", in Stable515 = "always";
         "module.md#load_module", "When load_module waits for async work after init (774a1221e862, v3.8)";
     async_probe_skips_wait "async-probe-skips-wait": bool = "false", v 4 2 "f2411da74698" = "true";
         "module.md#load_module", "A module loaded with async_probe is not waited for";
@@ -326,6 +326,8 @@ rules! {
         "nvdimm.md#nd_device_register", "nd_device_register takes a reference on the parent until the registration is done";
     nd_reads_parent_late "nd-reads-parent-late": bool = "true", v 7 1 "a8aec1423032" = "false";
         "nvdimm.md#nd_async_device_register", "With nd-register-gets-parent, the entry reads dev->parent after its last put of the device (CVE-2026-31399; 7.1 is the first release read that has the commit)";
+    nd_unregister_kills "nd-unregister-kills": bool = "false", v 5 3 "8aac0e233891" = "true";
+        "nvdimm.md#nd_device_unregister", "nd_device_unregister sets dead first, which is in a private part that device_add allocates, and goes on only if it was not set";
     uevent_reads_once "uevent-reads-once": bool = "false", v 6 15 "18daa52418e7" = "true";
         "uevent.md#uevent_show", "Reading uevent loads dev->driver once, under the drivers klist's spinlock";
 }

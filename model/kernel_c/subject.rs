@@ -43,12 +43,25 @@ pub struct Stuck {
     pub what: String,
 }
 
+impl Stuck {
+    /// A function of the kernel's that a scenario calls and that the tree does not have.
+    pub(crate) fn absent(function: Name) -> Self {
+        Stuck { file: function, line: 0, function, what: format!("the tree has no function {function}") }
+    }
+
+    /// Whether the tree does not have what the scenario calls.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.line == 0
+    }
+}
+
 impl std::fmt::Display for Stuck {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.what),
-            line => write!(f, "{}:{line} ({}): {}", self.file, self.function, self.what),
+        if self.is_absent() {
+            return f.write_str(&self.what);
         }
+        write!(f, "{}:{} ({}): {}", self.file, self.line, self.function, self.what)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::ast::{Expr, ExprKind, Function, Macro, Name, StmtKind, Type};
 use crate::contracts::Tell;
 use crate::known::{PRIMITIVES, SPECIAL};
 use crate::reach::is_run;
+use crate::subject::Stuck;
 use crate::table::Stub;
 use crate::value::{Atoms, INT, ULONG, Value, ZERO, word};
 
@@ -227,7 +228,7 @@ impl Interp<'_> {
     /// Calls a function of the tree from outside: the number that it returns.
     fn enter(&mut self, name: Name, args: Vec<Value>) -> Step<i64> {
         let Some(function) = self.c.tree().function(name, "drivers/base/dd.c") else {
-            return self.missing(name);
+            return self.stuck_at(Stuck::absent(name));
         };
         self.line = function.line;
         Ok(match self.call(function, args)? {

@@ -150,12 +150,6 @@ impl<'a> Interp<'a> {
         self.stuck_at(Stuck { file: self.file(), line: self.line, function, what: what.to_string() })
     }
 
-    /// The tree lacks a function that a scenario calls.
-    fn missing<T>(&self, function: Name) -> Step<T> {
-        let what = format!("the tree has no function {function}");
-        self.stuck_at(Stuck { file: word(&what), line: 0, function, what: what.clone() })
-    }
-
     fn stuck_at<T>(&self, stuck: Stuck) -> Step<T> {
         let place = Place::new(stuck.file, stuck.line);
         self.c.note_stuck(stuck);

@@ -209,8 +209,13 @@ impl Interp<'_> {
 
     /// The device of a frame, by a local variable of its own.
     fn nearest_in(&self, frame: usize) -> Option<Device> {
+        self.devices_in(frame).next()
+    }
+
+    /// The devices of a frame's own local variables, last declared first.
+    fn devices_in(&self, frame: usize) -> impl Iterator<Item = Device> {
         let one = &self.frames[frame];
-        one.types.iter().rev().find_map(|(name, ty)| {
+        one.types.iter().rev().filter_map(move |(name, ty)| {
             let device = matches!(ty, crate::ast::Type::Pointer(of)
                 if **of == crate::ast::Type::Record("struct device"));
             match self.local_value(frame, name, "") {
@@ -263,10 +268,10 @@ impl Interp<'_> {
     fn child_of(&self, parent: Object) -> Option<Device> {
         let frame = self.c.contracts().stack(Tell::HoldsParent, &self.stack())?;
         // The function itself calls get_device and put_device.
-        let near = frame + 2 >= self.frames.len();
-        let dev = near.then(|| self.nearest_in(frame)).flatten();
-        let dev = dev.filter(|dev| dev.object() != parent);
-        dev.filter(|dev| self.cpu.parent(*dev).map(Device::object) == Some(parent))
+        if frame + 2 < self.frames.len() {
+            return None;
+        }
+        self.devices_in(frame).find(|dev| self.cpu.parent(*dev).map(Device::object) == Some(parent))
     }
 
     fn put_device(&mut self, dev: Device, before: Vec<Action>) -> Step<()> {

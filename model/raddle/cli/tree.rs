@@ -127,7 +127,7 @@ pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
     options = options.limits(args.limits.limits());
     let paths = if args.paths.is_empty() { vec![PathBuf::from("scenarios")] } else { args.paths.clone() };
     let mut exit = Exit::default();
-    let (mut same, mut all) = (0, 0);
+    let (mut same, mut all, mut absent) = (0, 0, 0);
     for scenario in scenarios(&paths, args.slow, &mut exit) {
         if out.is_gone() {
             break;
@@ -137,9 +137,10 @@ pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
         }
         all += 1;
         match compare(&scenario, &kernel, revision, &options) {
-            Ok((line, agrees)) => {
-                same += usize::from(agrees);
-                exit.unexpected |= !agrees;
+            Ok((agreement, line)) => {
+                same += usize::from(agreement == Agreement::Same);
+                absent += usize::from(agreement == Agreement::Absent);
+                exit.unexpected |= agreement == Agreement::Different;
                 out.line(line);
                 out.flush();
             }
@@ -150,7 +151,19 @@ pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
         "{same} of {all} scenarios are the same on {revision} and in Linux {}",
         kernel.tree().version()
     ));
+    if absent > 0 {
+        out.line(format_args!("{absent} call what that tree does not have"));
+    }
     exit.code()
+}
+
+/// What came of a scenario on the hand model and on a tree.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Agreement {
+    Same,
+    Different,
+    /// It calls a function that the tree does not have.
+    Absent,
 }
 
 fn compare(
@@ -158,34 +171,40 @@ fn compare(
     kernel: &KernelC,
     revision: &str,
     options: &CheckOptions,
-) -> Result<(String, bool), InputError> {
+) -> Result<(Agreement, String), InputError> {
     let model = scenario.check_on(revision, options, |_| {})?;
     let c = scenario.check_on_tree(kernel, &[], options, |_| {})?;
-    let agrees =
-        c.stuck.is_none() && c.report.verdict == model.verdict && c.report.hazards() == model.hazards();
+    let same = c.report.verdict == model.verdict && c.report.hazards() == model.hazards();
+    let agreement = match &c.stuck {
+        Some(stuck) if stuck.is_absent() => Agreement::Absent,
+        None if same => Agreement::Same,
+        _ => Agreement::Different,
+    };
     let hazards = |report: &Report| match report.hazards()[..] {
         [] => report.verdict.name().to_owned(),
         ref hazards => hazards.join(", "),
     };
-    let word = if agrees { "same" } else { "DIFFERENT" };
-    let mut line = format!(
-        "{word}  {}: {} ({} states, C {})",
-        scenario.file().path,
-        hazards(&model),
-        model.states,
-        c.report.states
-    );
-    if !agrees {
+    let path = &scenario.file().path;
+    if let (Agreement::Absent, Some(stuck)) = (agreement, &c.stuck) {
+        return Ok((agreement, format!("absent  {path}: {stuck}")));
+    }
+    let word = if agreement == Agreement::Same { "same" } else { "DIFFERENT" };
+    let mut line =
+        format!("{word}  {path}: {} ({} states, C {})", hazards(&model), model.states, c.report.states);
+    if agreement == Agreement::Different {
         line.push_str(&format!("; C: {}", hazards(&c.report)));
     }
     if let Some(stuck) = c.stuck {
         line.push_str(&format!("; not understood: {stuck}"));
     }
-    Ok((line, agrees))
+    Ok((agreement, line))
 }
 
-/// The newest revision of the hand model that is no newer than a kernel.
+/// The revision of the hand model for a kernel: its own, or else the newest release that is no newer.
 fn nearest(version: &str) -> Option<&'static str> {
+    if let Some(own) = REVISIONS.iter().find(|revision| revision.name.strip_prefix('v') == Some(version)) {
+        return Some(own.name);
+    }
     let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u16>().unwrap_or(0));
     let version = (numbers.next()?, numbers.next()?);
     let released = REVISIONS.iter().filter(|revision| revision.series == Series::Released);
