@@ -132,8 +132,18 @@ fn drawn_scenarios_cover_the_language() -> Result<(), Failed> {
     let calls = CALLS.iter().map(|call| format!("{}(", call.name));
     let rules = RULES.iter().map(|rule| format!("\n{} = ", rule.name));
     let faults = ["fails-before-klist", "fails-after-klist", "inline", "-ENODEV", "-EPROBE_DEFER", "-EIO"];
-    let words =
-        ["defer", "error", "violated", "booted = false", "NULL", "parent = ", "softdep-pre", "after = "];
+    let words = [
+        "defer",
+        "error",
+        "violated",
+        "booted = false",
+        "NULL",
+        "parent = ",
+        "softdep-pre",
+        "after = ",
+        "devm-",
+        "fails-at",
+    ];
     let wanted = calls.chain(rules).chain(faults.into_iter().chain(words).map(str::to_owned));
     let missing: Vec<String> = wanted.filter(|text| !all.contains(text.as_str())).collect();
     if !missing.is_empty() || revisions.len() < REVISIONS.len() {

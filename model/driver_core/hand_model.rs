@@ -125,6 +125,8 @@ impl Subject for HandModel {
             entry: Entry { function: entry::ATTACH_WORKFN, args: atoms![Driver(i)].to_vec() },
             work: AttachWork(i).work(),
             attaches: Some(Driver(i)),
+            runs: None,
+            again: false,
         };
         (0..).zip(world.drivers.iter().map(|driver| &driver.name)).map(item).collect()
     }

@@ -1,7 +1,8 @@
 //! Probing one device by one driver, after drivers/base/dd.c (docs/kernel/probe.md).
 //!
-//! Left out: runtime power management, pins and DMA, device links, devres, attribute groups, notifiers
-//! and uevents; with them the failures of the core itself.
+//! Left out: runtime power management, pins and DMA, device links, attribute groups, notifiers and uevents; with them
+//! the failures of the core itself. Of devres there is what drivers of the scenario acquire; that entries are left over
+//! from before (step 5) does not occur.
 
 use super::cpu::{Cpu, Errno};
 use super::dd::{all_probes_deferred, is_dead};
@@ -15,6 +16,7 @@ use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Obs, Observe};
 use raddle_probing::body::{By, call_probe, probe_returned};
+use raddle_probing::calls::devres_release_all;
 use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::Core;
@@ -157,6 +159,7 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
             }
             // 10.
             Err(error) => {
+                devres_release_all(cpu, dev)?;
                 let mut failed = vec![cpu.storing(dev.driver(), None)];
                 if links_matter(cpu) {
                     failed.push(cpu.storing(dev.driver_link(), false));

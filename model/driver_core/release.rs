@@ -1,6 +1,7 @@
 //! Unbinding drivers from devices, after drivers/base/dd.c (docs/kernel/release.md).
 //!
-//! Left out: runtime power management, device links and their consumers, devres, notifiers, uevents.
+//! Left out: runtime power management, device links and their consumers, notifiers, uevents. Of devres there is what
+//! drivers of the scenario acquire.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -11,6 +12,7 @@ use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_probing::body::call_remove;
+use raddle_probing::calls::devres_release_all;
 use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{DEVICE_REFS, Private};
@@ -37,7 +39,8 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
         cpu.step(actions)?;
         // 5.
         call_remove(cpu, drv, dev, named)?;
-        // 6.
+        // 6. By all revisions before dev->driver is cleared.
+        devres_release_all(cpu, dev)?;
         let released = cpu.storing(dev.driver(), None);
         cpu.step(cpu.telling(released, Event::Released(dev, drv)))?;
         super::dd::dev_set_drvdata(cpu, dev, None)?;

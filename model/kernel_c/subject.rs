@@ -343,6 +343,8 @@ impl Subject for &KernelC {
                 entry: Entry { function, args: vec![Obs::Id(object), Obs::Word(Word(path))] },
                 work: Cell::<WorkItem>::new(work.object, work.field),
                 attaches: None,
+                runs: None,
+                again: false,
             }
         };
         self.map.items(world).into_iter().map(item).collect()

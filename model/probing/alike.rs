@@ -4,12 +4,15 @@
 //! Whether memory after the set-up and all that the model does are as before too is for those who use
 //! the renamings to find out. The checks of [`properties`](crate::properties) treat all objects alike,
 //! with two exceptions that are left out here. Resources stand as numbers in what is owed, so they stay
-//! what they are. A wait for probing that returns too early is reported for the first device or
+//! what they are. So do memory, flags, pointers, lists and functions as they are declared, to keep it simple:
+//! instances of memory take each other's places with their devices, and what lies in them with them. A wait for probing that returns too early is reported for the first device or
 //! attach_work that it missed, so where there are such waits those stay what they are.
 
 use super::call::Call;
+use super::ids::Devres;
 use super::objects::{
-    ATTACH_WORK, BUS, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, MODULE, MUTEX, PRIVATE, RESOURCE, WORK,
+    ATTACH_WORK, BUS, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, INSTANCE, LIST, MEMORY,
+    MODULE, MUTEX, POINTER, PRIVATE, RESOURCE, WORK,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -35,17 +38,29 @@ pub(super) fn renamings(
         WORK => world.works.len(),
         RESOURCE => world.resources.len(),
         MUTEX => world.mutexes.len(),
+        MEMORY => world.memories.len(),
+        INSTANCE => world.instances.len(),
+        FLAG => world.flags.len(),
+        POINTER => world.pointers.len(),
+        LIST => world.lists.len(),
+        FUNCTION => world.functions.len(),
         _ => world.tasks.len(),
     };
     // What others refer to comes first.
-    let sorts = [RESOURCE, MUTEX, BUS, DEVICE, MODULE, DRIVER, WORK, TASK];
+    let sorts = [
+        RESOURCE, MUTEX, BUS, DEVICE, MODULE, MEMORY, INSTANCE, FLAG, POINTER, LIST, FUNCTION, DRIVER, WORK,
+        TASK,
+    ];
     let all = sorts.iter().flat_map(|sort| (0..count(*sort)).map(|index| (*sort, index as u8)));
     let mut search = Search {
         world,
-        stay: [RESOURCE].into_iter().chain(devices_stay.then_some(DEVICE)).collect(),
+        stay: vec![RESOURCE, MEMORY, FLAG, POINTER, LIST, FUNCTION],
         order: all.collect(),
         slots,
     };
+    if devices_stay {
+        search.stay.push(DEVICE);
+    }
     if drivers_stay {
         search.stay.push(DRIVER);
     }
@@ -143,12 +158,36 @@ impl Decided<'_, '_> {
                     && (one.probe_type, one.initially_registered)
                         == (other.probe_type, other.initially_registered)
                     && one.probe.outcomes == other.probe.outcomes
+                    && one.probe.fails == other.probe.fails
+                    && self.calls(&one.probe.unwind, &other.probe.unwind)
                     && self.calls(&one.probe.run, &other.probe.run)
                     && self.calls(&one.remove, &other.remove)
             }
-            WORK => self.calls(&world.works[i].run, &world.works[j].run),
-            RESOURCE => i == j,
-            MUTEX => true,
+            INSTANCE => {
+                let (one, other) = (&world.instances[i], &world.instances[j]);
+                let device = match (one.dev, other.dev) {
+                    (Some(one), Some(other)) => self.becomes(DEVICE, one.0, other.0),
+                    (one, other) => one == other,
+                };
+                device && (one.memory, one.earlier) == (other.memory, other.earlier)
+            }
+            WORK => {
+                let (one, other) = (&world.works[i], &world.works[j]);
+                let data = match (one.data, other.data) {
+                    (Some(from), Some(to)) => {
+                        one.first == other.first && self.becomes(INSTANCE, from.0, to.0)
+                    }
+                    (one, other) => one == other,
+                };
+                data && (one.kind, one.runs) == (other.kind, other.runs) && self.calls(&one.run, &other.run)
+            }
+            MEMORY => {
+                let release = |at: usize| world.memories[at].release.as_deref().unwrap_or_default();
+                i == j && self.calls(release(i), release(j))
+            }
+            FUNCTION => i == j && self.calls(&world.functions[i].run, &world.functions[j].run),
+            RESOURCE | FLAG | POINTER | LIST => i == j,
+            MUTEX => i == j || (world.mutexes[i].home.is_none() && world.mutexes[j].home.is_none()),
             _ => {
                 let (one, other) = (&world.tasks[i], &world.tasks[j]);
                 let among = |before: u8| {
@@ -169,13 +208,30 @@ impl Decided<'_, '_> {
     fn calls(&self, one: &[Call], other: &[Call]) -> bool {
         let alike = |(one, other): (&Call, &Call)| {
             let pairs = one.objects().into_iter().zip(other.objects());
+            // Of what is in memory the first instance is named, whatever instance is meant.
+            let of_memory = |object: &Object| {
+                let works = &self.search.world.works;
+                object.sort == WORK && works[usize::from(object.index)].data.is_some()
+            };
             let mut pairs = pairs.map(|pair| match pair {
+                (Some(from), Some(to)) if of_memory(&from) || of_memory(&to) => from == to,
                 (Some(from), Some(to)) => {
                     from.sort == to.sort && self.becomes(from.sort, from.index, to.index)
                 }
                 (from, to) => from == to,
             });
-            one.same_name(*other) && pairs.all(|alike| alike)
+            let devres = match (one, other) {
+                (Call::Devm(one), Call::Devm(other)) | (Call::DevmUndo(one), Call::DevmUndo(other)) => {
+                    let world = self.search.world;
+                    let parts = |id: Devres| {
+                        let decl = &world.devres[id.index()];
+                        [decl.acquire, decl.undo]
+                    };
+                    one == other && self.calls(&parts(*one), &parts(*other))
+                }
+                _ => true,
+            };
+            devres && one.same_name(*other) && pairs.all(|alike| alike)
         };
         one.len() == other.len() && one.iter().zip(other).all(alike)
     }

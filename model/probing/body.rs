@@ -1,11 +1,12 @@
 //! Probe, remove and work functions of drivers, as a scenario declares them.
 
+use super::at::At;
 use super::call::Call;
-use super::calls::{At, run_call};
+use super::calls::{Flow, run_body, run_call};
 use super::cpu::{Cpu, Errno};
 use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Work};
-use super::world::ProbeOutcome;
+use super::world::{ProbeBody, ProbeOutcome, WorkKind};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
@@ -29,22 +30,51 @@ pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Resul
         };
         cpu.step(cpu.telling(Action::Touch(drv.object()), entered))?;
         let body = &cpu.world().drivers[drv.index()].probe;
-        let at = At { dev: Some(dev), drv: Some(drv) };
-        for call in &body.run {
-            if let Call::Require(resource) = call {
-                if !cpu.load(resource.present())? {
-                    return Ok(Err(ProbeError::Missed(*resource)));
-                }
-            } else {
-                run_call(cpu, *call, at)?;
-            }
+        let mut at = At::bound(dev, drv);
+        let mut by_hand = 0;
+        let result = run_probe(cpu, body, &mut at, &mut by_hand)?;
+        if result.is_err() {
+            let last = body.unwind.len().saturating_sub(by_hand);
+            run_body(cpu, &body.unwind[last..], at)?;
         }
-        Ok(match body.outcomes[cpu.choose(body.outcomes.len())?] {
-            ProbeOutcome::Ok => Ok(()),
-            ProbeOutcome::ProbeDefer => Err(ProbeError::Deferred),
-            ProbeOutcome::Enodev | ProbeOutcome::Eio => Err(ProbeError::Failed),
-        })
+        Ok(result)
     })
+}
+
+/// The calls of a probe, and what it returns. `by_hand`: counts what it has acquired without `devm-`.
+fn run_probe(
+    cpu: &Cpu<'_>,
+    body: &ProbeBody,
+    at: &mut At,
+    by_hand: &mut usize,
+) -> Step<Result<(), ProbeError>> {
+    for call in &body.run {
+        let acquires = match call {
+            Call::Devm(devres) => cpu.world().devres[devres.index()].acquire,
+            call => *call,
+        };
+        if body.fails && acquires.undo().is_some() && fails(cpu, acquires)? {
+            return Ok(Err(ProbeError::Failed));
+        }
+        if let Call::Require(resource) = call {
+            if !cpu.load(resource.present())? {
+                return Ok(Err(ProbeError::Missed(*resource)));
+            }
+        } else if run_call(cpu, *call, at)? == Flow::Ended {
+            return Ok(Err(ProbeError::Failed));
+        }
+        *by_hand += usize::from(call.undo().is_some());
+    }
+    Ok(match body.outcomes[cpu.choose(body.outcomes.len())?] {
+        ProbeOutcome::Ok => Ok(()),
+        ProbeOutcome::ProbeDefer => Err(ProbeError::Deferred),
+        ProbeOutcome::Enodev | ProbeOutcome::Eio => Err(ProbeError::Failed),
+    })
+}
+
+/// Whether a call that acquires something fails this time.
+fn fails(cpu: &Cpu<'_>, call: Call) -> Step<bool> {
+    cpu.call(call.name(), &[], || Ok(cpu.choose(2)? == 1))
 }
 
 /// The error that a failed probe returned.
@@ -58,19 +88,17 @@ pub fn call_remove(cpu: &Cpu<'_>, drv: Driver, dev: Device, named: Option<Driver
     cpu.call("remove", &atoms![drv, dev], || {
         let entered = Event::RemoveEntered(dev, drv, named);
         cpu.step(cpu.telling(Action::Touch(drv.object()), entered))?;
-        for call in &cpu.world().drivers[drv.index()].remove {
-            run_call(cpu, *call, At { dev: Some(dev), drv: Some(drv) })?;
-        }
-        Ok(())
+        run_body(cpu, &cpu.world().drivers[drv.index()].remove, At::bound(dev, drv))
     })
 }
 
-/// The function of a driver's work item.
+/// The function of a driver's work item, timer or interrupt.
 pub fn work_func(cpu: &Cpu<'_>, work: Work) -> Step<()> {
-    cpu.call("work_func", &atoms![work], || {
-        for call in &cpu.world().works[work.index()].run {
-            run_call(cpu, *call, At { dev: None, drv: None })?;
-        }
-        Ok(())
-    })
+    let decl = &cpu.world().works[work.index()];
+    let name = match decl.kind {
+        WorkKind::Work => "work_func",
+        WorkKind::Timer => "timer_func",
+        WorkKind::Irq => "irq_handler",
+    };
+    cpu.call(name, &atoms![work], || run_body(cpu, &decl.run, At::given(cpu, decl.data)))
 }

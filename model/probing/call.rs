@@ -6,7 +6,10 @@
 
 use std::mem::discriminant;
 
-use super::ids::{Bus, Device, Driver, Module, Mutex, Resource, Work};
+use super::ids::{
+    Bus, Device, Devres, Driver, Flag, Function, List, Memory, Module, Mutex, Pointer, Resource, Work,
+};
+use super::objects::WORK;
 use super::scenario::Section;
 use raddle_checker::machine::value::Object;
 
@@ -20,6 +23,10 @@ pub struct CallInfo {
     pub meaning: &'static str,
     /// What its arguments name.
     pub(crate) sections: &'static [Section],
+    /// Whether a device may follow: the one whose memory is meant.
+    pub(crate) at: bool,
+    /// The call that undoes it, with the same arguments, if it acquires something.
+    pub undo: Option<&'static str>,
     /// The call with arguments of these indices. A device that is left out has none.
     pub(crate) build: fn(&mut dyn Iterator<Item = u8>) -> Call,
 }
@@ -28,6 +35,12 @@ impl CallInfo {
     /// Whether the last argument is the word `NULL`.
     pub(crate) fn ends_with_null(&self) -> bool {
         self.letters.len() > self.sections.len()
+    }
+
+    /// Whether it may be of something in a driver's memory, so that a device may be named last.
+    #[must_use]
+    pub fn of_memory(&self) -> bool {
+        self.at
     }
 
     /// As it is written in a scenario.
@@ -67,7 +80,36 @@ macro_rules! arguments {
     )*};
 }
 
-arguments! { Bus Driver Module Mutex Resource Work }
+arguments! { Bus Driver Module Mutex Resource Work Memory Pointer Flag List Function }
+
+macro_rules! items {
+    ($($(#[$doc:meta])* $type:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $type(pub u8);
+
+        impl $type {
+            fn object(self) -> Object {
+                Object { sort: WORK, index: self.0 }
+            }
+
+            /// As an item of the world.
+            #[must_use]
+            pub fn work(self) -> Work {
+                Work(self.0)
+            }
+        }
+    )*};
+}
+
+items! {
+    /// A timer: the first of the items that are declared with it.
+    Timer
+    /// An interrupt: the first of the items that are declared with it.
+    Irq
+}
+
+arguments! { Timer Irq }
 
 /// The device, or the device at hand.
 impl Argument for Option<Device> {
@@ -85,6 +127,9 @@ impl Argument for Option<Device> {
 /// The type of a device in the table: as it is written, it may be left out.
 type D = Option<Device>;
 
+/// The device whose memory is meant, if it is told.
+type Told = Option<Device>;
+
 /// An argument with its device replaced, if it is one.
 macro_rules! replaced {
     (D, $value:expr, $with:expr) => {
@@ -98,7 +143,10 @@ macro_rules! replaced {
 macro_rules! calls {
     (
         kernel { $($kernel:ident($($kl:ident: $kt:ident),* $(; $knull:ident)?) $kname:literal, $kmeaning:literal;)* }
-        raddle { $($own:ident($($l:ident: $t:ident),* $(; $null:ident)?) $name:literal, $meaning:literal;)* }
+        raddle { $(
+            $own:ident($($l:ident: $t:ident),* $(; $null:ident)? $(@ $at:ident: $told:ident)?)
+                $name:literal $(undone by $undo:literal)?, $meaning:literal;
+        )* }
     ) => {
         /// A call that the subject makes. `D` is how it names a device.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,9 +157,13 @@ macro_rules! calls {
         /// A call. In a body `None` stands for the device at hand; in tasks and work items it never occurs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Call<D = Option<Device>> {
-            $(#[doc = concat!("`", $name, "`: ", $meaning)] $own($($t),*),)*
+            $(#[doc = concat!("`", $name, "`: ", $meaning)] $own($($t,)* $($told)?),)*
             /// A call that the subject makes.
             Kernel(KernelCall<D>),
+            /// A call of a probe that begins with `devm-`.
+            Devm(Devres),
+            /// A call that begins with `devm-` and undoes before its time what such a call has acquired.
+            DevmUndo(Devres),
         }
 
         impl<D> KernelCall<D> {
@@ -126,8 +178,10 @@ macro_rules! calls {
             /// The same call, each device replaced.
             pub fn replace<E>(self, with: impl Fn(D) -> E) -> Call<E> {
                 match self {
-                    $(Call::$own($($l),*) => Call::$own($(replaced!($t, $l, with)),*),)*
+                    $(Call::$own($($l,)* $($at)?) => Call::$own($(replaced!($t, $l, with),)* $($at)?),)*
                     Call::Kernel(call) => Call::Kernel(call.replace(with)),
+                    Call::Devm(devres) => Call::Devm(devres),
+                    Call::DevmUndo(devres) => Call::DevmUndo(devres),
                 }
             }
         }
@@ -142,11 +196,22 @@ macro_rules! calls {
                 }
             }
 
+            /// The function that it calls. What a call with `devm-` stands for is not told.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Call::$own(..) => $name,)*
+                    $(Call::Kernel(KernelCall::$kernel(..)) => $kname,)*
+                    Call::Devm(_) | Call::DevmUndo(_) => "devm",
+                }
+            }
+
             /// The objects that it names, in order; `None` for the device at hand.
             #[must_use]
             pub fn objects(self) -> Vec<Option<Object>> {
                 match self {
-                    $(Call::$own($($l),*) => vec![$(Argument::object($l)),*],)*
+                    $(Call::$own($($l,)* $($at)?) => vec![$(Argument::object($l),)* $($at.map(Device::object))?],)*
+                    Call::Devm(_) | Call::DevmUndo(_) => Vec::new(),
                     $(Call::Kernel(KernelCall::$kernel($($kl),*)) => vec![$(Argument::object($kl)),*],)*
                 }
             }
@@ -159,6 +224,8 @@ macro_rules! calls {
                 letters: &[$(stringify!($kl),)* $(stringify!($knull))?],
                 meaning: $kmeaning,
                 sections: &[$(<$kt as Argument>::SECTION),*],
+                at: false,
+                undo: None,
                 build: |_indices| Call::Kernel(KernelCall::$kernel($(<$kt as Argument>::read(_indices)),*)),
             },)*
             $(CallInfo {
@@ -166,7 +233,15 @@ macro_rules! calls {
                 letters: &[$(stringify!($l),)* $(stringify!($null))?],
                 meaning: $meaning,
                 sections: &[$(<$t as Argument>::SECTION),*],
-                build: |_indices| Call::$own($(<$t as Argument>::read(_indices)),*),
+                at: [$(stringify!($at),)? ""].len() > 1,
+                undo: [$(Some($undo),)? None][0],
+                build: |_indices| Call::$own(
+                    $(<$t as Argument>::read(_indices),)*
+                    $({
+                        let $at = _indices.next().map(Device);
+                        $at
+                    })?
+                ),
             },)*
         ];
     };
@@ -207,17 +282,62 @@ calls! {
         DeleteModule(m: Module) "delete_module", "Unregisters a module's drivers and frees their memory. No effect if it is not loaded.";
         RequestModule(m: Module) "request_module", "Starts modprobe for a module that is not loaded, and waits until it has ended.";
         AsyncSynchronizeFull() "async_synchronize_full", "Waits until no async entry is unfinished.";
-        GetDevice(d: D) "get_device", "Takes a reference on a device.";
+        GetDevice(d: D) "get_device" undone by "put_device", "Takes a reference on a device.";
         PutDevice(d: D) "put_device", "Drops a reference that a call has taken, or else the creator's.";
         DeviceAlloc(d: D) "device_alloc", "Allocates a new device in place of one that has been freed; waits until it has been.";
-        QueueWork(w: Work) "queue_work", "Queues a work item, unless it is pending.";
-        FlushWork(w: Work) "flush_work", "Waits for the run of a work item that is pending or under way.";
-        CancelWorkSync(w: Work) "cancel_work_sync", "Takes a work item off the queue and waits for the run under way.";
-        Lock(m: Mutex) "lock", "Locks a mutex of the scenario.";
-        Unlock(m: Mutex) "unlock", "Unlocks a mutex of the scenario.";
+        Alloc(mem: Memory @ at: Told) "alloc" undone by "free", "Allocates memory, with one reference; its name stands for this allocation from now on.";
+        Free(mem: Memory @ at: Told) "free", "Frees memory, and all that lies in it.";
+        UseMemory(mem: Memory @ at: Told) "use", "Any use of memory.";
+        Get(mem: Memory @ at: Told) "get" undone by "put", "Takes a reference on memory.";
+        GetUnlessZero(mem: Memory @ at: Told) "get-unless-zero", "Takes a reference on memory; the body ends if there is none left.";
+        Put(mem: Memory @ at: Told) "put", "Drops a reference on memory; the last one releases it.";
+        SetPointer(ptr: Pointer, mem: Memory @ at: Told) "set", "Lets a pointer point to memory.";
+        ClearPointer(ptr: Pointer @ at: Told) "clear", "Sets a pointer to NULL.";
+        Follow(ptr: Pointer @ at: Told) "follow", "Reads a pointer and uses what it points to: the memory that its name stands for from now on.";
+        ReturnIfPointer(ptr: Pointer @ at: Told) "return-if", "Ends the body if a pointer is not NULL.";
+        ReturnUnlessPointer(ptr: Pointer @ at: Told) "return-unless", "Ends the body if a pointer is NULL; else the memory's name stands for what it points to.";
+        SetFlag(f: Flag @ at: Told) "set", "Sets a flag.";
+        ClearFlag(f: Flag @ at: Told) "clear", "Clears a flag.";
+        ReturnIf(f: Flag @ at: Told) "return-if", "Ends the body if a flag is set.";
+        ReturnUnless(f: Flag @ at: Told) "return-unless", "Ends the body if a flag is not set.";
+        WaitEvent(f: Flag @ at: Told) "wait_event", "Waits until a flag is set.";
+        WaitForCompletion(f: Flag @ at: Told) "wait_for_completion", "Waits until a flag is set, and clears it.";
+        ListAdd(l: List, mem: Memory @ at: Told) "list_add" undone by "list_del", "Puts memory on a list, at its end.";
+        ListDel(l: List, mem: Memory @ at: Told) "list_del", "Takes memory off a list.";
+        ForEach(l: List, fun: Function @ at: Told) "for_each", "Calls a function for each member of a list.";
+        AddAction(fun: Function @ at: Told) "add_action" undone by "call", "After devm- only: the function is called when what the probe has acquired is undone.";
+        CallFunction(fun: Function @ at: Told) "call", "Calls a function.";
+        QueueWork(w: Work @ at: Told) "queue_work", "Queues a work item, delayed or not, unless it is pending.";
+        FlushWork(w: Work @ at: Told) "flush_work", "Waits for the run of a work item that is pending or under way.";
+        CancelWork(w: Work @ at: Told) "cancel_work", "Takes a work item off the queue; a run under way goes on.";
+        CancelWorkSync(w: Work @ at: Told) "cancel_work_sync", "Takes a work item off the queue and waits for the run under way, which cannot queue it again.";
+        DisableWorkSync(w: Work @ at: Told) "disable_work_sync", "cancel_work_sync, and nobody can queue it any more.";
+        EnableWork(w: Work @ at: Told) "enable_work", "Ends disable_work_sync.";
+        ModTimer(t: Timer @ at: Told) "mod_timer", "Arms a timer, if it is not armed.";
+        TimerDelete(t: Timer @ at: Told) "timer_delete", "Disarms a timer; a run under way goes on.";
+        TimerDeleteSync(t: Timer @ at: Told) "timer_delete_sync", "Disarms a timer and waits for the run under way, which cannot arm it again.";
+        TimerShutdownSync(t: Timer @ at: Told) "timer_shutdown_sync", "timer_delete_sync, and nobody can arm it any more.";
+        RequestIrq(irq: Irq @ at: Told) "request_irq" undone by "free_irq", "From here on the handler runs at any time, as often as the interrupt says.";
+        FreeIrq(irq: Irq @ at: Told) "free_irq", "Waits for the handler under way; it does not run any more.";
+        DisableIrq(irq: Irq @ at: Told) "disable_irq", "The same, until enable_irq.";
+        EnableIrq(irq: Irq @ at: Told) "enable_irq", "Ends disable_irq.";
+        Lock(m: Mutex @ at: Told) "lock", "Locks a mutex of the scenario.";
+        TryLock(m: Mutex @ at: Told) "trylock", "Locks a mutex of the scenario; the body ends if it is not free.";
+        Unlock(m: Mutex @ at: Told) "unlock", "Unlocks a mutex of the scenario.";
+        DeviceLock(d: D) "device_lock", "Locks a device.";
+        DeviceTryLock(d: D) "device_trylock", "Locks a device; the body ends if it is not free.";
+        DeviceUnlock(d: D) "device_unlock", "Unlocks a device.";
         Provide(r: Resource) "provide", "Makes a resource present.";
         Withdraw(r: Resource) "withdraw", "Takes a resource away.";
         Require(r: Resource) "require", "In probe only: without the resource the probe ends with -EPROBE_DEFER.";
+    }
+}
+
+impl Call {
+    /// The call that undoes it, if it acquires something.
+    #[must_use]
+    pub fn undo(self) -> Option<&'static str> {
+        CALLS.iter().find(|info| info.name == self.name()).and_then(|info| info.undo)
     }
 }
 

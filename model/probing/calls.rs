@@ -1,68 +1,369 @@
 //! Making a scenario's calls: those that raddle makes itself, and the way to the subject for the others.
 
+use std::ops::ControlFlow::{Break, Continue};
+
+use super::at::At;
 use super::call::Call;
 use super::cpu::Cpu;
 use super::events::Event;
-use super::ids::{Device, Driver, TaskId};
+use super::ids::{Device, Devres, Flag, Function, Instance, List, Memory, Mutex, Pointer, TaskId, Work};
 use super::module::{delete_module, load_module, request_module};
+use super::objects::{acquired, pointer_to};
 use raddle_checker::atoms;
-use raddle_checker::machine::cpu::Step;
-use raddle_checker::machine::layout::ALIVE;
+use raddle_checker::machine::cpu::{Held, Step};
+use raddle_checker::machine::layout::{ALIVE, Cell, CellId};
 use raddle_checker::machine::op::Action;
-use raddle_checker::machine::value::Obs;
+use raddle_checker::machine::value::{Datum, Obs};
 
-/// Where a call stands: in a body there are a device and a driver at hand.
-#[derive(Clone, Copy, Debug)]
-pub struct At {
-    /// The device at hand.
-    pub dev: Option<Device>,
-    /// The driver whose code it is.
-    pub drv: Option<Driver>,
+/// Whether a body goes on after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    On,
+    /// The call has ended it.
+    Ended,
+}
+
+impl Flow {
+    fn on_if(goes_on: bool) -> Self {
+        if goes_on { Flow::On } else { Flow::Ended }
+    }
 }
 
 /// A task of the scenario: its calls in order, whatever they return.
 pub fn run_task(cpu: &Cpu<'_>, task: TaskId) -> Step<()> {
-    for call in &cpu.world().tasks[task.index()].run {
-        run_call(cpu, *call, At { dev: None, drv: None })?;
+    run_body(cpu, &cpu.world().tasks[task.index()].run, At::default())
+}
+
+/// Calls one after the other, until one of them ends the body.
+pub fn run_body(cpu: &Cpu<'_>, calls: &[Call], mut at: At) -> Step<()> {
+    for call in calls {
+        if run_call(cpu, *call, &mut at)? == Flow::Ended {
+            break;
+        }
     }
     Ok(())
 }
 
 /// One call.
-pub fn run_call(cpu: &Cpu<'_>, call: Call, at: At) -> Step<()> {
+pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
     let on = |dev: Option<Device>| dev.or(at.dev).expect("internal: a call without a device");
     match call.replace(on) {
-        Call::LoadModule(module) => load_module(cpu, module),
-        Call::DeleteModule(module) => delete_module(cpu, module),
-        Call::RequestModule(module) => request_module(cpu, module),
-        Call::AsyncSynchronizeFull() => cpu.async_synchronize_full(),
+        Call::LoadModule(module) => load_module(cpu, module)?,
+        Call::DeleteModule(module) => delete_module(cpu, module)?,
+        Call::RequestModule(module) => request_module(cpu, module)?,
+        Call::AsyncSynchronizeFull() => cpu.async_synchronize_full()?,
         Call::GetDevice(dev) => {
             cpu.step(vec![Action::Get(cpu.cell(dev.refs())), Action::Get(cpu.cell(dev.extra_refs()))])?;
-            Ok(())
         }
         Call::PutDevice(dev) => {
             // Ghost: whose reference it is.
             cpu.tell(dev.object(), Event::CallPuts(dev))?;
-            cpu.put_device(dev)
+            cpu.put_device(dev)?;
         }
-        Call::DeviceAlloc(dev) => cpu.call("device_alloc", &atoms![dev], || {
-            let there = cpu.liveness(dev.object()).expect("internal: devices can be freed");
-            cpu.step(vec![
-                Action::AwaitNot(there, Obs::Int(ALIVE)),
-                Action::Alloc(dev.object()),
-                Action::Get(cpu.cell(dev.refs())),
-                cpu.storing(dev.created(), true),
-            ])?;
-            Ok(())
-        }),
-        Call::QueueWork(work) => cpu.queue(work),
-        Call::FlushWork(work) => cpu.flush(work),
-        Call::CancelWorkSync(work) => cpu.cancel_work_sync(work.work()).map(|_| ()),
-        Call::Lock(mutex) => cpu.lock(mutex.lock()),
-        Call::Unlock(mutex) => cpu.unlock(mutex.lock()),
-        Call::Provide(resource) => cpu.store(resource.present(), true),
-        Call::Withdraw(resource) => cpu.store(resource.present(), false),
+        Call::DeviceAlloc(dev) => device_alloc(cpu, dev)?,
+        Call::Alloc(memory, told) => alloc(cpu, memory, told, at)?,
+        Call::Free(memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            cpu.step(Action::Free(instance.object()))?;
+        }
+        Call::UseMemory(memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            cpu.touch(instance.object())?;
+        }
+        Call::Get(memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            cpu.step(Action::Get(cpu.cell(instance.refs())))?;
+        }
+        Call::GetUnlessZero(memory, told) => {
+            let refs = cpu.cell(at.instance(cpu, memory, told)?.refs());
+            let got = cpu.step(Action::EnterIf(refs, refs))?;
+            return Ok(Flow::on_if(Held::from_obs(got).is_some()));
+        }
+        Call::Put(memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            put(cpu, memory, instance)?;
+        }
+        Call::SetPointer(pointer, memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            let place = place_of(cpu, pointer, told, at)?;
+            cpu.store(place, Some(instance))?;
+        }
+        Call::ClearPointer(pointer, told) => {
+            let place = place_of(cpu, pointer, told, at)?;
+            cpu.store(place, None)?;
+        }
+        Call::Follow(pointer, told) => {
+            let place = place_of(cpu, pointer, told, at)?;
+            let instance: Instance = cpu.follow(place)?;
+            at.find(cpu.world().pointers[pointer.index()].to, instance);
+            cpu.touch(instance.object())?;
+        }
+        Call::ReturnIfPointer(pointer, told) => {
+            let place = place_of(cpu, pointer, told, at)?;
+            return Ok(Flow::on_if(cpu.load(place)?.is_none()));
+        }
+        Call::ReturnUnlessPointer(pointer, told) => {
+            let place = place_of(cpu, pointer, told, at)?;
+            let Some(instance) = cpu.load(place)? else { return Ok(Flow::Ended) };
+            at.find(cpu.world().pointers[pointer.index()].to, instance);
+        }
+        Call::SetFlag(flag, told) => {
+            let place = flag_of(cpu, flag, told, at)?;
+            cpu.store(place, true)?;
+        }
+        Call::ClearFlag(flag, told) => {
+            let place = flag_of(cpu, flag, told, at)?;
+            cpu.store(place, false)?;
+        }
+        Call::ReturnIf(flag, told) => {
+            let place = flag_of(cpu, flag, told, at)?;
+            return Ok(Flow::on_if(!cpu.load(place)?));
+        }
+        Call::ReturnUnless(flag, told) => {
+            let place = flag_of(cpu, flag, told, at)?;
+            return Ok(Flow::on_if(cpu.load(place)?));
+        }
+        Call::WaitEvent(flag, told) => {
+            let place = flag_of(cpu, flag, told, at)?;
+            cpu.step(Action::AwaitNot(cpu.cell(place), Obs::Bool(false)))?;
+        }
+        Call::WaitForCompletion(flag, told) => {
+            let place = flag_of(cpu, flag, told, at)?;
+            let completed = Action::AwaitNot(cpu.cell(place), Obs::Bool(false));
+            cpu.step(vec![completed, cpu.storing(place, false)])?;
+        }
+        Call::ListAdd(list, memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            let list = cpu.cell(list_of(cpu, list, told, at)?);
+            cpu.step(Action::ListAdd { list, unless_on: list, member: instance.object() })?;
+        }
+        Call::ListDel(list, memory, told) => {
+            let instance = at.instance(cpu, memory, told)?;
+            let list = cpu.cell(list_of(cpu, list, told, at)?);
+            cpu.step(Action::ListDel(list, list, instance.object()))?;
+        }
+        Call::ForEach(list, function, told) => {
+            let list = list_of(cpu, list, told, at)?;
+            for_each(cpu, list, function)?;
+        }
+        Call::CallFunction(function, told) => {
+            let given = at.given_to(cpu, function, told)?;
+            call_function(cpu, function, given)?;
+        }
+        // What is done when it is undone.
+        Call::AddAction(..) => {}
+        Call::Devm(devres) => {
+            let decl = &cpu.world().devres[devres.index()];
+            run_call(cpu, decl.acquire, at)?;
+            cpu.store(acquired(at.dev.expect("internal: devm in a probe"), devres), true)?;
+        }
+        Call::DevmUndo(devres) => undo(cpu, at.dev.expect("internal: devm in a callback"), devres, at)?,
+        Call::QueueWork(work, told) => {
+            let work = at.work(cpu, work, told)?;
+            cpu.queue(work)?;
+        }
+        Call::FlushWork(work, told) => {
+            let work = at.work(cpu, work, told)?;
+            cpu.flush(work)?;
+        }
+        Call::CancelWork(work, told) => on_work(cpu, "cancel_work", work, told, at, cancel)?,
+        Call::CancelWorkSync(work, told) => on_work(cpu, "cancel_work_sync", work, told, at, cancel_sync)?,
+        Call::DisableWorkSync(work, told) => on_work(cpu, "disable_work_sync", work, told, at, disable_sync)?,
+        Call::EnableWork(work, told) => on_work(cpu, "enable_work", work, told, at, enable)?,
+        Call::ModTimer(timer, told) => on_work(cpu, "mod_timer", timer.work(), told, at, queue)?,
+        Call::TimerDelete(timer, told) => on_work(cpu, "timer_delete", timer.work(), told, at, cancel)?,
+        Call::TimerDeleteSync(timer, told) => {
+            on_work(cpu, "timer_delete_sync", timer.work(), told, at, cancel_sync)?;
+        }
+        Call::TimerShutdownSync(timer, told) => {
+            on_work(cpu, "timer_shutdown_sync", timer.work(), told, at, disable_sync)?;
+        }
+        Call::RequestIrq(irq, told) => on_work(cpu, "request_irq", irq.work(), told, at, enable_and_queue)?,
+        Call::FreeIrq(irq, told) => on_work(cpu, "free_irq", irq.work(), told, at, disable_sync)?,
+        Call::DisableIrq(irq, told) => on_work(cpu, "disable_irq", irq.work(), told, at, disable_sync)?,
+        Call::EnableIrq(irq, told) => on_work(cpu, "enable_irq", irq.work(), told, at, enable_and_queue)?,
+        Call::Lock(mutex, told) => {
+            let place = mutex_of(cpu, mutex, told, at)?;
+            cpu.lock(place)?;
+        }
+        Call::TryLock(mutex, told) => {
+            let place = mutex_of(cpu, mutex, told, at)?;
+            return Ok(Flow::on_if(cpu.observe(Action::TryLock(cpu.cell(place)))?));
+        }
+        Call::Unlock(mutex, told) => {
+            let place = mutex_of(cpu, mutex, told, at)?;
+            cpu.unlock(place)?;
+        }
+        Call::DeviceLock(dev) => cpu.device_lock(dev)?,
+        Call::DeviceTryLock(dev) => {
+            return Ok(Flow::on_if(cpu.observe(Action::TryLock(cpu.cell(dev.mutex())))?));
+        }
+        Call::DeviceUnlock(dev) => cpu.device_unlock(dev)?,
+        Call::Provide(resource) => cpu.store(resource.present(), true)?,
+        Call::Withdraw(resource) => cpu.store(resource.present(), false)?,
         Call::Require(_) => unreachable!("internal: the probe callback looks at what it requires"),
-        Call::Kernel(call) => cpu.subject().call(cpu, call, at.drv),
+        Call::Kernel(call) => cpu.subject().call(cpu, call, at.drv)?,
     }
+    Ok(Flow::On)
+}
+
+/// `devres_release_all`: what the device's probe has acquired is undone, the last first.
+pub fn devres_release_all(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    let world = cpu.world();
+    let here = |drv: &Devres| {
+        let drv = world.devres[drv.index()].drv;
+        world.drivers[drv.index()].bus == world.devices[dev.index()].bus
+    };
+    let all: Vec<Devres> = (0..world.devres.len() as u8).map(Devres).filter(here).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    cpu.call("devres_release_all", &atoms![dev], || {
+        for devres in all.iter().rev() {
+            undo(cpu, dev, *devres, &mut At::bound(dev, world.devres[devres.index()].drv))?;
+        }
+        Ok(())
+    })
+}
+
+/// Undoes something that a probe has acquired, if it is still there.
+fn undo(cpu: &Cpu<'_>, dev: Device, devres: Devres, at: &mut At) -> Step<()> {
+    let there = cpu.cell(acquired(dev, devres));
+    let taken = cpu.step(Action::Swap(there, Obs::Bool(true), Obs::Bool(false)))?;
+    if Held::from_obs(taken).is_some() {
+        run_call(cpu, cpu.world().devres[devres.index()].undo, at)?;
+    }
+    Ok(())
+}
+
+fn device_alloc(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("device_alloc", &atoms![dev], || {
+        let there = cpu.liveness(dev.object()).expect("internal: devices can be freed");
+        cpu.step(vec![
+            Action::AwaitNot(there, Obs::Int(ALIVE)),
+            Action::Alloc(dev.object()),
+            Action::Get(cpu.cell(dev.refs())),
+            cpu.storing(dev.created(), true),
+        ])?;
+        Ok(())
+    })
+}
+
+/// `kzalloc`, and the pointer by which the driver finds its memory again.
+fn alloc(cpu: &Cpu<'_>, memory: Memory, told: Option<Device>, at: &mut At) -> Step<()> {
+    let owner = at.owner(cpu, memory, told);
+    let those = cpu.world().instances_of(memory, owner).map(Instance::object).collect();
+    let instance: Instance = cpu.observe(Action::AllocFirst(those))?;
+    cpu.step(vec![
+        Action::Get(cpu.cell(instance.refs())),
+        cpu.storing(pointer_to(memory, owner), Some(instance)),
+    ])?;
+    if told.is_none() {
+        at.find(memory, instance);
+    }
+    Ok(())
+}
+
+/// `kref_put`: the last one releases the memory.
+fn put(cpu: &Cpu<'_>, memory: Memory, instance: Instance) -> Step<()> {
+    if !cpu.observe(Action::Dec(cpu.cell(instance.refs())))? {
+        return Ok(());
+    }
+    match &cpu.world().memories[memory.index()].release {
+        None => cpu.step(Action::Free(instance.object())).map(|_| ()),
+        Some(release) => {
+            cpu.call("release", &atoms![instance], || run_body(cpu, release, At::given(cpu, Some(instance))))
+        }
+    }
+}
+
+/// `list_for_each_entry`: the member is followed after its turn.
+fn for_each(cpu: &Cpu<'_>, list: Cell<super::objects::List>, function: Function) -> Step<()> {
+    let list = cpu.cell(list);
+    cpu.repeat(None::<Instance>, |last| {
+        let after = last.map(|last| last.0);
+        let next: Option<Instance> = cpu.observe(Action::ListNext(list, list, after))?;
+        let Some(member) = next else { return Ok(Break(())) };
+        call_function(cpu, function, Some(member))?;
+        Ok(Continue(next))
+    })
+}
+
+fn call_function(cpu: &Cpu<'_>, function: Function, given: Option<Instance>) -> Step<()> {
+    let args: Vec<Obs> = [function.to_obs()].into_iter().chain(given.map(Datum::to_obs)).collect();
+    cpu.call("call", &args, || {
+        run_body(cpu, &cpu.world().functions[function.index()].run, At::given(cpu, given))
+    })
+}
+
+fn place_of(
+    cpu: &Cpu<'_>,
+    pointer: Pointer,
+    told: Option<Device>,
+    at: &mut At,
+) -> Step<Cell<Option<Instance>>> {
+    at.place(cpu, cpu.world().pointers[pointer.index()].home, pointer.object(), told)
+}
+
+fn flag_of(cpu: &Cpu<'_>, flag: Flag, told: Option<Device>, at: &mut At) -> Step<Cell<bool>> {
+    at.place(cpu, cpu.world().flags[flag.index()].home, flag.object(), told)
+}
+
+fn list_of(cpu: &Cpu<'_>, list: List, told: Option<Device>, at: &mut At) -> Step<Cell<super::objects::List>> {
+    at.place(cpu, cpu.world().lists[list.index()].home, list.object(), told)
+}
+
+fn mutex_of(
+    cpu: &Cpu<'_>,
+    mutex: Mutex,
+    told: Option<Device>,
+    at: &mut At,
+) -> Step<Cell<super::objects::Lock>> {
+    at.place(cpu, cpu.world().mutexes[mutex.index()].home, mutex.object(), told)
+}
+
+/// One of the calls on work items, timers and interrupts: what it does, and whether it waits for the run then.
+fn on_work(
+    cpu: &Cpu<'_>,
+    name: &'static str,
+    first: Work,
+    told: Option<Device>,
+    at: &mut At,
+    does: fn(CellId) -> (Vec<Action>, bool),
+) -> Step<()> {
+    let work = at.work(cpu, first, told)?;
+    cpu.call(name, &atoms![work], || {
+        let cell = cpu.cell(cpu.item(work));
+        let (step, waits) = does(cell);
+        cpu.step(step)?;
+        if waits {
+            cpu.step(Action::FlushAwait(cell))?;
+        }
+        Ok(())
+    })
+}
+
+fn queue(work: CellId) -> (Vec<Action>, bool) {
+    (vec![Action::QueueWork(work)], false)
+}
+
+fn cancel(work: CellId) -> (Vec<Action>, bool) {
+    (vec![Action::DequeueWork(work)], false)
+}
+
+fn cancel_sync(work: CellId) -> (Vec<Action>, bool) {
+    (vec![Action::CancelBegin(work)], true)
+}
+
+fn disable_sync(work: CellId) -> (Vec<Action>, bool) {
+    (vec![Action::DisableWork(work, true), Action::CancelBegin(work)], true)
+}
+
+fn enable(work: CellId) -> (Vec<Action>, bool) {
+    (vec![Action::DisableWork(work, false)], false)
+}
+
+fn enable_and_queue(work: CellId) -> (Vec<Action>, bool) {
+    (vec![Action::DisableWork(work, false), Action::QueueWork(work)], false)
 }

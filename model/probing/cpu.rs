@@ -5,7 +5,9 @@ use std::ops::Deref;
 
 use super::events::Event;
 use super::ids::{Device, Driver, Module, Work};
-use super::objects::{Core, DEVICE_REFS, DRIVER, MODULE, Private, WORK, awaited, started};
+use super::objects::{
+    Core, DEVICE_REFS, DRIVER, MODULE, Private, WORK, WorkItem, awaited, started, work_item,
+};
 use super::subject::Subject;
 use super::world::{AsyncOutcome, Match, World};
 use raddle_checker::atoms;
@@ -183,17 +185,23 @@ impl<'a> Cpu<'a> {
         self.behalf.modules().map(|module| self.storing(ghost(module), true)).collect()
     }
 
+    /// Where a scenario's work item is.
+    #[must_use]
+    pub fn item(&self, work: Work) -> Cell<WorkItem> {
+        work_item(self.world, work)
+    }
+
     /// `queue_work` of a scenario's work item.
     #[track_caller]
     pub fn queue(&self, work: Work) -> Step<()> {
         let mut actions = self.noting(|module| started(work, module));
-        actions.push(Action::QueueWork(self.cell(work.work())));
+        actions.push(Action::QueueWork(self.cell(self.item(work))));
         self.step(actions).map(|_| ())
     }
 
     /// `flush_work` of a scenario's work item.
     pub fn flush(&self, work: Work) -> Step<()> {
-        let cell = self.cell(work.work());
+        let cell = self.cell(self.item(work));
         let mut actions = self.noting(|module| awaited(work, module));
         actions.push(Action::FlushBegin(cell));
         if self.observe(actions)? {

@@ -29,8 +29,22 @@ ids! {
     Resource,
     /// A mutex that drivers and tasks lock.
     Mutex,
-    /// A `[work.*]` item.
+    /// What runs when it is queued: a work item, a timer or an interrupt, of one instance of its memory.
     Work,
+    /// Memory that drivers allocate, as it is declared.
+    Memory,
+    /// One allocation of declared memory.
+    Instance,
+    /// A pointer to an instance.
+    Pointer,
+    /// A flag of drivers and tasks.
+    Flag,
+    /// A list of instances.
+    List,
+    /// A function that bodies call.
+    Function,
+    /// Something that a driver's probe acquires with a call that begins with `devm-`.
+    Devres,
     /// A task of the scenario file.
     TaskId,
 }

@@ -2,6 +2,7 @@
 //! memory, the events that modelled code tells, and the hazards of probing.
 
 mod alike;
+pub mod at;
 pub mod barrier;
 pub mod body;
 pub mod call;

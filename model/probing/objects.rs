@@ -1,8 +1,11 @@
 //! The objects of the driver core, their cells and their names.
 
 use super::call::Call;
-use super::ids::{Bus, Device, Driver, Module, Mutex, Resource, Work};
-use super::world::World;
+use super::ids::{
+    Bus, Device, Devres, Driver, Flag, Function, Instance, List as ListId, Memory, Module, Mutex, Pointer,
+    Resource, Work,
+};
+use super::world::{Home, InstanceDecl, World};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
 use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
@@ -32,6 +35,18 @@ pub const DEVICE_PRIVATE: Sort = Sort(11);
 pub const MUTEX: Sort = Sort(10);
 /// The globals of dd.c and async.c.
 pub const GLOBAL: Sort = Sort(9);
+/// One allocation of a driver's memory.
+pub const INSTANCE: Sort = Sort(12);
+/// Memory as it is declared.
+pub const MEMORY: Sort = Sort(13);
+/// A pointer to memory.
+pub const POINTER: Sort = Sort(14);
+/// A flag.
+pub const FLAG: Sort = Sort(15);
+/// A list of memory.
+pub const LIST: Sort = Sort(16);
+/// A function of a driver.
+pub const FUNCTION: Sort = Sort(17);
 
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
@@ -80,6 +95,12 @@ datum_ids! {
     Resource = RESOURCE,
     Work = WORK,
     Mutex = MUTEX,
+    Instance = INSTANCE,
+    Memory = MEMORY,
+    Pointer = POINTER,
+    Flag = FLAG,
+    ListId = LIST,
+    Function = FUNCTION,
 }
 
 /// A mutex.
@@ -302,13 +323,9 @@ cells! {
         /// Whether it is there.
         present(0): bool,
     }
-    Work {
-        /// The work item.
-        work(0): WorkItem,
-    }
-    Mutex {
-        /// Who holds it.
-        lock(0): Lock,
+    Instance {
+        /// Its references.
+        refs(0): Count,
     }
     Core {
         /// `deferred_probe_mutex`.
@@ -372,6 +389,40 @@ impl Work {
     }
 }
 
+/// Whether a device has acquired something that the driver core is to undo.
+#[must_use]
+pub fn acquired(dev: Device, devres: Devres) -> Cell<bool> {
+    Cell::new(dev.object(), Field(192 + devres.0))
+}
+
+/// Where something of a driver is: in an instance of memory, or in an object of its own.
+#[must_use]
+pub fn placed<T>(home: Option<Home>, instance: Option<Instance>, own: Object) -> Cell<T> {
+    match home.zip(instance) {
+        Some((home, instance)) => Cell::new(instance.object(), Field(home.field)),
+        None => Cell::new(own, Field(0)),
+    }
+}
+
+/// The pointer by which a driver finds the memory of a device, or memory that is there once.
+#[must_use]
+pub fn pointer_to(memory: Memory, dev: Option<Device>) -> Cell<Option<Instance>> {
+    match dev {
+        Some(dev) => Cell::new(dev.object(), Field(128 + memory.0)),
+        None => Cell::new(memory.object(), Field(0)),
+    }
+}
+
+/// A work item.
+#[must_use]
+pub fn work_item(world: &World, work: Work) -> Cell<WorkItem> {
+    let decl = &world.works[work.index()];
+    match decl.data.zip(decl.field) {
+        Some((instance, field)) => Cell::new(instance.object(), Field(field)),
+        None => Cell::new(work.object(), Field(0)),
+    }
+}
+
 /// Ghost: whether the init of a module has queued a work item.
 #[must_use]
 pub fn started(work: Work, module: Module) -> Cell<bool> {
@@ -395,7 +446,9 @@ pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {
 /// another one, and what is noted for a module for another one.
 pub fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field {
     match field.0.checked_sub(64) {
-        Some(drv) if object.sort == DEVICE => Field(64 + renaming.object(Driver(drv).object()).index),
+        Some(drv) if object.sort == DEVICE && drv < 64 => {
+            Field(64 + renaming.object(Driver(drv).object()).index)
+        }
         Some(module) if object.sort == WORK => {
             let (base, module) = (64 + module / 64 * 64, Module(module % 64));
             Field(base + renaming.object(module.object()).index)
@@ -441,6 +494,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
             layout.cell(id.modprobe(ticket), format!("modprobe {}", module.name), Kind::Bool);
         }
     }
+    lay_out_memory(world, &mut layout, &mut set);
     for (i, resource) in world.resources.iter().enumerate() {
         let id = Resource(i as u8);
         layout.immortal(id.object(), &resource.name);
@@ -450,7 +504,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
     for (i, work) in world.works.iter().enumerate() {
         let id = Work(i as u8);
         layout.immortal(id.object(), &work.name);
-        layout.cell(id.work(), &work.name, Kind::Work(count));
+        layout.cell(work_item(world, id), &work.name, Kind::Work(count));
         if !loads {
             continue;
         }
@@ -461,15 +515,59 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
             layout.ghost(awaited(id, by), format!("{work}: flushed for {}", module.name), Kind::Bool);
         }
     }
-    for (mutex, i) in world.mutexes.iter().zip(0..) {
-        layout.immortal(Mutex(i).object(), &mutex.name);
-        layout.cell(Mutex(i).lock(), &mutex.name, Kind::Lock);
-    }
     let mut memory = vec![0; layout.bytes()];
     for (cell, byte) in set {
         memory[layout.info(cell).offset] = byte;
     }
     (layout, memory)
+}
+
+/// What drivers allocate, and what lies in it or by itself; without work items.
+fn lay_out_memory(world: &World, layout: &mut Layout, set: &mut Vec<(CellId, u8)>) {
+    for (memory, i) in world.memories.iter().zip(0..) {
+        let id = Memory(i);
+        layout.immortal(id.object(), &memory.name);
+        if !memory.per_device {
+            layout.cell(pointer_to(id, None), format!("the {}", memory.name), Kind::Pointer(vec![INSTANCE]));
+            continue;
+        }
+        for (dev, device) in (0..).map(Device).zip(&world.devices) {
+            let name = format!("{} of {}", memory.name, device.name);
+            layout.cell(pointer_to(id, Some(dev)), name, Kind::Pointer(vec![INSTANCE]));
+        }
+    }
+    for (i, instance) in (0..).map(Instance).zip(&world.instances) {
+        layout.mortal(i.object(), &instance.name, "use-after-free");
+        let refs = layout.cell(i.refs(), format!("{}.refs", instance.name), Kind::Count);
+        layout.says(refs, Says::References);
+    }
+    let mutexes =
+        world.mutexes.iter().zip(0..).map(|(it, i)| (&it.name, it.home, Mutex(i).object(), Kind::Lock));
+    let flags = world.flags.iter().zip(0..).map(|(it, i)| (&it.name, it.home, Flag(i).object(), Kind::Bool));
+    let pointers = world.pointers.iter().zip(0..);
+    let pointers =
+        pointers.map(|(it, i)| (&it.name, it.home, Pointer(i).object(), Kind::Pointer(vec![INSTANCE])));
+    let all = world.instances.len() as u8;
+    let lists = world.lists.iter().zip(0..);
+    let lists = lists.map(|(it, i)| (&it.name, it.home, ListId(i).object(), Kind::List(INSTANCE, all)));
+    for (name, home, own, kind) in mutexes.chain(flags).chain(pointers).chain(lists) {
+        layout.immortal(own, name);
+        let Some(place) = home else {
+            layout.cell(placed::<u8>(None, None, own), name, kind);
+            continue;
+        };
+        let here = |(_, instance): &(Instance, &InstanceDecl)| instance.memory == place.memory;
+        for (i, instance) in (0..).map(Instance).zip(&world.instances).filter(here) {
+            let name = format!("{}.{name}", instance.name);
+            layout.cell(placed::<u8>(home, Some(i), own), name, kind.clone());
+        }
+    }
+    for (flag, i) in world.flags.iter().zip(0..).filter(|(flag, _)| flag.initially) {
+        set.push((layout.find(placed::<bool>(flag.home, None, Flag(i).object())), 1));
+    }
+    for (function, i) in world.functions.iter().zip(0..) {
+        layout.immortal(Function(i).object(), &function.name);
+    }
 }
 
 fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(CellId, u8)>) {
@@ -566,6 +664,12 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.ghost(id.probing(), format!("{name}: probe runs"), Kind::Bool);
     layout.ghost(id.covered_probe(), format!("{name}: covered probe"), Kind::Int);
     layout.ghost(id.covered_active(), format!("{name}: covered on the active list"), Kind::Int);
+    for (devres, decl) in (0..).map(Devres).zip(&world.devres) {
+        if world.drivers[decl.drv.index()].bus == world.devices[id.index()].bus {
+            let name = format!("{name}: devm {}", decl.acquire.name());
+            layout.cell(acquired(id, devres), name, Kind::Bool);
+        }
+    }
     for (i, driver) in world.drivers.iter().enumerate() {
         if driver.bus == world.devices[id.index()].bus {
             layout.ghost(owed(id, Driver(i as u8)), format!("{name}: owed to {}", driver.name), Kind::Int);

@@ -1,6 +1,6 @@
 //! A scenario on a subject, as a program for the machine.
 
-use std::ops::ControlFlow::Continue;
+use std::ops::ControlFlow::{Break, Continue};
 
 use super::body::work_func;
 use super::call::{Call, KernelCall};
@@ -9,10 +9,10 @@ use super::cpu::{Cpu, Watched, entry};
 use super::events;
 use super::ids::{Device, Driver, Module, TaskId, Work};
 use super::module::{LIVE, modprobe};
-use super::objects::{Core, DRVDATA, lay_out};
+use super::objects::{Core, DRVDATA, lay_out, work_item};
 use super::properties::Checks;
 use super::subject::{Item, Subject};
-use super::world::{Initially, World};
+use super::world::{Initially, WorkKind, World};
 use raddle_checker::atoms;
 use raddle_checker::automaton::history::{History, rerun};
 use raddle_checker::machine::cpu as machine;
@@ -89,18 +89,23 @@ impl<S: Subject> Probing<S> {
     }
 }
 
-/// A worker that takes an item off the queue whenever it is pending, for ever.
+/// A worker that takes an item off the queue whenever it is pending, as often as the item may run.
 fn worker(cpu: &Cpu<'_>, item: &Item, func: impl Fn() -> Step<()>) -> Step<()> {
     let work = cpu.cell(item.work);
-    cpu.repeat((), |()| {
-        cpu.step(Action::WorkStart(work))?;
+    cpu.repeat(item.runs, |left| {
+        let last = left == Some(1);
+        let mut start = vec![Action::WorkStart(work)];
+        // From its last run on it is not queued any more, or somebody could wait for it in vain.
+        start.extend(last.then_some(Action::DisableWork(work, true)));
+        cpu.step(start)?;
         func()?;
-        let end = Action::WorkEnd(work);
+        let mut end = vec![Action::WorkEnd(work)];
+        end.extend(item.again.then_some(Action::QueueWork(work)));
         match item.attaches {
             Some(drv) => cpu.step(cpu.telling(end, events::Event::AttachDone(drv)))?,
             None => cpu.step(end)?,
         };
-        Ok(Continue(()))
+        Ok(if last { Break(()) } else { Continue(left.map(|left| left - 1)) })
     })
 }
 
@@ -111,14 +116,22 @@ fn items(world: &World, subject: &impl Subject) -> Vec<Item> {
         entry: Entry { function: entry::DEFERRED, args: Vec::new() },
         work: Core.deferred_probe_work(),
         attaches: None,
+        runs: None,
+        again: false,
     };
     let mut items = vec![deferred];
     items.extend(subject.items(world));
     items.extend(world.works.iter().zip(0..).map(|(decl, i)| Item {
-        name: format!("kworker ({})", decl.name),
+        name: match decl.kind {
+            WorkKind::Work => format!("kworker ({})", decl.name),
+            WorkKind::Timer => format!("timer ({})", decl.name),
+            WorkKind::Irq => format!("irq ({})", decl.name),
+        },
         entry: Entry { function: entry::WORK, args: atoms![Work(i)].to_vec() },
-        work: Work(i).work(),
+        work: work_item(world, Work(i)),
         attaches: None,
+        runs: decl.runs,
+        again: decl.kind == WorkKind::Irq,
     }));
     items
 }

@@ -27,6 +27,10 @@ pub struct Item {
     pub work: Cell<WorkItem>,
     /// The driver that the item attaches, if that is what it is for.
     pub attaches: Option<Driver>,
+    /// How often it runs at the most.
+    pub runs: Option<u8>,
+    /// Whether it is queued again at the end of each run, unless it is disabled.
+    pub again: bool,
 }
 
 /// The code under test.

@@ -1,5 +1,6 @@
 //! What steps mean to somebody who knows the driver core: outcomes of choices, events.
 
+use super::call::CALLS;
 use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Module};
 use super::objects::{MODULE, Private};
@@ -35,6 +36,9 @@ pub(super) fn outcome(core: &Probing<impl Subject>, call: &Call, outcome: usize)
             AddOutcome::FailsAfterKlist => "this device_add fails after bus_add_device",
         }
         .to_owned(),
+        name if CALLS.iter().any(|info| info.name == name && info.undo.is_some()) => {
+            format!("{name} {}", if outcome == 0 { "succeeds" } else { "fails" })
+        }
         _ => match world.environment.async_schedule.get(outcome) {
             Some(AsyncOutcome::Queued) => "async_schedule queues".to_owned(),
             Some(AsyncOutcome::Inline) => {

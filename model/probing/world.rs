@@ -5,7 +5,7 @@
 //! an id, every default filled in. Nothing here knows text, lines or columns.
 
 use super::call::Call;
-use super::ids::{Bus, Device, Driver, Module, TaskId};
+use super::ids::{Bus, Device, Devres, Driver, Instance, Memory, Module, TaskId, Work};
 
 /// Everything a scenario declares, in the file's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,9 +20,24 @@ pub struct World {
     pub modules: Vec<ModuleDecl>,
     /// Resources that drivers provide and require.
     pub resources: Vec<ResourceDecl>,
+    /// Memory that drivers allocate.
+    pub memories: Vec<MemoryDecl>,
+    /// Its instances: those of one memory follow each other, those of one owner too.
+    pub instances: Vec<InstanceDecl>,
     /// Mutexes of drivers and tasks.
     pub mutexes: Vec<MutexDecl>,
-    /// Work items of drivers (`[work.*]`).
+    /// Flags of drivers and tasks.
+    pub flags: Vec<FlagDecl>,
+    /// Pointers to instances of memory.
+    pub pointers: Vec<PointerDecl>,
+    /// Lists of instances of memory.
+    pub lists: Vec<ListDecl>,
+    /// Functions that bodies call.
+    pub functions: Vec<FunctionDecl>,
+    /// What drivers acquire with calls that begin with `devm-`, in their order.
+    pub devres: Vec<DevresDecl>,
+    /// Work items, timers and interrupts (`[work.*]`, `[timer.*]`, `[irq.*]`), one for each instance of the
+    /// memory that they lie in or are given.
     pub works: Vec<WorkDecl>,
     /// Tasks.
     pub tasks: Vec<TaskDecl>,
@@ -31,12 +46,48 @@ pub struct World {
 }
 
 impl World {
-    /// All calls, of tasks, work items and callbacks.
+    /// All calls, of tasks, functions, work items and callbacks.
     pub fn calls(&self) -> impl Iterator<Item = &Call> {
         let tasks = self.tasks.iter().flat_map(|task| &task.run);
+        let functions = self.functions.iter().flat_map(|function| &function.run);
+        let releases = self.memories.iter().flat_map(|memory| memory.release.iter().flatten());
         let works = self.works.iter().flat_map(|work| &work.run);
-        let bodies = self.drivers.iter().flat_map(|driver| driver.probe.run.iter().chain(&driver.remove));
-        tasks.chain(works).chain(bodies)
+        let bodies = self
+            .drivers
+            .iter()
+            .flat_map(|driver| driver.probe.run.iter().chain(&driver.probe.unwind).chain(&driver.remove));
+        let devres = self.devres.iter().flat_map(|devres| [&devres.acquire, &devres.undo]);
+        tasks.chain(functions).chain(releases).chain(works).chain(bodies).chain(devres)
+    }
+
+    /// What a driver acquires with calls that begin with `devm-`, in their order.
+    pub fn devres_of(&self, drv: Driver) -> impl DoubleEndedIterator<Item = Devres> {
+        let ids = (0..self.devres.len() as u8).map(Devres);
+        ids.filter(move |id| self.devres[id.index()].drv == drv)
+    }
+
+    /// The instances of some memory that belong to one device, or the only ones.
+    pub fn instances_of(&self, memory: Memory, dev: Option<Device>) -> impl Iterator<Item = Instance> {
+        let ids = (0..self.instances.len() as u8).map(Instance);
+        ids.filter(move |id| {
+            let decl = &self.instances[id.index()];
+            (decl.memory, decl.dev) == (memory, dev)
+        })
+    }
+
+    /// The work item of an instance, by the first one that is declared with it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, which is our own mistake.
+    #[must_use]
+    pub fn work_of(&self, first: Work, instance: Option<Instance>) -> Work {
+        let all = (first.0..self.works.len() as u8).map(Work);
+        let of = |work: &Work| {
+            let decl = &self.works[work.index()];
+            decl.first == first && decl.data == instance
+        };
+        all.into_iter().find(of).expect("internal: there is a work item for each instance")
     }
 
     /// Whether a module is loaded by some call.
@@ -146,6 +197,10 @@ pub struct ProbeBody {
     pub run: Vec<Call>,
     /// What it may return, never empty.
     pub outcomes: Vec<ProbeOutcome>,
+    /// Whether each of its calls that acquire something may fail, which ends it.
+    pub fails: bool,
+    /// What its error path does: of it as many calls from the end as it has acquired things by hand.
+    pub unwind: Vec<Call>,
 }
 
 /// What a probe callback may return.
@@ -181,18 +236,129 @@ pub struct ResourceDecl {
     pub initially_present: bool,
 }
 
+/// Memory that drivers allocate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryDecl {
+    /// Its name.
+    pub name: String,
+    /// Whether each device has its own.
+    pub per_device: bool,
+    /// What the last `put` does; `None`: it frees it.
+    pub release: Option<Vec<Call>>,
+}
+
+/// One allocation of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceDecl {
+    /// What is told of it.
+    pub name: String,
+    /// Which memory.
+    pub memory: Memory,
+    /// Whose it is.
+    pub dev: Option<Device>,
+    /// How many allocations its owner can have made before.
+    pub earlier: u8,
+}
+
+/// Where something lies in memory: in each instance it is a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// The memory.
+    pub memory: Memory,
+    /// The field.
+    pub field: u8,
+}
+
 /// A mutex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MutexDecl {
     /// Its name.
     pub name: String,
+    /// The memory in which it lies.
+    pub home: Option<Home>,
 }
 
-/// A work item of a driver.
+/// A flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagDecl {
+    /// Its name.
+    pub name: String,
+    /// The memory in which it lies.
+    pub home: Option<Home>,
+    /// Whether it is set when the tasks start; in memory it is not.
+    pub initially: bool,
+}
+
+/// A pointer to an instance of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointerDecl {
+    /// Its name.
+    pub name: String,
+    /// The memory in which it lies.
+    pub home: Option<Home>,
+    /// The memory that it points to.
+    pub to: Memory,
+}
+
+/// A list of instances of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListDecl {
+    /// Its name.
+    pub name: String,
+    /// The memory in which its head lies.
+    pub home: Option<Home>,
+    /// What is on it.
+    pub of: Memory,
+}
+
+/// A function that bodies call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionDecl {
+    /// Its name.
+    pub name: String,
+    /// The memory of which it is given an instance.
+    pub given: Option<Memory>,
+    /// What it does.
+    pub run: Vec<Call>,
+}
+
+/// Something that a probe acquires and the driver core undoes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DevresDecl {
+    /// Whose probe it is.
+    pub drv: Driver,
+    /// How it is acquired.
+    pub acquire: Call,
+    /// How it is undone.
+    pub undo: Call,
+}
+
+/// What makes a work item run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkKind {
+    /// A workqueue.
+    Work,
+    /// A timer.
+    Timer,
+    /// A device.
+    Irq,
+}
+
+/// A work item, a timer or an interrupt of a driver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkDecl {
     /// Its name.
     pub name: String,
+    /// What makes it run.
+    pub kind: WorkKind,
+    /// The first of those that are declared together, one for each instance of memory.
+    pub first: Work,
+    /// The instance that its function is given.
+    pub data: Option<Instance>,
+    /// The field of that instance in which it lies.
+    pub field: Option<u8>,
+    /// How often its function runs at the most.
+    pub runs: Option<u8>,
     /// What its function does.
     pub run: Vec<Call>,
 }

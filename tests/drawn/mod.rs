@@ -44,17 +44,37 @@ fn names(letter: &str) -> &'static [&'static str] {
         "v" => &["drv0", "drv1"],
         "bus" => &["platform", "nd"],
         "r" => &["clock"],
-        "w" => &["work0"],
+        "w" => &["work0", "work1"],
+        "mem" => &["mem0"],
+        "ptr" => &["ptr0"],
+        "f" => &["flag0"],
+        "l" => &["list0"],
+        "fun" => &["fun0"],
+        "t" => &["timer0"],
+        "irq" => &["irq0"],
         "NULL" => &["NULL"],
         other => unreachable!("{other} is no argument of a call"),
     }
 }
 
+/// Where a call stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    Probe,
+    /// A device is at hand.
+    Device,
+    /// Nothing is; whether each device has memory of its own.
+    Task(bool),
+}
+
+/// What is in memory, or is memory.
+const IN_MEMORY: [&str; 6] = ["mem", "f", "t", "irq", "fun", "work1"];
+
 /// A call, or two: what is locked is mostly unlocked again.
-fn calls(random: &mut Random, in_probe: bool) -> Vec<String> {
+fn calls(random: &mut Random, stand: Stand) -> Vec<String> {
     let info = &CALLS[random.below(CALLS.len())];
-    if info.name == "require" && !in_probe {
-        return calls(random, in_probe);
+    if matches!(info.name, "require" | "add_action") && stand != Stand::Probe {
+        return calls(random, stand);
     }
     let written = info.written();
     let letters = written[info.name.len() + 1..written.len() - 1].split(", ").filter(|name| !name.is_empty());
@@ -63,15 +83,28 @@ fn calls(random: &mut Random, in_probe: bool) -> Vec<String> {
         "m" => random.of(&["drv0", "drv1", "shared"]),
         letter => random.of(names(letter)),
     });
-    let call = format!("{}({})", info.name, arguments.collect::<Vec<_>>().join(", "));
+    let mut arguments: Vec<&str> = arguments.collect();
+    let letters = written[info.name.len() + 1..written.len() - 1].split(", ");
+    let in_memory =
+        info.name != "for_each" && letters.chain(arguments.clone()).any(|it| IN_MEMORY.contains(&it));
+    if stand == Stand::Task(true) && in_memory {
+        arguments.push(random.of(names("d")));
+    }
+    let acquires = info.undo.is_some() && stand == Stand::Probe;
+    let devm = if acquires && (info.name == "add_action" || random.once_in(2)) { "devm-" } else { "" };
+    let call = format!("{devm}{}({})", info.name, arguments.join(", "));
     match info.name {
+        "trylock" | "device_trylock" | "device_lock" if !random.once_in(4) => {
+            let unlock = call.replace("trylock", "unlock").replace("device_lock", "device_unlock");
+            vec![call, unlock]
+        }
         "lock" if !random.once_in(4) => vec![call, "use(dev0)".to_owned(), "unlock(lock0)".to_owned()],
         _ => vec![call],
     }
 }
 
-fn body(random: &mut Random, most: usize, in_probe: bool) -> Vec<String> {
-    (0..random.below(most + 1)).flat_map(|_| calls(random, in_probe)).collect()
+fn body(random: &mut Random, most: usize, stand: Stand) -> Vec<String> {
+    (0..random.below(most + 1)).flat_map(|_| calls(random, stand)).collect()
 }
 
 /// The scenario of a number: revisions and rules take turns, all else is drawn.
@@ -118,21 +151,49 @@ pub fn scenario(number: u64) -> Drawn {
         if random.once_in(2) {
             line(format!("matches = {{ dev0 = \"{}\" }}", random.of(&["yes", "no", "defer", "error"])));
         }
-        let mut probe = body(random, 1, true);
+        let mut probe = body(random, 2, Stand::Probe);
+        if random.once_in(3) {
+            probe.insert(0, random.of(&["alloc(mem0)", "devm-alloc(mem0)"]).to_owned());
+        }
+        if random.once_in(4) {
+            line(format!("fails-at = \"each\"\nunwind = {:?}", body(random, 1, Stand::Device)));
+        }
         if random.once_in(2) {
             let fails = random.of(&["-ENODEV", "-EPROBE_DEFER", "-EIO"]);
             probe.push(format!("return(0, {fails})"));
         }
         line(format!(
             "probe = {probe:?}\nremove = {:?}",
-            body(random, 1, false).iter().take(1).collect::<Vec<_>>()
+            body(random, 1, Stand::Device).iter().take(1).collect::<Vec<_>>()
         ));
     }
     line(format!("[resource.clock]\ninitially = \"{}\"", random.of(&["absent", "present"])));
     line("[mutex.lock0]".to_owned());
-    line(format!("[work.work0]\nrun = {:?}", body(random, 1, false)));
+    let per_device = !random.once_in(3);
+    line(format!("[memory.mem0]\nper = \"{}\"", if per_device { "device" } else { "once" }));
+    line(format!("instances = {}", 1 + random.below(2)));
+    line(
+        "[flag.flag0]\nin = \"mem0\"\n[pointer.ptr0]\nto = \"mem0\"\n[list.list0]\nof = \"mem0\"".to_owned(),
+    );
+    let (inside, outside) =
+        (if per_device { Stand::Device } else { Stand::Task(false) }, Stand::Task(per_device));
+    for (head, runs) in [
+        ("function.fun0]\ngiven = \"mem0\"", false),
+        ("work.work1]\nin = \"mem0\"", true),
+        ("timer.timer0]\nin = \"mem0\"", true),
+        ("irq.irq0]\ngiven = \"mem0\"", true),
+    ] {
+        let run: Vec<String> = body(random, 1, inside);
+        // A function that calls itself is an error.
+        let run: Vec<String> = run.into_iter().filter(|call| !call.contains("fun0")).collect();
+        line(format!("[{head}\nrun = {run:?}"));
+        if runs && random.once_in(2) {
+            line("runs = 2".to_owned());
+        }
+    }
+    line(format!("[work.work0]\nrun = {:?}", body(random, 1, outside)));
     for i in 0..2 + random.below(2) {
-        line(format!("[task.t{i}]\nrun = {:?}", body(random, 2, false)));
+        line(format!("[task.t{i}]\nrun = {:?}", body(random, 2, outside)));
         if i > 0 && random.once_in(4) {
             line("after = [\"t0\"]".to_owned());
         }

@@ -128,8 +128,12 @@ pub enum Action {
     Spawn(CellId, Entry),
     /// The end of a spawned task: clears the flag that its creator waits for.
     SpawnEnd(CellId),
-    /// `queue_work`: observes false if it was pending already.
+    /// `queue_work`: observes false if it was pending already, or cannot be queued.
     QueueWork(CellId),
+    /// From here on the item cannot be queued, or can be again.
+    DisableWork(CellId, bool),
+    /// `cancel_work`: takes a pending item off the queue. Observes whether it was pending.
+    DequeueWork(CellId),
     /// A worker takes the item: clears PENDING, marks it running. Idle while there is nothing to do.
     WorkStart(CellId),
     /// The work function has returned.
@@ -352,6 +356,8 @@ impl Action {
                 Action::SpawnEnd(of.cell(*c, Write))
             }
             Action::QueueWork(c) => Action::QueueWork(of.cell(*c, Write)),
+            Action::DisableWork(c, disabled) => Action::DisableWork(of.cell(*c, Write), *disabled),
+            Action::DequeueWork(c) => Action::DequeueWork(of.cell(*c, Write)),
             Action::WorkStart(c) => Action::WorkStart(of.cell(*c, Write)),
             Action::WorkEnd(c) => Action::WorkEnd(of.cell(*c, Write)),
             Action::FlushBegin(c) => Action::FlushBegin(of.cell(*c, Write)),
@@ -423,6 +429,8 @@ impl Action {
             | Action::Spawn(..)
             | Action::SpawnEnd(_)
             | Action::QueueWork(_)
+            | Action::DisableWork(..)
+            | Action::DequeueWork(_)
             | Action::WorkEnd(_)
             | Action::FlushBegin(_)
             | Action::CancelBegin(_)

@@ -499,6 +499,8 @@ impl Machine<'_> {
                 self.ended = true;
             }
             Action::QueueWork(cell) => return Ok(Obs::Bool(work::queue(self.used(*cell)?))),
+            Action::DisableWork(cell, disabled) => work::disable(self.used(*cell)?, *disabled),
+            Action::DequeueWork(cell) => return Ok(Obs::Bool(work::dequeue(self.used(*cell)?))),
             Action::WorkStart(cell) => work::start(self.used(*cell)?),
             // An item may be freed by its own function: its end does not touch it.
             Action::WorkEnd(cell) => work::end(self.bytes(*cell)),

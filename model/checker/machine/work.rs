@@ -2,13 +2,18 @@
 //! runs, an item never runs twice at once, and `flush_work` waits for one run only.
 //!
 //! One cell is a whole item: its state, then for each slot which run it waits for. Left out: the
-//! queue that an item is on, its concurrency limits and delayed work; any worker may start any
-//! pending item at any time.
+//! queue that an item is on and its concurrency limits; any worker may start any pending item at any
+//! time, so delayed work, timers and interrupts are items too. Simplified: who cancels a running item and
+//! waits lets go of it at the moment when the run ends.
 
 /// Queued, and not taken by a worker.
 pub const PENDING: u8 = 1;
 /// Its function runs.
 pub const RUNNING: u8 = 2;
+/// Somebody waits for the end of the run to cancel it: until then it cannot be queued.
+pub const CANCELLED: u8 = 4;
+/// It cannot be queued.
+pub const DISABLED: u8 = 8;
 
 /// The slot waits for nothing, or its run has ended.
 pub(super) const WAITS_FOR_NOTHING: u8 = 0;
@@ -23,22 +28,30 @@ fn replace(work: &mut [u8], from: u8, to: u8) {
     }
 }
 
-/// `queue_work`: false if it was pending.
+/// `queue_work`: false if it was pending, or cannot be queued.
 pub(super) fn queue(work: &mut [u8]) -> bool {
-    let was_pending = work[0] & PENDING != 0;
-    work[0] |= PENDING;
-    !was_pending
+    let queued = work[0] & (PENDING | CANCELLED | DISABLED) == 0;
+    if queued {
+        work[0] |= PENDING;
+    }
+    queued
+}
+
+/// It can no longer be queued, or again. An item that is pending stays so.
+pub(super) fn disable(work: &mut [u8], disabled: bool) {
+    work[0] &= !DISABLED;
+    work[0] |= if disabled { DISABLED } else { 0 };
 }
 
 /// A worker takes the item.
 pub(super) fn start(work: &mut [u8]) {
-    work[0] = RUNNING;
+    work[0] = work[0] & DISABLED | RUNNING;
     replace(work, WAITS_FOR_PENDING, WAITS_FOR_RUNNING);
 }
 
 /// The function has returned.
 pub(super) fn end(work: &mut [u8]) {
-    work[0] &= !RUNNING;
+    work[0] &= !(RUNNING | CANCELLED);
     replace(work, WAITS_FOR_RUNNING, WAITS_FOR_NOTHING);
 }
 
@@ -52,12 +65,20 @@ pub(super) fn flush(work: &mut [u8], slot: usize) -> bool {
     work[1 + slot] != WAITS_FOR_NOTHING
 }
 
-/// `cancel_work_sync`, first half: true if it was pending.
-pub(super) fn cancel(work: &mut [u8], slot: usize) -> bool {
+/// `cancel_work`: true if it was pending.
+pub(super) fn dequeue(work: &mut [u8]) -> bool {
     let was_pending = work[0] & PENDING != 0;
     work[0] &= !PENDING;
     replace(work, WAITS_FOR_PENDING, WAITS_FOR_NOTHING);
-    work[1 + slot] = if work[0] & RUNNING != 0 { WAITS_FOR_RUNNING } else { WAITS_FOR_NOTHING };
+    was_pending
+}
+
+/// `cancel_work_sync`, first half: true if it was pending.
+pub(super) fn cancel(work: &mut [u8], slot: usize) -> bool {
+    let was_pending = dequeue(work);
+    let running = work[0] & RUNNING != 0;
+    work[0] |= if running { CANCELLED } else { 0 };
+    work[1 + slot] = if running { WAITS_FOR_RUNNING } else { WAITS_FOR_NOTHING };
     was_pending
 }
 
@@ -97,7 +118,33 @@ mod tests {
         start(&mut work);
         assert!(!cancel(&mut work, 0));
         assert!(waits_for_running(&work, 0));
+        assert!(!queue(&mut work), "it is being cancelled, so its own run cannot queue it again");
         end(&mut work);
         assert_eq!(work, [0; 3]);
+        assert!(queue(&mut work), "but afterwards anybody may");
+    }
+
+    #[test]
+    fn a_disabled_item_is_not_queued_but_one_that_is_pending_runs() {
+        let mut work = [0; 3];
+        queue(&mut work);
+        disable(&mut work, true);
+        start(&mut work);
+        assert!(!queue(&mut work));
+        end(&mut work);
+        assert_eq!(work[0], DISABLED);
+        disable(&mut work, false);
+        assert!(queue(&mut work));
+    }
+
+    #[test]
+    fn taking_an_item_off_the_queue_does_not_wait_for_its_run() {
+        let mut work = [0; 3];
+        queue(&mut work);
+        start(&mut work);
+        queue(&mut work);
+        assert!(dequeue(&mut work));
+        assert_eq!(work, [RUNNING, 0, 0]);
+        assert!(queue(&mut work), "nobody waits to cancel it");
     }
 }

@@ -120,6 +120,8 @@ pub(super) fn does(does: &Does) -> String {
         Does::EndWork(work) => format!("{work} ends"),
         Does::Flush(work) => format!("flush {work}"),
         Does::Cancel(work) => format!("cancel {work}"),
+        Does::Disable(work, true) => format!("disable {work}"),
+        Does::Disable(work, false) => format!("enable {work}"),
         Does::Choose => "one of several outcomes".to_owned(),
         Does::Sample(count) => format!("sample {count}"),
         Does::Compare(count) => format!("compare {count} with the sample"),
@@ -160,6 +162,7 @@ pub(super) fn ends_with(does: &Does) -> Option<&str> {
         | Does::Queue(cell)
         | Does::Flush(cell)
         | Does::Cancel(cell)
+        | Does::Disable(cell, _)
         | Does::Sample(cell)
         | Does::Forget(cell)
         | Does::Wait(WaitFor::Flag(cell) | WaitFor::Run(cell) | WaitFor::LetGo { list: cell, .. }) => {

@@ -68,7 +68,13 @@ impl<P: Program> Teller<'_, P> {
             }),
             (_, Obs::Unit | Obs::Iter(..) | Obs::Holds(_) | Obs::Released(_)) => None,
             _ if self.main(op, None).is_some_and(|main| matches!(main, Action::Store(..))) => None,
+            // Who ends a run and queues the item again does not look whether it could.
+            (Action::QueueWork(_), _) if matches!(op.actions[0], Action::WorkEnd(_)) => None,
             (Action::QueueWork(_), Obs::Bool(queued)) => (!queued).then_some(Saw::QueuedAlready),
+            (Action::AllocFirst(those), Obs::Id(object)) => {
+                (those.first() != Some(&object)).then(|| Saw::Value(self.value(observed)))
+            }
+            (Action::DequeueWork(_) | Action::CancelBegin(_), _) => None,
             (Action::FlushBegin(_), Obs::Bool(runs)) => (!runs).then_some(Saw::NothingToWaitFor),
             (Action::ListDel(..), Obs::Bool(was)) => (!was).then_some(Saw::NotThere),
             (Action::ListAdd { .. }, Obs::Bool(added)) => (!added).then_some(Saw::OnListAlready),
@@ -231,6 +237,8 @@ impl<P: Program> Teller<'_, P> {
             Action::Spawn(_, entry) => Does::Start(self.program.role(entry)),
             Action::SpawnEnd(_) => Does::EndTask,
             Action::QueueWork(cell) => Does::Queue(name(cell)),
+            Action::DisableWork(cell, disabled) => Does::Disable(name(cell), *disabled),
+            Action::DequeueWork(cell) => Does::Cancel(name(cell)),
             Action::WorkStart(cell) => Does::Take(name(cell)),
             Action::WorkEnd(cell) => Does::EndWork(name(cell)),
             Action::FlushBegin(cell) => Does::Flush(name(cell)),

@@ -237,6 +237,7 @@ fn reads(layout: &Layout, step: &Footprint) -> Vec<CellId> {
             | Action::Spawn(..)
             | Action::SpawnEnd(_)
             | Action::WorkEnd(_)
+            | Action::DisableWork(..)
             | Action::Bump(..)
             | Action::Net(..)
             | Action::Sample(..)

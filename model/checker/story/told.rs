@@ -202,6 +202,8 @@ pub enum Does {
     Flush(String),
     /// It cancels a work item.
     Cancel(String),
+    /// From here on a work item cannot be queued, or can be again.
+    Disable(String, bool),
     /// It has one of several outcomes.
     Choose,
     /// It samples a counter.
@@ -323,6 +325,7 @@ impl Does {
             | Does::EndWork(cell)
             | Does::Flush(cell)
             | Does::Cancel(cell)
+            | Does::Disable(cell, _)
             | Does::Sample(cell)
             | Does::Compare(cell)
             | Does::Forget(cell) => vec![cell],

@@ -26,44 +26,48 @@ impl Declaration<'_> {
     }
 }
 
+/// The keys of each section's tables.
+const KEYS: &[(Section, &[&str])] = &[
+    (Section::Bus, &["need-parent-lock", "autoprobe"]),
+    (Section::Device, &["bus", "parent", "initially", "add"]),
+    (
+        Section::Driver,
+        &["bus", "module", "probe-type", "initially", "matches", "probe", "fails-at", "unwind", "remove"],
+    ),
+    (Section::Module, &["async_probe", "softdep-pre"]),
+    (Section::Memory, &["per", "instances", "release"]),
+    (Section::Mutex, &["in"]),
+    (Section::Flag, &["in", "initially"]),
+    (Section::Pointer, &["in", "to"]),
+    (Section::List, &["in", "of"]),
+    (Section::Function, &["given", "run"]),
+    (Section::Resource, &["initially"]),
+    (Section::Work, &["in", "runs", "run"]),
+    (Section::Timer, &["in", "runs", "run"]),
+    (Section::Irq, &["given", "runs", "run"]),
+    (Section::Task, &["after", "run"]),
+];
+
 /// Everything that a file declares, in its order.
 pub(crate) struct Declared<'t> {
-    pub(crate) buses: Vec<Declaration<'t>>,
-    pub(crate) devices: Vec<Declaration<'t>>,
-    pub(crate) drivers: Vec<Declaration<'t>>,
-    pub(crate) modules: Vec<Declaration<'t>>,
-    pub(crate) mutexes: Vec<Declaration<'t>>,
-    pub(crate) resources: Vec<Declaration<'t>>,
-    pub(crate) works: Vec<Declaration<'t>>,
-    pub(crate) tasks: Vec<Declaration<'t>>,
+    sections: Vec<(Section, Vec<Declaration<'t>>)>,
 }
 
 impl<'t> Declared<'t> {
     /// Reads the declarations and declares their names; `None` if there are too many.
     pub(crate) fn read(root: Table<'t>, names: &mut Names, faults: &mut Faults) -> Option<Self> {
-        let mut read = |section, keys| declarations(root, section, keys, names, faults);
         // Every table is read before any limit ends the reading.
-        let buses = read(Section::Bus, &["need-parent-lock", "autoprobe"]);
-        let devices = read(Section::Device, &["bus", "parent", "initially", "add"]);
-        let drivers = read(
-            Section::Driver,
-            &["bus", "module", "probe-type", "initially", "matches", "probe", "remove"],
-        );
-        let modules = read(Section::Module, &["async_probe", "softdep-pre"]);
-        let mutexes = read(Section::Mutex, &[]);
-        let resources = read(Section::Resource, &["initially"]);
-        let works = read(Section::Work, &["run"]);
-        let tasks = read(Section::Task, &["after", "run"]);
-        Some(Declared {
-            buses: buses?,
-            devices: devices?,
-            drivers: drivers?,
-            modules: modules?,
-            mutexes: mutexes?,
-            resources: resources?,
-            works: works?,
-            tasks: tasks?,
-        })
+        let read = |(section, keys): &(Section, &[&str])| {
+            (*section, declarations(root, *section, keys, names, faults))
+        };
+        let all: Vec<_> = KEYS.iter().map(read).collect();
+        let sections = all.into_iter().map(|(section, those)| Some((section, those?)));
+        Some(Declared { sections: sections.collect::<Option<_>>()? })
+    }
+
+    /// What is declared in a section.
+    pub(crate) fn of(&self, section: Section) -> &[Declaration<'t>] {
+        self.sections.iter().find(|(other, _)| *other == section).map_or(&[], |(_, those)| those)
     }
 }
 

@@ -26,6 +26,7 @@ mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
+mod things;
 
 use std::path::Path;
 

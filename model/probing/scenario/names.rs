@@ -13,22 +13,36 @@ pub(crate) enum Section {
     Device,
     Driver,
     Module,
+    Memory,
     Mutex,
+    Flag,
+    Pointer,
+    List,
+    Function,
     Resource,
     Work,
+    Timer,
+    Irq,
     Task,
 }
 
 impl Section {
     /// Every section. Drivers come before modules, since each driver implies a module of its name.
-    pub(crate) const ALL: [Section; 8] = [
+    pub(crate) const ALL: [Section; 15] = [
         Section::Bus,
         Section::Device,
         Section::Driver,
         Section::Module,
+        Section::Memory,
         Section::Mutex,
+        Section::Flag,
+        Section::Pointer,
+        Section::List,
+        Section::Function,
         Section::Resource,
         Section::Work,
+        Section::Timer,
+        Section::Irq,
         Section::Task,
     ];
 
@@ -39,9 +53,16 @@ impl Section {
             Section::Device => "device",
             Section::Driver => "driver",
             Section::Module => "module",
+            Section::Memory => "memory",
             Section::Mutex => "mutex",
+            Section::Flag => "flag",
+            Section::Pointer => "pointer",
+            Section::List => "list",
+            Section::Function => "function",
             Section::Resource => "resource",
             Section::Work => "work",
+            Section::Timer => "timer",
+            Section::Irq => "irq",
             Section::Task => "task",
         }
     }
@@ -50,6 +71,7 @@ impl Section {
     pub(crate) fn noun(self) -> &'static str {
         match self {
             Section::Work => "work item",
+            Section::Irq => "interrupt",
             _ => self.table(),
         }
     }
@@ -61,9 +83,16 @@ impl Section {
             Section::Device => "devices",
             Section::Driver => "drivers",
             Section::Module => "modules",
+            Section::Memory => "memories",
             Section::Mutex => "mutexes",
+            Section::Flag => "flags",
+            Section::Pointer => "pointers",
+            Section::List => "lists",
+            Section::Function => "functions",
             Section::Resource => "resources",
             Section::Work => "work items",
+            Section::Timer => "timers",
+            Section::Irq => "interrupts",
             Section::Task => "tasks",
         }
     }
@@ -98,6 +127,11 @@ impl Names {
     /// The name with this index.
     pub(crate) fn name(&self, section: Section, index: u8) -> &str {
         &self.tables[section as usize][usize::from(index)]
+    }
+
+    /// Whether a name is declared.
+    pub(crate) fn has(&self, section: Section, name: &str) -> bool {
+        self.tables[section as usize].contains(name)
     }
 
     /// The index of a declared name; notes a name that is not declared.

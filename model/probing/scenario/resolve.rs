@@ -5,7 +5,7 @@
 
 use indexmap::IndexMap;
 
-use super::calls::{Body, Calls};
+use super::calls::{Body, Calls, Stand};
 use super::declare::{Declaration, Declared, imply_modules};
 use super::faults::Faults;
 use super::links::{Links, check_cycles, ids, links};
@@ -13,11 +13,13 @@ use super::names::{Names, Section};
 use super::read::{Table, Text, boolean, number, string, word, words};
 use super::spans::Span;
 use super::suggest::{did_you_mean, quoted};
+use super::things::Things;
 use crate::call::Call;
-use crate::ids::{Bus, Device, Driver, Module, TaskId};
+use crate::ids::{Bus, Device, Driver, Memory, Module, TaskId};
 use crate::world::{
-    AddOutcome, AsyncOutcome, BusDecl, DeviceDecl, DriverDecl, Environment, Initially, Match, ModuleDecl,
-    MutexDecl, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
+    AddOutcome, AsyncOutcome, BusDecl, DeviceDecl, DriverDecl, Environment, FlagDecl, FunctionDecl,
+    Initially, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl, PointerDecl, ProbeBody, ProbeType,
+    ResourceDecl, TaskDecl, WorkDecl, World,
 };
 
 const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
@@ -35,6 +37,8 @@ const MATCHES: &[(&str, Match)] =
     &[("yes", Match::Yes), ("no", Match::No), ("defer", Match::Defer), ("error", Match::Error)];
 const REGISTERED: &[(&str, bool)] = &[("absent", false), ("registered", true)];
 const PRESENT: &[(&str, bool)] = &[("absent", false), ("present", true)];
+const SET: &[(&str, bool)] = &[("clear", false), ("set", true)];
+const FAILS_AT: &[(&str, bool)] = &[("end", false), ("each", true)];
 const ASYNC_SCHEDULE: &[(&str, AsyncOutcome)] =
     &[("queued", AsyncOutcome::Queued), ("inline", AsyncOutcome::Inline)];
 const CONTRACT: &[(&str, bool)] = &[("kept", true), ("violated", false)];
@@ -53,30 +57,98 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     let mut names = Names::default();
     names.declare(Section::Bus, "platform");
     let declared = Declared::read(root, &mut names, faults)?;
-    let implied = imply_modules(&declared.drivers, &mut names, faults);
+    let implied = imply_modules(declared.of(Section::Driver), &mut names, faults);
 
     let names = &names;
-    let mut calls = Calls { names, places: IndexMap::new() };
-    let buses = buses(&declared.buses, names, faults);
-    let devices = devices(&declared.devices, names, faults);
-    let drivers = drivers(&declared.drivers, &implied, &devices, &mut calls, faults);
+    let things = &Things::read(&declared, names, faults);
+    let mut calls = Calls { names, things, devres: Vec::new(), places: IndexMap::new() };
+    let buses = buses(declared.of(Section::Bus), names, faults);
+    let devices = devices(declared.of(Section::Device), names, faults);
+    let drivers = drivers(declared.of(Section::Driver), &implied, &devices, &mut calls, faults);
     let world = World {
-        modules: modules(&declared.modules, names, faults),
-        mutexes: declared.mutexes.iter().map(|mutex| MutexDecl { name: mutex.name.to_owned() }).collect(),
-        resources: resources(&declared.resources, faults),
-        works: works(&declared.works, &mut calls, faults),
-        tasks: tasks(&declared.tasks, &mut calls, faults),
+        modules: modules(declared.of(Section::Module), names, faults),
+        memories: memories(declared.of(Section::Memory), &mut calls, faults),
+        instances: things.instances.clone(),
+        mutexes: named_with(declared.of(Section::Mutex), |name, index| MutexDecl {
+            name,
+            home: things.home(Section::Mutex, index),
+        }),
+        flags: flags(declared.of(Section::Flag), things, faults),
+        pointers: named_with(declared.of(Section::Pointer), |name, index| PointerDecl {
+            name,
+            home: things.home(Section::Pointer, index),
+            to: things.target(Section::Pointer, index).unwrap_or(Memory(0)),
+        }),
+        lists: named_with(declared.of(Section::List), |name, index| ListDecl {
+            name,
+            home: things.home(Section::List, index),
+            of: things.target(Section::List, index).unwrap_or(Memory(0)),
+        }),
+        functions: functions(declared.of(Section::Function), &mut calls, faults),
+        resources: resources(declared.of(Section::Resource), faults),
+        works: works(&declared, &mut calls, faults),
+        tasks: tasks(declared.of(Section::Task), &mut calls, faults),
         environment: environment(root, faults),
+        devres: calls.devres,
         buses,
         devices,
         drivers,
     };
-    check_initially(&declared.devices, &world, faults);
+    check_initially(declared.of(Section::Device), &world, faults);
     Some(Resolved {
         world,
         calls: calls.places,
-        devices: declared.devices.iter().map(|device| device.span_of("initially")).collect(),
+        devices: declared.of(Section::Device).iter().map(|device| device.span_of("initially")).collect(),
     })
+}
+
+/// What is declared, by its name and its place.
+fn named_with<T>(declared: &[Declaration], make: impl Fn(String, usize) -> T) -> Vec<T> {
+    declared.iter().enumerate().map(|(index, it)| make(it.name.to_owned(), index)).collect()
+}
+
+fn memories(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<MemoryDecl> {
+    let mut memories = calls.things.memories.clone();
+    for ((memory, declared), index) in memories.iter_mut().zip(declared).zip(0..) {
+        let stand = Stand::given(Body::Other, Some(Memory(index)), calls.things);
+        let release = calls.list(declared.table, "release", stand, faults);
+        memory.release = declared.table.get("release").map(|_| release);
+    }
+    memories
+}
+
+fn flags(declared: &[Declaration], things: &Things, faults: &mut Faults) -> Vec<FlagDecl> {
+    let mut flags = Vec::new();
+    for (index, flag) in declared.iter().enumerate() {
+        let home = things.home(Section::Flag, index);
+        let initially = choice(flag.table, "initially", SET, faults).unwrap_or(false);
+        if initially && home.is_some() {
+            let message = "what lies in memory is clear when it is allocated";
+            faults.add(flag.span_of("initially"), message, Some("set it in the probe".to_owned()));
+        }
+        flags.push(FlagDecl { name: flag.name.to_owned(), home, initially });
+    }
+    flags
+}
+
+fn functions(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<FunctionDecl> {
+    let mut functions = Vec::new();
+    let mut called: Links = Vec::new();
+    for (index, function) in declared.iter().enumerate() {
+        let given = calls.things.home(Section::Function, index).map(|home| home.memory);
+        let stand = Stand::given(Body::Other, given, calls.things);
+        let run = calls.list(function.table, "run", stand, faults);
+        let calls_of = run.iter().filter_map(|call| match call {
+            Call::CallFunction(other, _) | Call::ForEach(_, other, _) => {
+                Some((other.0, function.span_of("run")))
+            }
+            _ => None,
+        });
+        called.push(calls_of.collect());
+        functions.push(FunctionDecl { name: function.name.to_owned(), given, run });
+    }
+    check_cycles("run", Section::Function, &called, calls.names, faults);
+    functions
 }
 
 fn buses(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<BusDecl> {
@@ -144,7 +216,10 @@ fn drivers(
     let mut drivers = Vec::new();
     for (driver, module) in declared.iter().zip(modules) {
         let table = driver.table;
+        let id = Driver(drivers.len() as u8);
         let bus = bus(table, calls.names, faults);
+        // What it acquires is known before what its other bodies undo.
+        let probe = calls.probe_body(table, "probe", Stand::bound(Body::Probe(id)), faults);
         drivers.push(DriverDecl {
             name: driver.name.to_owned(),
             bus,
@@ -152,8 +227,12 @@ fn drivers(
             probe_type: choice(table, "probe-type", PROBE_TYPE, faults).unwrap_or(ProbeType::Default),
             initially_registered: choice(table, "initially", REGISTERED, faults).unwrap_or(false),
             matches: matches(driver, bus, devices, calls.names, faults),
-            probe: calls.probe_body(table, "probe", Body::Probe, faults),
-            remove: calls.list(table, "remove", Body::Remove, faults),
+            probe: ProbeBody {
+                fails: choice(table, "fails-at", FAILS_AT, faults).unwrap_or(false),
+                unwind: calls.list(table, "unwind", Stand::bound(Body::Driver(id)), faults),
+                ..probe
+            },
+            remove: calls.list(table, "remove", Stand::bound(Body::Driver(id)), faults),
         });
     }
     drivers
@@ -221,14 +300,21 @@ fn resources(declared: &[Declaration], faults: &mut Faults) -> Vec<ResourceDecl>
         .collect()
 }
 
-fn works(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<WorkDecl> {
-    declared
-        .iter()
-        .map(|work| WorkDecl {
-            name: work.name.to_owned(),
-            run: calls.list(work.table, "run", Body::Work, faults),
-        })
-        .collect()
+fn works(declared: &Declared, calls: &mut Calls, faults: &mut Faults) -> Vec<WorkDecl> {
+    let mut works: Vec<WorkDecl> = Vec::new();
+    for (number, (section, index, decl)) in calls.things.works.iter().enumerate() {
+        let memory = calls.things.home(*section, *index).map(|home| home.memory);
+        // All instances do the same, which is read once.
+        let run = match decl.first.index() {
+            first if first < number => works[first].run.clone(),
+            _ => {
+                let table = declared.of(*section)[*index].table;
+                calls.list(table, "run", Stand::given(Body::Other, memory, calls.things), faults)
+            }
+        };
+        works.push(WorkDecl { run, ..decl.clone() });
+    }
+    works
 }
 
 fn tasks(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<TaskDecl> {
@@ -241,7 +327,7 @@ fn tasks(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Ve
         .map(|(task, after)| TaskDecl {
             name: task.name.to_owned(),
             after: ids(after, TaskId),
-            run: calls.list(task.table, "run", Body::Task, faults),
+            run: calls.list(task.table, "run", Stand::given(Body::Other, None, calls.things), faults),
         })
         .collect()
 }

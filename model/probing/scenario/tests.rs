@@ -187,7 +187,12 @@ fn the_world_is_resolved() {
                 probe_type: ProbeType::Default,
                 initially_registered: true,
                 matches: vec![Match::Yes, Match::No, Match::No],
-                probe: ProbeBody { run: vec![], outcomes: vec![ProbeOutcome::Ok] },
+                probe: ProbeBody {
+                    run: vec![],
+                    outcomes: vec![ProbeOutcome::Ok],
+                    fails: false,
+                    unwind: vec![],
+                },
                 remove: vec![],
             },
             DriverDecl {
@@ -205,6 +210,8 @@ fn the_world_is_resolved() {
                         Call::Kernel(KernelCall::Bind(region, None)),
                     ],
                     outcomes: vec![ProbeOutcome::Ok, ProbeOutcome::Enodev],
+                    fails: false,
+                    unwind: vec![],
                 },
                 remove: vec![
                     Call::Kernel(KernelCall::Use(Some(pmem0))),
@@ -217,10 +224,22 @@ fn the_world_is_resolved() {
             module("region", false, vec![]),
             module("pmem", false, vec![]),
         ],
-        mutexes: vec![MutexDecl { name: "setup".into() }],
+        memories: vec![],
+        instances: vec![],
+        mutexes: vec![MutexDecl { name: "setup".into(), home: None }],
+        flags: vec![],
+        pointers: vec![],
+        lists: vec![],
+        functions: vec![],
+        devres: vec![],
         resources: vec![ResourceDecl { name: "dsp".into(), initially_present: true }],
         works: vec![WorkDecl {
             name: "fw_boot".into(),
+            kind: WorkKind::Work,
+            first: Work(0),
+            data: None,
+            field: None,
+            runs: None,
             run: vec![Call::Provide(Resource(0)), Call::Kernel(KernelCall::DriverDeferredProbeTrigger())],
         }],
         tasks: vec![
@@ -237,7 +256,7 @@ fn the_world_is_resolved() {
                 after: vec![],
                 run: vec![
                     Call::LoadModule(Module(2)),
-                    Call::QueueWork(Work(0)),
+                    Call::QueueWork(Work(0), None),
                     Call::Kernel(KernelCall::BusRescanDevices(nd)),
                 ],
             },
@@ -264,7 +283,14 @@ fn what_is_left_out_has_its_default() {
             devices: vec![],
             drivers: vec![],
             modules: vec![],
+            memories: vec![],
+            instances: vec![],
             mutexes: vec![],
+            flags: vec![],
+            pointers: vec![],
+            lists: vec![],
+            functions: vec![],
+            devres: vec![],
             resources: vec![],
             works: vec![],
             tasks: vec![],
@@ -286,7 +312,7 @@ fn later_stages_can_point_into_the_file() {
     let line = |error: InputError| first_line(&error);
     assert_eq!(line(file.revision_error("v5.1", message(), None)), "5:27: wrong");
     assert_eq!(line(file.rule_error("attach-strategy", message(), None)), "9:1: wrong");
-    let call = Call::QueueWork(Work(0));
+    let call = Call::QueueWork(Work(0), None);
     let help = Some("do not".to_owned());
     assert_eq!(line(file.call_error(&call, message(), help)), "50:30: wrong; do not");
     assert_eq!(line(file.device_error(Device(0), message(), None)), "16:13: wrong");
@@ -420,8 +446,8 @@ fn calls_are_checked() {
             "10:3: a device must be named: only probe and remove have one at hand; expected \
              bind(v, d)",
             "11:3: bind takes 2 arguments, not 3; expected bind(v, d)",
-            "12:2: expected \"(\" after \"use\"; expected use(d)",
-            "13:9: unexpected \";\" after the call; expected use(d)",
+            "12:2: expected \"(\" after \"use\"; expected use(d) or use(mem)",
+            "13:9: unexpected \";\" after the call; expected use(d) or use(mem)",
             "14:3: call \"device_ad\" is not known; did you mean \"device_add\"?",
             "15:3: call \"zebra\" is not known; \"raddle list calls\" shows all calls",
             "16:3: nd_synchronize takes no arguments, not 1; expected nd_synchronize()",
@@ -536,7 +562,7 @@ fn nesting() {
     check(
         &arrays(31),
         &["1:1: unknown key \"a\" in the file; known: title, source, about, revisions, rules, bus, \
-           device, driver, module, mutex, resource, work, task, environment, check, expect"],
+           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, task, environment, check, expect"],
     );
     check(&arrays(32), &[&format!("1:36: {too_deep}")]);
     check(&arrays(5000), &[&format!("1:85: {too_deep}")]);

@@ -71,7 +71,9 @@ fn bits_of<P: Program>(expander: &Expander<'_, P>, info: &CellInfo) -> Vec<u32> 
     match &info.kind {
         Kind::Bool | Kind::PerTask(_) => vec![1; all],
         Kind::Lock => vec![most(expander.shape.slots); all],
-        Kind::Liveness | Kind::Work(_) => vec![2; all],
+        Kind::Liveness => vec![2; all],
+        // The state of the item, then for each slot which run it waits for.
+        Kind::Work(_) => [4].into_iter().chain(std::iter::repeat_n(2, all - 1)).collect(),
         // 1 + 64 * place of the sort + index, at most 63.
         Kind::Pointer(sorts) => vec![most(64 * sorts.len()).min(u8::BITS); all],
         Kind::Int

@@ -1,0 +1,189 @@
+//! Memory of drivers, and what lies in it: which instances there are, and which field each thing is.
+//!
+//! All of it is known before any call is read, since a call on a thing in a device's memory needs a device.
+
+use super::declare::{Declaration, Declared};
+use super::faults::Faults;
+use super::names::{Names, Section};
+use super::read::{Table, number, string, word};
+use super::suggest::quoted;
+use crate::ids::{Device, Instance, Memory, Work};
+use crate::world::{Home, InstanceDecl, MemoryDecl, WorkDecl, WorkKind};
+
+const PER: &[(&str, bool)] = &[("device", true), ("once", false)];
+
+/// More instances, or more work items, timers and interrupts of instances, are an error.
+const MOST: usize = 64;
+
+/// The first field of what lies in memory: before it are the references.
+const FIRST_FIELD: u8 = 1;
+
+/// What lies in memory, or is given an instance of it.
+const HOMES: &[(Section, &str)] = &[
+    (Section::Mutex, "in"),
+    (Section::Flag, "in"),
+    (Section::Pointer, "in"),
+    (Section::List, "in"),
+    (Section::Function, "given"),
+    (Section::Work, "in"),
+    (Section::Timer, "in"),
+    (Section::Irq, "given"),
+];
+
+/// What runs when it is queued.
+const WORKS: &[(Section, WorkKind)] =
+    &[(Section::Work, WorkKind::Work), (Section::Timer, WorkKind::Timer), (Section::Irq, WorkKind::Irq)];
+
+/// The memory of drivers and what lies in it.
+#[derive(Default)]
+pub(crate) struct Things {
+    pub(crate) memories: Vec<MemoryDecl>,
+    pub(crate) instances: Vec<InstanceDecl>,
+    /// Work items, timers and interrupts, still without their calls, each with its section and its place there.
+    pub(crate) works: Vec<(Section, usize, WorkDecl)>,
+    homes: Vec<(Section, Vec<Option<Home>>)>,
+    /// What pointers point to, and what is on lists.
+    targets: Vec<(Section, Vec<Memory>)>,
+}
+
+impl Things {
+    /// Reads what is declared.
+    pub(crate) fn read(declared: &Declared, names: &Names, faults: &mut Faults) -> Self {
+        let mut things = Things::default();
+        let devices: Vec<&str> = declared.of(Section::Device).iter().map(|device| device.name).collect();
+        for (memory, index) in declared.of(Section::Memory).iter().zip(0..) {
+            things.add_memory(memory, Memory(index), &devices, faults);
+        }
+        if things.instances.len() > MOST
+            && let Some(memory) = declared.of(Section::Memory).first()
+        {
+            let message = format!("more than {MOST} instances of memory");
+            faults.add(
+                memory.name_span.clone(),
+                message,
+                Some("give \"instances\" a smaller number".to_owned()),
+            );
+            things.instances.truncate(MOST);
+        }
+        let mut fields = vec![FIRST_FIELD; things.memories.len()];
+        for (section, key) in HOMES {
+            let those = declared.of(*section).iter();
+            let homes = those.map(|it| home(it.table, key, &mut fields, names, faults)).collect();
+            things.homes.push((*section, homes));
+        }
+        for (section, key) in [(Section::Pointer, "to"), (Section::List, "of")] {
+            let those = declared.of(section).iter();
+            let targets = those.map(|it| target(it, key, names, faults)).collect();
+            things.targets.push((section, targets));
+        }
+        for (section, kind) in WORKS {
+            things.add_works(*section, *kind, declared.of(*section), faults);
+        }
+        things
+    }
+
+    fn add_memory(&mut self, declared: &Declaration, id: Memory, devices: &[&str], faults: &mut Faults) {
+        let per = declared.table.get("per").and_then(|value| string(value, faults));
+        let per_device = per.and_then(|text| word(&text, PER, faults)).unwrap_or(true);
+        let count = declared.table.get("instances");
+        let count = count.and_then(|value| number(value, "instances", (1, 16), faults)).unwrap_or(2);
+        let owners: Vec<Option<Device>> = match per_device {
+            true => (0..devices.len() as u8).map(|dev| Some(Device(dev))).collect(),
+            false => vec![None],
+        };
+        for dev in owners {
+            for earlier in 0..count {
+                let of = match dev {
+                    Some(dev) if devices.len() > 1 => format!("{}.{}", devices[dev.index()], declared.name),
+                    _ => declared.name.to_owned(),
+                };
+                let name = if earlier == 0 { of } else { format!("{of}#{}", earlier + 1) };
+                self.instances.push(InstanceDecl { name, memory: id, dev, earlier });
+            }
+        }
+        self.memories.push(MemoryDecl { name: declared.name.to_owned(), per_device, release: None });
+    }
+
+    fn add_works(&mut self, section: Section, kind: WorkKind, those: &[Declaration], faults: &mut Faults) {
+        for (index, declared) in those.iter().enumerate() {
+            let runs = declared.table.get("runs");
+            let runs = runs.and_then(|value| number(value, "runs", (1, 16), faults));
+            // A device that interrupts for ever is no scenario.
+            let runs = if kind == WorkKind::Irq { runs.or(Some(1)) } else { runs };
+            let first = Work(self.works.len().min(MOST) as u8);
+            let home = self.home(section, index);
+            let field = home.map(|home| home.field).filter(|_| kind != WorkKind::Irq);
+            let here =
+                |id: &Instance| home.is_some_and(|home| self.instances[id.index()].memory == home.memory);
+            let data: Vec<Option<Instance>> = match home {
+                Some(_) => (0..self.instances.len() as u8).map(Instance).filter(here).map(Some).collect(),
+                None => vec![None],
+            };
+            for data in data {
+                let name = match data {
+                    Some(data) => format!("{}.{}", self.instances[data.index()].name, declared.name),
+                    None => declared.name.to_owned(),
+                };
+                let run = Vec::new();
+                self.works.push((section, index, WorkDecl { name, kind, first, data, field, runs, run }));
+            }
+            if self.works.len() > MOST {
+                let message = format!("more than {MOST} work items, timers and interrupts in all instances");
+                faults.add(declared.name_span.clone(), message, None);
+                self.works.truncate(MOST);
+            }
+        }
+    }
+
+    /// Where something lies in memory, or of what it is given an instance.
+    pub(crate) fn home(&self, section: Section, index: usize) -> Option<Home> {
+        self.homes.iter().find(|(other, _)| *other == section).and_then(|(_, homes)| *homes.get(index)?)
+    }
+
+    /// What a pointer points to, and what is on a list.
+    pub(crate) fn target(&self, section: Section, index: usize) -> Option<Memory> {
+        self.targets.iter().find(|(other, _)| *other == section).map(|(_, all)| all[index])
+    }
+
+    /// The memory that a call on this needs to find.
+    pub(crate) fn memory_of(&self, section: Section, index: u8) -> Option<Memory> {
+        match section {
+            Section::Memory => Some(Memory(index)),
+            _ => self.home(section, usize::from(index)).map(|home| home.memory),
+        }
+    }
+
+    /// Whether each device has its own of some memory.
+    pub(crate) fn per_device(&self, memory: Memory) -> bool {
+        self.memories[memory.index()].per_device
+    }
+
+    /// What a name's index is in a call: of work items, timers and interrupts the number of the first instance.
+    pub(crate) fn number(&self, section: Section, index: u8) -> u8 {
+        let first = self.works.iter().find(|(of, at, _)| (*of, *at) == (section, usize::from(index)));
+        first.map_or(index, |(_, _, decl)| decl.first.0)
+    }
+}
+
+fn home(table: Table, key: &str, fields: &mut [u8], names: &Names, faults: &mut Faults) -> Option<Home> {
+    let text = string(table.get(key)?, faults)?;
+    let memory = Memory(names.find(Section::Memory, text.value, text.inside(), faults)?);
+    let field = &mut fields[memory.index()];
+    let Some(next) = field.checked_add(1) else {
+        faults.add(text.inside(), format!("too much lies in {}", quoted(text.value)), None);
+        return None;
+    };
+    Some(Home { memory, field: std::mem::replace(field, next) })
+}
+
+/// The memory that a key must name.
+fn target(declared: &Declaration, key: &str, names: &Names, faults: &mut Faults) -> Memory {
+    let Some(value) = declared.table.get(key) else {
+        let help = format!("add {key} = \"...\" with the name of a [memory.*]");
+        faults.add(declared.name_span.clone(), format!("{key:?} is missing"), Some(help));
+        return Memory(0);
+    };
+    let memory = string(value, faults);
+    let memory = memory.and_then(|text| names.find(Section::Memory, text.value, text.inside(), faults));
+    memory.map_or(Memory(0), Memory)
+}
