@@ -9,7 +9,6 @@
 //! it with all its other steps. Deadlocks never dissolve, so it is enough to look for them when a run
 //! ends or a hazard turns up.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -159,11 +158,8 @@ struct Threads<'a, P: Native> {
 }
 
 impl<P: Native> Slots for Threads<'_, P> {
-    type Unknown = Infallible;
-
-    fn resume(&mut self, slot: usize, observed: Obs) -> std::result::Result<(), Infallible> {
+    fn resume(&mut self, slot: usize, observed: Obs) {
         self.slots[slot].frames.last_mut().into_iter().for_each(|frame| frame.push(observed));
-        Ok(())
     }
 
     fn leave(&mut self, slot: usize) {
@@ -175,9 +171,8 @@ impl<P: Native> Slots for Threads<'_, P> {
         self.slots[slot].phase == Phase::Empty
     }
 
-    fn start(&mut self, slot: usize, entry: &Entry) -> std::result::Result<(), Infallible> {
+    fn start(&mut self, slot: usize, entry: &Entry) {
         self.slots[slot] = self.shared.starting(entry, self.slots[slot].choices);
-        Ok(())
     }
 }
 
@@ -358,7 +353,7 @@ impl<P: Native> Shared<P> {
             self.read(run, slot, cell, byte);
         }
         let mut slots = Threads { shared: self, slots: &mut run.slots };
-        let Ok(stepped) = step(&*self.program, &mut run.memory, &mut slots, slot, &op, outcome);
+        let stepped = step(&*self.program, &mut run.memory, &mut slots, slot, &op, outcome);
         if read.is_some() {
             // A load writes nothing.
             run.memory.clone_from(&before);

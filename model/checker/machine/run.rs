@@ -2,8 +2,6 @@
 //!
 //! It keeps whole control values and follows one schedule; the searches keep numbers instead.
 
-use std::convert::Infallible;
-
 use super::blocked::{BlockedOn, Hold, TaskView, Tasks, Waiter, deadlocked, holds};
 use super::effect::{apply, permute};
 use super::hazard::{About, Breach, Hazard, id};
@@ -64,13 +62,10 @@ impl<P: Program> Roster<'_, P> {
 }
 
 impl<P: Program> Slots for Roster<'_, P> {
-    type Unknown = Infallible;
-
-    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), Infallible> {
+    fn resume(&mut self, slot: usize, observed: Obs) {
         let task = self.by_slot[slot].as_ref().expect("internal: a task that takes a step");
         let (control, number) = (self.program.resume(&task.control, observed), task.number);
         self.put(slot, control, number);
-        Ok(())
     }
 
     fn leave(&mut self, slot: usize) {
@@ -81,10 +76,9 @@ impl<P: Program> Slots for Roster<'_, P> {
         self.by_slot[slot].is_none()
     }
 
-    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), Infallible> {
+    fn start(&mut self, slot: usize, entry: &Entry) {
         self.started += 1;
         self.put(slot, self.program.start(entry), self.started);
-        Ok(())
     }
 }
 
@@ -166,7 +160,7 @@ impl<'p, P: Program> Run<'p, P> {
 
     /// Puts a task into a slot, at its start.
     pub fn start(&mut self, slot: usize, entry: &Entry) {
-        let Ok(()) = self.tasks.start(slot, entry);
+        self.tasks.start(slot, entry);
     }
 
     /// Whether the task in a slot has ended, or has never started.
@@ -219,7 +213,7 @@ impl<'p, P: Program> Run<'p, P> {
         let stack = program.stack(&task.control);
         let mut taken = Taken { stack, op, at, observed: None, spawned: None, hazard: None };
         let mut before = self.memory.clone();
-        let Ok(stepped) = step(program, &mut self.memory, &mut self.tasks, slot, &taken.op, outcome);
+        let stepped = step(program, &mut self.memory, &mut self.tasks, slot, &taken.op, outcome);
         let stepped = match stepped {
             Ok(stepped) => stepped,
             Err(Stop::Hazard(hazard)) => {

@@ -54,15 +54,8 @@ impl Bound {
 
 /// The tasks of a state, as an engine keeps them.
 pub trait Slots {
-    /// What an engine may have to find out before it can go on.
-    type Unknown;
-
     /// The task in this slot goes on with what it observed.
-    ///
-    /// # Errors
-    ///
-    /// What is not known yet; so for [`Slots::start`].
-    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), Self::Unknown>;
+    fn resume(&mut self, slot: usize, observed: Obs);
 
     /// The task in this slot has given the slot back.
     fn leave(&mut self, slot: usize);
@@ -71,8 +64,7 @@ pub trait Slots {
     fn is_free(&self, slot: usize) -> bool;
 
     /// A task starts in this slot.
-    #[allow(clippy::missing_errors_doc)]
-    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), Self::Unknown>;
+    fn start(&mut self, slot: usize, entry: &Entry);
 }
 
 /// What a step did besides changing memory and slots.
@@ -92,7 +84,7 @@ pub struct Stepped {
 ///
 /// # Errors
 ///
-/// What the engine does not know yet.
+/// Why it leads nowhere.
 pub fn step<P: Program, S: Slots>(
     program: &P,
     memory: &mut [u8],
@@ -100,36 +92,33 @@ pub fn step<P: Program, S: Slots>(
     slot: usize,
     op: &Op,
     outcome: u8,
-) -> Result<Result<Stepped, Stop>, S::Unknown> {
+) -> Result<Stepped, Stop> {
     let layout = program.layout();
-    let applied = match apply(layout, memory, slot, op, outcome) {
-        Ok(applied) => applied,
-        Err(stop) => return Ok(Err(stop)),
-    };
+    let applied = apply(layout, memory, slot, op, outcome)?;
     let mut warning = None;
     if let Some(event) = &op.event {
         match program.event(event, slot, applied.observed, memory) {
             Ok(()) => {}
             Err(Stop::Hazard(hazard)) if hazard.goes_on() => warning = Some(hazard),
-            Err(stop) => return Ok(Err(stop)),
+            Err(stop) => return Err(stop),
         }
     }
     if applied.ended {
         slots.leave(slot);
     } else {
-        slots.resume(slot, applied.observed)?;
+        slots.resume(slot, applied.observed);
     }
     let mut spawned = None;
     if let Some(entry) = &applied.spawned {
         let is_free = |slot: &usize| program.slots()[*slot].kind == SlotKind::Worker && slots.is_free(*slot);
         let Some(free) = (0..program.slots().len()).find(is_free) else {
-            return Ok(Err(Bound::Workers.into()));
+            return Err(Bound::Workers.into());
         };
-        slots.start(free, entry)?;
+        slots.start(free, entry);
         if let Some(cell) = applied.marked {
             memory[layout.info(cell).range()][free] = 1;
         }
         spawned = Some(free);
     }
-    Ok(Ok(Stepped { observed: applied.observed, spawned, ended: applied.ended, warning }))
+    Ok(Stepped { observed: applied.observed, spawned, ended: applied.ended, warning })
 }

@@ -4,8 +4,6 @@
 //! tasks in worker slots are kept sorted by content; what names a slot in memory (the owner of a
 //! mutex, who waits for a work item) moves with them.
 
-use std::convert::Infallible;
-
 use petgraph::graph::NodeIndex;
 
 use crate::automaton::Automaton;
@@ -215,8 +213,8 @@ impl<'p, P: Program> System<'p, P> {
         let (op, _) = self.automaton.node(node).next.clone().expect("internal: an allowed step");
         let State { mut memory, nodes } = state.clone();
         let mut nodes = Nodes { automaton: &mut self.automaton, nodes };
-        let Ok(stepped) = step(program, &mut memory, &mut nodes, choice.slot, &op, choice.outcome);
-        let Stepped { spawned, ended, warning, .. } = stepped?;
+        let Stepped { spawned, ended, warning, .. } =
+            step(program, &mut memory, &mut nodes, choice.slot, &op, choice.outcome)?;
         let mut state = State { memory, nodes: nodes.nodes };
         let came_from = self.sort_workers(&mut state);
         let after = came_from.iter().position(|slot| *slot == choice.slot).filter(|_| !ended);
@@ -278,12 +276,9 @@ struct Nodes<'a, 'p, P: Program> {
 }
 
 impl<P: Program> Slots for Nodes<'_, '_, P> {
-    type Unknown = Infallible;
-
-    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), Infallible> {
+    fn resume(&mut self, slot: usize, observed: Obs) {
         let node = NodeIndex::new(self.nodes[slot] as usize);
         self.nodes[slot] = self.automaton.resume(node, observed).index() as u32;
-        Ok(())
     }
 
     fn leave(&mut self, slot: usize) {
@@ -294,9 +289,8 @@ impl<P: Program> Slots for Nodes<'_, '_, P> {
         self.nodes[slot] == EMPTY
     }
 
-    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), Infallible> {
+    fn start(&mut self, slot: usize, entry: &Entry) {
         self.nodes[slot] = self.automaton.start(entry).index() as u32;
-        Ok(())
     }
 }
 

@@ -31,6 +31,13 @@ pub(in crate::search) struct Node {
     pub(in crate::search) entry: usize,
 }
 
+impl Node {
+    /// Where an observation leads, if it has been met.
+    fn target(&self, observed: Obs) -> Option<u32> {
+        self.edges.iter().find(|(known, _)| *known == observed).map(|(_, target)| *target)
+    }
+}
+
 /// Where a step led.
 pub(in crate::search) struct Landed {
     /// The slot in which the task that moved is now, unless it has left it.
@@ -47,13 +54,11 @@ pub(in crate::search) enum Halt {
     Unknown(Unknown),
 }
 
-/// Something that the automata do not know yet.
+/// A step that leads to a node that has not been met.
 pub(in crate::search) struct Unknown {
     /// The state in which the step was tried, and the step.
     pub(in crate::search) tried: (Vec<u8>, Choice),
-    at: usize,
-    observed: Option<Obs>,
-    starts: Option<Entry>,
+    new: New,
 }
 
 /// What sorting workers needs room for.
@@ -63,24 +68,35 @@ pub(in crate::search) struct Scratch {
     came_from: Vec<usize>,
 }
 
-/// What a node does not know: where an observation leads, or what the task that is started begins with.
-struct New(Option<Obs>, Option<Entry>);
+/// What a node does not know yet, and the slots whose numbers depend on it.
+#[derive(Default)]
+struct New {
+    /// Where this observation leads.
+    resumed: Option<(usize, Obs)>,
+    /// What the task that is started begins with.
+    started: Option<(usize, Entry)>,
+}
+
+impl New {
+    fn is_empty(&self) -> bool {
+        self.resumed.is_none() && self.started.is_none()
+    }
+}
 
 /// The numbers of a state's nodes, while the task at this node takes a step.
 struct Numbers<'a> {
     node: &'a Node,
     shape: Shape,
     numbers: &'a mut [u8],
+    new: New,
 }
 
 impl Slots for Numbers<'_> {
-    type Unknown = New;
-
-    fn resume(&mut self, slot: usize, observed: Obs) -> Result<(), New> {
-        let known = self.node.edges.iter().find(|(known, _)| *known == observed);
-        let (_, target) = known.ok_or(New(Some(observed), None))?;
-        self.shape.set(self.numbers, slot, *target);
-        Ok(())
+    fn resume(&mut self, slot: usize, observed: Obs) {
+        match self.node.target(observed) {
+            Some(target) => self.shape.set(self.numbers, slot, target),
+            None => self.new.resumed = Some((slot, observed)),
+        }
     }
 
     fn leave(&mut self, slot: usize) {
@@ -91,12 +107,11 @@ impl Slots for Numbers<'_> {
         self.shape.node(self.numbers, slot) == EMPTY
     }
 
-    fn start(&mut self, slot: usize, entry: &Entry) -> Result<(), New> {
-        if self.node.spawns == EMPTY {
-            return Err(New(None, Some(entry.clone())));
+    fn start(&mut self, slot: usize, entry: &Entry) {
+        match self.node.spawns {
+            EMPTY => self.new.started = Some((slot, entry.clone())),
+            spawns => self.shape.set(self.numbers, slot, spawns),
         }
-        self.shape.set(self.numbers, slot, self.node.spawns);
-        Ok(())
     }
 }
 
@@ -241,16 +256,21 @@ impl<'p, P: Program> Expander<'p, P> {
         choice: Choice,
         to: &mut [u8],
     ) -> Result<Landed, Stop> {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let landed = loop {
-            match self.try_step(&mut scratch, from, choice, to) {
-                Ok(landed) => break Ok(landed),
-                Err(Halt::Stop(stop)) => break Err(stop),
-                Err(Halt::Unknown(unknown)) => self.learn(&unknown),
+        let (stepped, new) = self.take(from, choice, to)?;
+        if !new.is_empty() {
+            self.grow(self.shape.node(from, choice.slot), &new);
+            let node = &self.nodes[self.shape.node(from, choice.slot) as usize];
+            if let Some((slot, observed)) = new.resumed {
+                self.shape.set(to, slot, node.target(observed).unwrap_or(EMPTY));
             }
-        };
+            if let Some((slot, _)) = new.started {
+                self.shape.set(to, slot, node.spawns);
+            }
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let landed = self.land(&mut scratch, choice, stepped, to);
         self.scratch = scratch;
-        landed
+        Ok(landed)
     }
 
     /// Takes a step that the state allows, if the automata know where it leads.
@@ -265,40 +285,55 @@ impl<'p, P: Program> Expander<'p, P> {
         choice: Choice,
         to: &mut [u8],
     ) -> Result<Landed, Halt> {
+        let (stepped, new) = self.take(from, choice, to).map_err(Halt::Stop)?;
+        if !new.is_empty() {
+            return Err(Halt::Unknown(Unknown { tried: (from.to_vec(), choice), new }));
+        }
+        Ok(self.land(scratch, choice, stepped, to))
+    }
+
+    /// Takes a step up to the numbers of nodes that are new: these slots are left as they were.
+    #[inline]
+    fn take(&self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<(Stepped, New), Stop> {
         to.copy_from_slice(from);
-        let at = self.shape.node(from, choice.slot) as usize;
-        let node = &self.nodes[at];
+        let node = &self.nodes[self.shape.node(from, choice.slot) as usize];
         let op = node.op.as_ref().expect("internal: an allowed step");
         let (memory, numbers) = to.split_at_mut(self.shape.memory);
-        let mut slots = Numbers { node, shape: Shape { memory: 0, ..self.shape }, numbers };
-        let stepped = step(self.program, memory, &mut slots, choice.slot, op, choice.outcome);
-        let Stepped { ended, warning, .. } = match stepped {
-            Ok(stepped) => stepped.map_err(Halt::Stop)?,
-            Err(New(observed, starts)) => {
-                let tried = (from.to_vec(), choice);
-                return Err(Halt::Unknown(Unknown { tried, at, observed, starts }));
-            }
-        };
+        let shape = Shape { memory: 0, ..self.shape };
+        let mut slots = Numbers { node, shape, numbers, new: New::default() };
+        let stepped = step(self.program, memory, &mut slots, choice.slot, op, choice.outcome)?;
+        Ok((stepped, slots.new))
+    }
+
+    /// Sorts the workers of a state that a step led to.
+    #[inline]
+    fn land(&self, scratch: &mut Scratch, choice: Choice, stepped: Stepped, to: &mut [u8]) -> Landed {
+        let Stepped { ended, warning, .. } = stepped;
         let sorted = self.sort_workers(scratch, to);
         let after = match ended {
             true => None,
             false if sorted => Some(choice.slot),
             false => scratch.came_from.iter().position(|slot| *slot == choice.slot),
         };
-        Ok(Landed { after, warning })
+        Landed { after, warning }
     }
 
     /// The automata grow by what a step found unknown.
-    #[cold]
     pub(in crate::search) fn learn(&mut self, unknown: &Unknown) {
-        let at = unknown.at;
-        if let Some(observed) = unknown.observed
-            && !self.nodes[at].edges.iter().any(|(known, _)| *known == observed)
+        let (from, choice) = &unknown.tried;
+        self.grow(self.shape.node(from, choice.slot), &unknown.new);
+    }
+
+    #[cold]
+    fn grow(&mut self, at: u32, new: &New) {
+        let at = at as usize;
+        if let Some((_, observed)) = new.resumed
+            && self.nodes[at].target(observed).is_none()
         {
             let target = self.system.automaton_mut().resume(NodeIndex::new(at), observed).index() as u32;
             self.nodes[at].edges.push((observed, target));
         }
-        if let Some(entry) = &unknown.starts {
+        if let Some((_, entry)) = &new.started {
             self.nodes[at].spawns = self.system.automaton_mut().start(entry).index() as u32;
             self.starts.insert(self.nodes[at].spawns);
         }
@@ -313,7 +348,7 @@ impl<'p, P: Program> Expander<'p, P> {
                 node.spawns = target;
                 self.starts.insert(target);
             }
-            Some(observed) if node.edges.iter().all(|(known, _)| *known != observed) => {
+            Some(observed) if node.target(observed).is_none() => {
                 node.edges.push((observed, target));
             }
             Some(_) => {}
