@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::hazard::{About, Hazard};
 use super::layout::{Cell, Layout};
+use super::program::Program;
 use super::value::Datum;
 
 /// A state's memory, by the names of its cells.
@@ -80,4 +82,18 @@ impl fmt::Debug for Expectation {
             .field("when", &self.when)
             .finish_non_exhaustive()
     }
+}
+
+/// The properties that are to hold always, and do not in this state.
+#[must_use]
+pub fn broken<P: Program>(program: &P, memory: &[u8]) -> Vec<Hazard> {
+    let snapshot = Snapshot::new(program.layout(), memory);
+    let expectations = program.expectations().iter();
+    let broken =
+        expectations.filter(|expectation| expectation.when == When::Always && !expectation.holds(snapshot));
+    broken
+        .map(|expectation| {
+            Hazard::new(expectation.name, About::Program, format!("{} does not hold", expectation.name))
+        })
+        .collect()
 }

@@ -1,5 +1,9 @@
 //! Tests of the searches, and of what the machine can do, on programs that know no subject.
 
+pub(super) mod brute;
+mod orders;
+mod random;
+
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::reduced::resources::Resources;
@@ -178,6 +182,28 @@ impl Subject for Toy<'_> {
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
         let wrong = self.at_rest.is_some_and(|(at, n)| memory[at] != n);
         wrong.then(|| Hazard::new(id::WARNING, About::Program, "n is wrong")).into_iter().collect()
+    }
+}
+
+/// Tasks that run a closure, in a layout of the test's own; also one type for all.
+pub(super) struct Bare {
+    body: Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>,
+    at_rest: Vec<Hazard>,
+}
+
+impl Bare {
+    pub(super) fn new(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'static) -> Self {
+        Bare { body: Box::new(body), at_rest: Vec::new() }
+    }
+}
+
+impl Subject for Bare {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+        (self.body)(cpu, task)
+    }
+
+    fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
+        self.at_rest.clone()
     }
 }
 
@@ -364,25 +390,17 @@ fn a_task_that_idles_for_ever_may_hold_what_others_wait_for() {
 #[test]
 fn the_nearest_hazard_of_an_id_may_be_one_at_rest() {
     // Outcome 0: a hazard at step 3. Outcome 1: at rest after 2 steps, with the wrong number.
-    struct Both<F>(F);
-    impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for Both<F> {
-        fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
-            self.0(cpu, task)
-        }
-        fn at_quiescence(&self, _: &[u8]) -> Vec<Hazard> {
-            vec![Hazard::new(id::UNLOCK_IMBALANCE, About::Program, "never unlocked")]
-        }
-    }
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.cell(A, "a", Kind::Lock);
     layout.cell(B, "b", Kind::Lock);
-    let body = |cpu: &Cpu<'_>, _: &Entry| {
+    let mut bare = Bare::new(|cpu, _| {
         let last = cpu.choose(2)? == 1;
         cpu.lock(A)?;
         if last { Ok(()) } else { cpu.unlock(B) }
-    };
-    let program = Functions::new(layout, Both(body)).task("t", entry(0));
+    });
+    bare.at_rest = vec![Hazard::new(id::UNLOCK_IMBALANCE, About::Program, "never unlocked")];
+    let program = Functions::new(layout, bare).task("t", entry(0));
     let outcome = check(&program, &[(id::UNLOCK_IMBALANCE, 2)]);
     assert!(outcome.found[0].at_rest.is_some());
 }
@@ -667,8 +685,8 @@ fn a_trace_may_end_before_a_task_starts() {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.cell(A, "a", Kind::Lock);
-    let body = |cpu: &Cpu<'_>, _: &Entry| cpu.unlock(A);
-    let program = Functions::new(layout, body).task("first", entry(0)).task_after("second", entry(1), &[0]);
+    let bare = Bare::new(|cpu, _| cpu.unlock(A));
+    let program = Functions::new(layout, bare).task("first", entry(0)).task_after("second", entry(1), &[0]);
     let outcome = check(&program, &[(id::UNLOCK_IMBALANCE, 1)]);
     assert!(replayed(&program, &outcome.found[0]).waiting.is_empty());
 }

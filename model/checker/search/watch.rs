@@ -1,7 +1,7 @@
 //! Properties that are to hold always or sometimes, looked at in every state.
 
-use crate::machine::expect::{Snapshot, When};
-use crate::machine::hazard::{About, Hazard};
+use crate::machine::expect::{Snapshot, When, broken};
+use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
 
 /// The properties of a program that no state has had yet.
@@ -36,17 +36,4 @@ impl Watch {
         let expectations = program.expectations().iter().zip(&self.missing);
         expectations.filter(|(_, missing)| **missing).map(|(expectation, _)| expectation.name).collect()
     }
-}
-
-/// The properties that are to hold always, and do not in this state.
-pub fn broken<P: Program>(program: &P, memory: &[u8]) -> Vec<Hazard> {
-    let snapshot = Snapshot::new(program.layout(), memory);
-    let expectations = program.expectations().iter();
-    let broken =
-        expectations.filter(|expectation| expectation.when == When::Always && !expectation.holds(snapshot));
-    broken
-        .map(|expectation| {
-            Hazard::new(expectation.name, About::Program, format!("{} does not hold", expectation.name))
-        })
-        .collect()
 }

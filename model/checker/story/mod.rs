@@ -17,6 +17,7 @@ pub use told::{Call, Does, Life, Member, Note, Saw, Source, Value, WaitFor, is_p
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine::expect::broken;
 use crate::machine::fair::{Seen, is_fair};
 use crate::machine::hazard::{Breach, Hazard};
 use crate::machine::program::{Program, SlotKind};
@@ -292,7 +293,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
             let waiters = run.deadlocked();
             let mut hazards = run.races();
             hazards.extend((!waiters.is_empty()).then(|| deadlock(&waiters)));
-            hazards.extend(crate::search::broken(program, run.memory()));
+            hazards.extend(broken(program, run.memory()));
             if run.at_rest() {
                 hazards.extend(program.at_quiescence(run.memory()));
             } else if !hazards.iter().any(|hazard| hazard.id == id) {

@@ -1,26 +1,25 @@
 //! One shard of an exact set: two states are the same if all of their bytes are.
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
 use super::arena::Arena;
 use super::batch::{Batch, hash};
-use super::shard::{GROUP, Shard};
-use super::table::Table;
+use super::shard::{GROUP, Shard, within};
 
-/// The states of a shard and where to find them.
+/// The states of a shard, and their numbers by their hashes.
 #[derive(Debug)]
 pub(in crate::search) struct Exact {
     arena: Arena,
-    table: Table,
+    table: HashTable<u32>,
 }
 
 impl Exact {
     /// The number of a state, if it is there: how many came before it.
     #[inline]
     pub(in crate::search) fn find(&self, state: &[u8], hash: u64) -> Option<usize> {
-        if self.arena.len() == 0 {
-            return None;
-        }
-        let found = self.table.find(hash, |number| self.arena.at(number) == state);
-        found.ok().map(|number| number as usize)
+        let number = self.table.find(within(hash), |number| self.arena.at(*number) == state);
+        number.map(|number| *number as usize)
     }
 
     /// A state by number.
@@ -38,28 +37,21 @@ impl Exact {
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.arena.iter()
     }
-
-    /// Makes room in the table for so many more.
-    fn reserve(&mut self, more: usize) {
-        while self.arena.len() + more > self.table.room() {
-            self.table.grow(self.arena.iter().map(hash));
-        }
-    }
 }
 
 impl Shard for Exact {
     fn new(stride: usize) -> Self {
-        Exact { arena: Arena::new(stride), table: Table::new() }
+        Exact { arena: Arena::new(stride), table: HashTable::new() }
     }
 
     #[inline]
-    fn insert(&mut self, state: &[u8], hash: u64) -> bool {
-        self.reserve(1);
+    fn insert(&mut self, state: &[u8], at: u64) -> bool {
         let Exact { arena, table } = self;
-        match table.find(hash, |number| arena.at(number) == state) {
-            Ok(_) => false,
-            Err(gap) => {
-                table.put(gap, hash, arena.len() as u32);
+        let same = |number: &u32| arena.at(*number) == state;
+        match table.entry(within(at), same, |number| within(hash(arena.at(*number)))) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(gap) => {
+                gap.insert(u32::try_from(arena.len()).expect("internal: too many states in one shard"));
                 arena.push(state);
                 true
             }
@@ -67,34 +59,26 @@ impl Shard for Exact {
     }
 
     fn warm(&mut self, batch: &Batch, places: &[u32]) {
-        self.reserve(places.len());
         // Loops as short as can be: the processor runs ahead to the next reads while it waits.
-        let mut hashes = [0; GROUP];
-        let hashes = &mut hashes[..places.len()];
+        let mut guesses = [0; GROUP];
         let mut read = 0;
-        for (hash, place) in hashes.iter_mut().zip(places) {
-            *hash = batch.hash_at(*place as usize);
+        let mut found = 0;
+        for place in places {
             read ^= ends(batch.at(*place as usize));
-        }
-        for hash in hashes.iter() {
-            read ^= self.table.touch(*hash) as u8;
-        }
-        let mut numbers = [0; GROUP];
-        let mut guesses = 0;
-        for hash in hashes {
-            if let Some(number) = self.table.guess(*hash) {
-                numbers[guesses] = number;
-                guesses += 1;
+            // Whatever is found first is probably what a search will compare.
+            if let Some(number) = self.table.find(within(batch.hash_at(*place as usize)), |_| true) {
+                guesses[found] = *number;
+                found += 1;
             }
         }
-        for number in &numbers[..guesses] {
+        for number in &guesses[..found] {
             read ^= ends(self.arena.at(*number));
         }
         std::hint::black_box(read);
     }
 
     fn bytes(&self) -> usize {
-        self.arena.bytes() + self.table.bytes()
+        self.arena.bytes() + self.table.allocation_size()
     }
 }
 

@@ -18,7 +18,6 @@ mod run;
 mod scratch;
 pub(in crate::search) mod shard;
 mod spill;
-mod table;
 #[cfg(test)]
 mod tests;
 

@@ -23,6 +23,12 @@ pub(super) fn scale(hash: u64, limit: usize) -> usize {
     ((u128::from(hash << SHARD_BITS) * limit as u128) >> u64::BITS) as usize
 }
 
+/// A hash for a table within a shard: the bits that all hashes of the shard share come last.
+#[inline]
+pub(super) fn within(hash: u64) -> u64 {
+    hash.rotate_left(SHARD_BITS)
+}
+
 /// One part of a set.
 pub(in crate::search) trait Shard: Send + Sync {
     /// An empty one for states of so many bytes.

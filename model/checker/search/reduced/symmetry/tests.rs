@@ -13,10 +13,10 @@ use crate::machine::layout::{Cell, Field, Kind, Layout};
 use crate::machine::op::{Action, Entry};
 use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs, Sort};
-use crate::search::brute::config;
 use crate::search::reduced::{self, resources::Resources};
 use crate::search::reference::{Limits, search};
 use crate::search::tests::agree;
+use crate::search::tests::brute::config;
 
 const ROOT: Object = Object { sort: Sort(0), index: 0 };
 const THING: Sort = Sort(1);
@@ -90,10 +90,10 @@ fn of(function: u8, thing: Object) -> Entry {
     Entry { function, args: vec![Obs::Id(thing)] }
 }
 
-/// Tasks and what they spawn run a closure.
-struct Body<F>(F);
+/// Tasks and what they spawn run a closure. It is boxed: the searches are compiled once for all tests.
+struct Body<'a>(Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a>);
 
-impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for Body<F> {
+impl Subject for Body<'_> {
     fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
         let Body(body) = self;
         match task.function {
@@ -117,17 +117,17 @@ impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for Body<F> {
 }
 
 /// Two tasks that do the same, each with its thing; then one with both.
-fn program<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(body: F) -> Functions<impl Subject> {
+fn program<'a>(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a) -> Functions<Body<'a>> {
     program_with(body, &[])
 }
 
 /// The same with more tasks, each after others.
-fn program_with<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(
-    body: F,
+fn program_with<'a>(
+    body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a,
     more: &[(Entry, &[usize])],
-) -> Functions<impl Subject + use<F>> {
+) -> Functions<Body<'a>> {
     let slots = 3 * usize::from(THINGS) + 1 + more.len();
-    let mut program = Functions::new(layout(slots), Body(body));
+    let mut program = Functions::new(layout(slots), Body(Box::new(body)));
     for index in 0..THINGS {
         program = program.task(&format!("task{index}"), of(TASK, thing(index)));
         program = program.with(refs(thing(index)), 2).alive(thing(index));
@@ -144,7 +144,7 @@ fn program_with<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(
 
 /// What is found with and without symmetry is what the reference search finds. Returns the number of
 /// renamings, and of states with and without them.
-fn compare<S: Subject>(program: &Functions<S>, memory: &[u8]) -> (usize, usize, usize) {
+fn compare(program: &Functions<Body<'_>>, memory: &[u8]) -> (usize, usize, usize) {
     let run = |no_symmetry| {
         let limits = Limits { no_symmetry, ..Limits::default() };
         let resources = Resources { threads: 1, ..Resources::default() };
@@ -170,7 +170,7 @@ fn compare<S: Subject>(program: &Functions<S>, memory: &[u8]) -> (usize, usize, 
 }
 
 /// Two things that are alike: the hazards, and fewer states if any have to be stored.
-fn alike<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) {
+fn alike(program: &Functions<Body<'_>>, expected: &[(&str, usize)]) {
     let outcome = search(program, &program.memory(), Limits::default(), |_| {});
     let found: Vec<(&str, usize)> = outcome.found.iter().map(|found| (found.id, found.others)).collect();
     assert_eq!(found, expected);
@@ -181,7 +181,7 @@ fn alike<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) {
 }
 
 /// Things that are nearly alike: nothing is saved.
-fn not_alike<S: Subject>(program: &Functions<S>, memory: &[u8]) {
+fn not_alike(program: &Functions<Body<'_>>, memory: &[u8]) {
     let (renamings, with, without) = compare(program, memory);
     assert_eq!((renamings, with), (0, without));
 }
@@ -342,18 +342,22 @@ fn spawned_tasks() {
     alike(&body, &[]);
 }
 
+/// So many tasks that do the same.
+fn equal(n: usize, body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'static) -> Functions<Body<'static>> {
+    let program = Functions::new(layout(n), Body(Box::new(body)));
+    (0..n).fold(program, |program, i| program.task(&format!("t{i}"), entry(TASK)))
+}
+
 #[test]
 fn equal_tasks_without_things_are_alike() {
-    let body = |cpu: &Cpu<'_>, _: &Entry| {
-        cpu.repeat(0u8, |turn| {
-            let n = cpu.load(N)?;
-            cpu.store(N, n + 1)?;
-            Ok(if turn == 1 { Break(()) } else { Continue(turn + 1) })
-        })
-    };
     let tasks = |n: usize| {
-        let program = Functions::new(layout(n), body);
-        (0..n).fold(program, |program, i| program.task(&format!("t{i}"), entry(0)))
+        equal(n, |cpu, _| {
+            cpu.repeat(0u8, |turn| {
+                let n = cpu.load(N)?;
+                cpu.store(N, n + 1)?;
+                Ok(if turn == 1 { Break(()) } else { Continue(turn + 1) })
+            })
+        })
     };
     assert_eq!(compare(&tasks(1), &tasks(1).memory()).0, 0);
     let (renamings, with, without) = compare(&tasks(3), &tasks(3).memory());
@@ -363,13 +367,8 @@ fn equal_tasks_without_things_are_alike() {
 
 #[test]
 fn many_alike_tasks_are_sorted_not_tried_in_all_orders() {
-    let equal = |n: usize| {
-        let body = |cpu: &Cpu<'_>, _: &Entry| (1..=3).try_for_each(|n| cpu.store(N, n));
-        let program = Functions::new(layout(n), body);
-        (0..n).fold(program, |program, i| program.task(&format!("t{i}"), entry(0)))
-    };
     let states = |n: usize, no_symmetry: bool| {
-        let program = equal(n);
+        let program = equal(n, |cpu, _| (1..=3).try_for_each(|n| cpu.store(N, n)));
         let limits = Limits { no_symmetry, all_orders: true, ..Limits::default() };
         let resources = Resources { threads: 1, ..Resources::default() };
         let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
@@ -384,7 +383,7 @@ fn many_alike_tasks_are_sorted_not_tried_in_all_orders() {
 }
 
 /// Tasks whose order matters.
-fn racing(more: &[(Entry, &[usize])]) -> Functions<impl Subject + use<>> {
+fn racing(more: &[(Entry, &[usize])]) -> Functions<Body<'static>> {
     let body = |cpu: &Cpu<'_>, task: &Entry| {
         if task.function != TASK {
             return Ok(());

@@ -7,15 +7,15 @@ use std::ops::ControlFlow::{Break, Continue};
 use proptest::prelude::*;
 
 use super::brute::config;
-use super::reduced::{self, audit_orders, resources::Resources};
-use super::reference::{Limits, search};
-use super::tests::{A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, TELL, Toy, WORK};
-use super::tests::{do_, must, refs, schedule, synchronize, thing, toy};
+use super::{A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, TELL, Toy, WORK};
+use super::{do_, must, refs, schedule, synchronize, thing, toy};
 use crate::automaton::functions::Functions;
 use crate::machine::cpu::{Cpu, Held, KlistIter, Step};
 use crate::machine::layout::Cell;
 use crate::machine::op::{Action, Event, Op};
 use crate::machine::value::{Datum, Obs};
+use crate::search::reduced::{self, audit_orders, resources::Resources};
+use crate::search::reference::{Limits, search};
 
 /// What a random task does.
 #[derive(Clone, Copy, Debug)]

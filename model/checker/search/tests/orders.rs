@@ -2,18 +2,18 @@
 //! Each must show with reduction what it shows without ([`check`] compares the two), and the reduction
 //! must be more than nothing where it can be.
 
-use super::reduced::{self, resources::Resources};
-use super::reference::{Limits, Outcome};
-use super::tests::{
-    A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, N, OWN, PTR, ROOT, TELL, check, do_, must, refs, schedule,
-    synchronize, thing, toy,
+use super::{
+    A, ASYNC, B, Bare, COUNT, ENTRIES, FLAG, INSIDE, N, OWN, PTR, ROOT, TELL, check, do_, must, refs,
+    schedule, synchronize, thing, toy,
 };
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::Cpu;
 use crate::machine::hazard::id;
 use crate::machine::layout::{Kind, Layout};
-use crate::machine::op::{Action, Entry, Event, Op};
+use crate::machine::op::{Action, Event, Op};
 use crate::machine::value::Obs;
+use crate::search::reduced::{self, resources::Resources};
+use crate::search::reference::{Limits, Outcome};
 
 fn reduced<S: Subject>(program: &Functions<S>, threads: usize) -> (Vec<&'static str>, Outcome) {
     let resources = Resources { threads, ..Resources::default() };
@@ -313,7 +313,7 @@ fn a_mutex_that_is_made_anew() {
 /// A task that starts after another one has ended.
 #[test]
 fn a_task_that_has_not_started() {
-    let body = |cpu: &Cpu<'_>, task: &Entry| match task.function {
+    let bare = Bare::new(|cpu, task| match task.function {
         0 => {
             cpu.store(N, 1)?;
             cpu.store(FLAG, true)
@@ -323,13 +323,13 @@ fn a_task_that_has_not_started() {
             let n = cpu.load(N)?;
             if n == 1 { Ok(()) } else { cpu.unlock(A) }
         }
-    };
+    });
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.cell(A, "a", Kind::Lock);
     layout.cell(N, "n", Kind::Int);
     layout.cell(FLAG, "flag", Kind::Bool);
-    let program = Functions::new(layout, body).task("stores", entry(0)).task("before", entry(1));
+    let program = Functions::new(layout, bare).task("stores", entry(0)).task("before", entry(1));
     check(&program.task_after("after", entry(2), &[1]), &[(id::UNLOCK_IMBALANCE, 3)]);
 }
 

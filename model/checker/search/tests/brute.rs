@@ -6,14 +6,14 @@ use std::ops::ControlFlow;
 
 use proptest::prelude::*;
 
-use super::reference::{Limits, search};
-use super::tests::{agree, replayed, walk};
+use super::{agree, replayed, walk};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
 use crate::machine::op::{Action, Entry, Event, Op};
 use crate::machine::value::{Object, Obs, Sort};
+use crate::search::reference::{Limits, search};
 
 const BAD: &str = "bad";
 /// What the second cell must not hold at rest.
@@ -349,7 +349,7 @@ fn program(most: usize) -> impl Strategy<Value = Vec<Instr>> {
     prop::collection::vec(instr(), 1..=most)
 }
 
-pub(super) fn config() -> ProptestConfig {
+pub(in crate::search) fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
     ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
 }
