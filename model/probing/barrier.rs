@@ -10,9 +10,10 @@
 //! counted by the module or the work item on whose behalf they were scheduled. Simplified: entries of an
 //! earlier load of the module that failed count too.
 
+use super::ghosts::{awaited, started};
 use super::hazards::Breach;
 use super::ids::{Module, Work};
-use super::objects::{Core, awaited, started};
+use super::objects::Core;
 use super::properties::{Checks, View};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Access;

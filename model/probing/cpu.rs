@@ -4,10 +4,9 @@
 use std::ops::Deref;
 
 use super::events::Event;
+use super::ghosts::{awaited, started};
 use super::ids::{Device, Driver, Module, Work};
-use super::objects::{
-    Core, DEVICE_REFS, DRIVER, MODULE, Private, WORK, WorkItem, awaited, started, work_item,
-};
+use super::objects::{Core, DEVICE_REFS, DRIVER, MODULE, Private, WORK, WorkItem, work_item};
 use super::subject::Subject;
 use super::world::{AsyncOutcome, Match, World};
 use raddle_checker::atoms;

@@ -10,6 +10,7 @@ pub mod calls;
 mod coded;
 pub mod cpu;
 pub mod events;
+pub mod ghosts;
 pub mod hazards;
 pub mod ids;
 pub mod module;

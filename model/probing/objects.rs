@@ -1,6 +1,7 @@
 //! The objects of the driver core, their cells and their names.
 
 use super::call::Call;
+use super::ghosts::{awaited, owed, started};
 use super::ids::{
     Bus, Device, Devres, Driver, Flag, Function, Instance, List as ListId, Memory, Module, Mutex, Pointer,
     Resource, Work,
@@ -213,7 +214,7 @@ impl Private {
 pub struct Core;
 
 impl Core {
-    fn object(self) -> Object {
+    pub(super) fn object(self) -> Object {
         CORE
     }
 }
@@ -244,30 +245,12 @@ cells! {
         on_parent(13): bool,
         /// Whether `device_add` has returned 0 and `device_del` has not begun.
         added(14): bool,
-        /// Ghost: `device_del` has passed its `device_release_driver`.
-        release_passed(15): bool,
-        /// Ghost: `device_del` has passed its `driver_deferred_probe_del`.
-        deferred_passed(16): bool,
-        /// Ghost: probe has succeeded for this driver and remove has not been called.
-        probed_by(17): Option<Driver>,
-        /// Ghost: its creator still has its reference.
-        created(18): bool,
-        /// Ghost: references that calls of tasks hold.
-        extra_refs(19): Count,
-        /// Ghost: a probe callback runs.
-        probing(20): bool,
-        /// Ghost: the barriers under way that must see its running probe end.
-        covered_probe(21): u8,
-        /// Ghost: the barriers under way that must see it done that was on the active list.
-        covered_active(23): u8,
         /// Readers of its uevent file.
         uevent_readers(24): Count,
         /// Whether its uevent file is there.
         uevent_file(25): bool,
         /// Whether its sysfs link `driver` is there.
         driver_link(26): bool,
-        /// Ghost, against the contract: `device_del` has begun since it was put on its bus.
-        deleted(27): bool,
     }
     Driver {
         /// `drv->p`.
@@ -282,10 +265,6 @@ cells! {
         name_taken(4): bool,
         /// Whether the kernel thread that attaches it runs.
         kthread(5): bool,
-        /// Ghost: the barriers that must see the run of its attach_work end.
-        covered_attach(6): u8,
-        /// Ghost, against the contract: `driver_unregister` has begun since it was put on its bus.
-        unregistered(7): bool,
     }
     DevicePrivate {
         /// `async_driver`.
@@ -350,24 +329,10 @@ cells! {
         used_async(9): PerTask,
         /// Whether the deferred-probe timeout has not run out.
         timeout(10): bool,
-        /// Ghost: `device_block_probing` has returned and probing has not been unblocked.
-        probing_blocked(11): bool,
-        /// Ghost: the barrier that a task is in, by slot; 0 for none that covers anything.
-        barrier(12): PerTask,
-        /// Ghost: by slot, whether an async entry is in it, and the barriers that must see it end.
-        entries(13): PerTask,
-        /// Ghost: the device that the deferred-probe work deals with.
-        deferred_current(14): Option<Device>,
     }
 }
 
 impl Module {
-    /// Ghost: unfinished async entries that were scheduled on behalf of its init.
-    #[must_use]
-    pub fn unfinished(self) -> Cell<Count> {
-        Cell::new(self.object(), Field(1 + TICKETS))
-    }
-
     /// Whether a request has this number.
     #[must_use]
     pub fn ticket(self, ticket: u8) -> Cell<bool> {
@@ -378,14 +343,6 @@ impl Module {
     #[must_use]
     pub fn modprobe(self, ticket: u8) -> Cell<bool> {
         Cell::new(self.object(), Field(1 + ticket))
-    }
-}
-
-impl Work {
-    /// Ghost: unfinished async entries that its runs have scheduled.
-    #[must_use]
-    pub fn unfinished(self) -> Cell<Count> {
-        Cell::new(self.object(), Field(1))
     }
 }
 
@@ -423,25 +380,6 @@ pub fn work_item(world: &World, work: Work) -> Cell<WorkItem> {
     }
 }
 
-/// Ghost: whether the init of a module has queued a work item.
-#[must_use]
-pub fn started(work: Work, module: Module) -> Cell<bool> {
-    Cell::new(work.object(), Field(64 + module.0))
-}
-
-/// Ghost: whether the init of a module has flushed a work item.
-#[must_use]
-pub fn awaited(work: Work, module: Module) -> Cell<bool> {
-    Cell::new(work.object(), Field(128 + module.0))
-}
-
-/// Ghost: whether a probe of this device by this driver is owed (docs/hazards.md#lost-probe):
-/// [`NOT_OWED`], [`OWED`], or [`OWED_WITH`] plus a resource that must be present first.
-#[must_use]
-pub fn owed(dev: Device, drv: Driver) -> Cell<u8> {
-    Cell::new(dev.object(), Field(64 + drv.0))
-}
-
 /// What a field of an object is called after a renaming: what is owed to a driver is owed to
 /// another one, and what is noted for a module for another one.
 pub fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field {
@@ -457,13 +395,6 @@ pub fn renamed_field(object: Object, field: Field, renaming: &Renaming) -> Field
     }
 }
 
-/// No probe is owed.
-pub const NOT_OWED: u8 = 0;
-/// A probe is owed.
-pub const OWED: u8 = 1;
-/// A probe is owed once the resource with this number more is present.
-pub const OWED_WITH: u8 = 2;
-
 /// Lays out the memory of a world, and the bytes with which it begins.
 ///
 /// `count`: the number of places for tasks.
@@ -477,7 +408,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         lay_out_driver(world, &mut layout, Driver(i), count, &mut set);
     }
     for i in 0..world.devices.len() as u8 {
-        lay_out_device(world, &mut layout, Device(i), &mut set);
+        lay_out_device(world, &mut layout, Device(i), count, &mut set);
     }
     for i in 0..world.buses.len() as u8 {
         lay_out_bus(world, &mut layout, Bus(i), &mut set);
@@ -487,7 +418,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         layout.immortal(id.object(), &module.name);
         layout.cell(id.state(), format!("{}.state", module.name), Kind::Int);
         if loads {
-            layout.ghost(id.unfinished(), format!("{}: unfinished entries", module.name), Kind::Count);
+            id.ghosts(&mut layout, &module.name, count);
         }
         for ticket in (0..TICKETS).filter(|_| requests) {
             layout.ghost(id.ticket(ticket), format!("requests of {}", module.name), Kind::Bool);
@@ -508,7 +439,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         if !loads {
             continue;
         }
-        layout.ghost(id.unfinished(), format!("{}: unfinished entries", work.name), Kind::Count);
+        id.ghosts(&mut layout, &work.name, count);
         for (module, index) in world.modules.iter().zip(0..) {
             let (work, by) = (&work.name, Module(index));
             layout.ghost(started(id, by), format!("{work}: queued for {}", module.name), Kind::Bool);
@@ -586,11 +517,8 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
     let timeout = layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
     set.push((timeout, 1));
-    let blocked = layout.ghost(Core.probing_blocked(), "probing is blocked", Kind::Bool);
-    layout.says(blocked, Says::Statement);
-    layout.ghost(Core.barrier(), "barriers", Kind::PerTask(slots));
-    layout.ghost(Core.entries(), "entries", Kind::PerTask(slots));
-    layout.ghost(Core.deferred_current(), "deferred device at hand", Kind::Pointer(vec![DEVICE]));
+    Core.ghosts(layout, "", slots);
+    layout.says(layout.find(Core.probing_blocked()), Says::Statement);
 }
 
 fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set: &mut Vec<(CellId, u8)>) {
@@ -607,9 +535,9 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.says(registered, Says::Statement);
     layout.says(taken, Says::Statement);
     if !world.environment.contract_kept {
-        layout.ghost(id.unregistered(), format!("{name} has been unregistered"), Kind::Bool);
+        id.contract_ghosts(layout, name, slots);
     }
-    layout.ghost(id.covered_attach(), format!("{name}: covered attach_work"), Kind::Int);
+    id.ghosts(layout, name, slots);
     layout.ghost(id.kthread(), format!("kthread of {name}"), Kind::Bool);
     let private = Private(id.0);
     layout.mortal(private.object(), format!("{name}.p"), "use-after-free");
@@ -623,7 +551,7 @@ fn lay_out_driver(world: &World, layout: &mut Layout, id: Driver, slots: u8, set
     layout.cell(attach.work(), format!("{name}.p.attach_work"), Kind::Work(slots));
 }
 
-fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<(CellId, u8)>) {
+fn lay_out_device(world: &World, layout: &mut Layout, id: Device, slots: u8, set: &mut Vec<(CellId, u8)>) {
     let name = &world.devices[id.index()].name;
     layout.mortal(id.object(), name, "use-after-free");
     set.push((layout.object(id.object()).liveness.expect("internal: it is mortal"), ALIVE));
@@ -649,21 +577,14 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, set: &mut Vec<
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
     layout.cell(id.driver_link(), format!("{name}/driver"), Kind::Bool);
     if !world.environment.contract_kept {
-        layout.ghost(id.deleted(), format!("{name} has been deleted"), Kind::Bool);
+        id.contract_ghosts(layout, name, slots);
     }
     layout.ghost(id.uevent_file(), format!("{name}/uevent"), Kind::Bool);
     layout.ghost(id.uevent_readers(), format!("readers of {name}/uevent"), Kind::Count);
     let added = layout.ghost(id.added(), format!("{name} is added"), Kind::Bool);
     layout.says(added, Says::Statement);
-    layout.ghost(id.release_passed(), format!("{name}: release passed"), Kind::Bool);
-    layout.ghost(id.deferred_passed(), format!("{name}: deferred del passed"), Kind::Bool);
-    layout.ghost(id.probed_by(), format!("{name}: probed by"), driver());
-    let created = layout.ghost(id.created(), format!("{name}: creator's reference"), Kind::Bool);
-    set.push((created, 1));
-    layout.ghost(id.extra_refs(), format!("{name}: calls' references"), Kind::Count);
-    layout.ghost(id.probing(), format!("{name}: probe runs"), Kind::Bool);
-    layout.ghost(id.covered_probe(), format!("{name}: covered probe"), Kind::Int);
-    layout.ghost(id.covered_active(), format!("{name}: covered on the active list"), Kind::Int);
+    id.ghosts(layout, name, slots);
+    set.push((layout.find(id.created()), 1));
     for (devres, decl) in (0..).map(Devres).zip(&world.devres) {
         if world.drivers[decl.drv.index()].bus == world.devices[id.index()].bus {
             let name = format!("{name}: devm {}", decl.acquire.name());

@@ -1,13 +1,14 @@
 //! The properties of probing (docs/hazards.md), checked at events and at quiescence.
 //!
 //! The checks keep *ghosts*: values that model code never reads. They are part of the state; see
-//! `objects` for the list. A bus without autoprobe owes no probe when a device or driver is published.
+//! `ghosts` for the list. A bus without autoprobe owes no probe when a device or driver is published.
 
 use super::barrier;
 use super::events::{Event, ProbeError};
+use super::ghosts::{NOT_OWED, OWED, OWED_WITH, owed};
 use super::hazards::{Breach, Leak};
 use super::ids::{Bus, Device, Driver, Resource, Work};
-use super::objects::{Core, DRIVER, NOT_OWED, OWED, OWED_WITH, Private, TICKETS, owed};
+use super::objects::{Core, DRIVER, Private, TICKETS};
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::Hazard;
 use raddle_checker::machine::klist;

@@ -7,6 +7,7 @@ use raddle_checker::machine::hazard::Property;
 use raddle_driver_core::revision::REVISIONS;
 use raddle_driver_core::rules::{RULES, Rules};
 use raddle_probing::call::{CALLS, RETURN};
+use raddle_probing::ghosts::{GHOSTS, Ghost};
 use raddle_probing::hazards;
 use raddle_probing::scenario::template;
 
@@ -24,6 +25,9 @@ pub fn list(what: What, out: &mut Out) -> u8 {
         What::Hazards => hazards::properties().iter().for_each(|Property { id, meaning, by_default }| {
             let off = if *by_default { "" } else { " (off by default)" };
             out.line(format_args!("{id:<21} {meaning}{off}"));
+        }),
+        What::Ghosts => GHOSTS.iter().for_each(|Ghost { of, name, meaning }| {
+            out.line(format_args!("{name:<17} {of:<14} {meaning}"));
         }),
         What::Calls => {
             let calls = CALLS.iter().map(|call| (call.written(), call.meaning));

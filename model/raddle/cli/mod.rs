@@ -110,6 +110,8 @@ enum What {
     Rules,
     /// Hazards
     Hazards,
+    /// What the checks keep beside the model's own memory
+    Ghosts,
     /// Calls that scenario files can make
     Calls,
     /// Built-in scenarios
