@@ -11,6 +11,7 @@ use crate::render::{self, DiagramOptions};
 use crate::search::answer;
 use crate::search::reduced::resources::{Resources, SearchError};
 use crate::search::reference::{Cut, Found, Limits, Outcome, Progress};
+use crate::search::system::Choice;
 use crate::story::{self, Ending, Story, Turn};
 
 /// Checks a program. All settings have defaults: every run is searched, on all processors.
@@ -204,8 +205,7 @@ impl Violation {
     /// A hazard that a search found.
     #[must_use]
     pub fn of<P: Program>(program: &P, found: &Found) -> Self {
-        let turn =
-            |choice: &crate::search::system::Choice| Turn { slot: choice.slot, outcome: choice.outcome };
+        let turn = |choice: &Choice| Turn { slot: choice.slot, outcome: choice.outcome };
         let schedule = found.schedule.iter().map(turn).collect();
         let ending = match (&found.at_rest, found.cycle) {
             (_, Some(begins)) => Ending::Cycle(begins),

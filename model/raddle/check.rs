@@ -4,16 +4,18 @@ use std::path::PathBuf;
 
 use crate::engine;
 use crate::guarantee;
-use crate::report::{Report, Verdict, Violation};
+use crate::report::{Report, Verdict};
+use crate::route::Route;
 use crate::scenario::{InputErrors, Scenario};
 use crate::vacuous;
+use raddle_checker::Violation;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::{SetUpError, set_up};
 use raddle_checker::search::answer;
 use raddle_checker::search::reduced::resources::Resources;
-use raddle_checker::search::reference::{self, Found, Limits, Outcome, Progress};
-use raddle_checker::story::{self, Ending, Turn};
+use raddle_checker::search::reference::{self, Limits, Outcome, Progress};
+use raddle_checker::story::Ending;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_engines::Shown;
 use raddle_probing::program::Probing;
@@ -87,6 +89,8 @@ pub struct Options {
     pub resources: Resources,
     /// How loom and shuttle explore.
     pub native: raddle_engines::Options,
+    /// Which runs are shown, if not the shortest; empty: those that the scenario file asks for.
+    pub route: Route,
     /// The program that runs loom and shuttle in a process of its own; `None`: they run in this one.
     pub process: Option<PathBuf>,
 }
@@ -159,6 +163,10 @@ impl Scenario {
         let program = self.program(revision)?;
         let mut report = self.check_program(&program, revision, options, &mut progress)?;
         report.warnings = vacuous::warnings(self, &program, &report);
+        let route = Route::of(self, options);
+        if route != Route::default() {
+            route.apply(self, &mut report, options)?;
+        }
         Ok(report)
     }
 
@@ -232,16 +240,8 @@ impl Scenario {
                 report.guarantee = guarantee::of_bounded_set_up(self, program, bound);
             }
             Err(SetUpError::Hazard(hazard, _)) => {
-                let story = story::replay_set_up(program)
-                    .unwrap_or_else(|| unreachable!("internal: the set-up raised {}", hazard.id));
                 report.verdict = Verdict::Violated;
-                report.violations = vec![Violation {
-                    id: hazard.id.to_owned(),
-                    others: 0,
-                    schedule: Vec::new(),
-                    in_set_up: true,
-                    story,
-                }];
+                report.violations = vec![Violation::in_set_up(program, &hazard)];
                 report.guarantee = guarantee::OF_BAD_SET_UP.to_owned();
             }
         }
@@ -270,7 +270,7 @@ fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<impl Subject
     report.transitions = outcome.transitions;
     report.cut = outcome.cut.is_some();
     report.bytes = outcome.bytes;
-    report.violations = outcome.found.iter().map(|found| violation(program, found)).collect();
+    report.violations = outcome.found.iter().map(|found| Violation::of(program, found)).collect();
     let found = !report.violations.is_empty() || !outcome.unshown.is_empty();
     report.verdict = Verdict::of(found, !report.cut);
     report.guarantee = guarantee::of_search(scenario, program, report.verdict, outcome);
@@ -289,7 +289,7 @@ fn fill_native(
             None if shown.at_rest => Ending::AtRest(&shown.id),
             None => Ending::Step,
         };
-        told(program, &shown.id, shown.schedule.clone(), ending, 0)
+        Violation::told(program, &shown.id, shown.schedule.clone(), ending, 0)
     };
     let native = &options.native;
     let is_loom = options.engine == Engine::Loom;
@@ -298,31 +298,4 @@ fn fill_native(
     report.cut = result.refused.is_some() || is_loom && result.cut.is_some();
     report.verdict = Verdict::of(!report.violations.is_empty(), !report.cut && !report.sampled);
     report.guarantee = guarantee::of_engine(scenario, report.verdict, options, result);
-}
-
-fn violation(program: &Probing<impl Subject>, found: &Found) -> Violation {
-    let schedule: Vec<Turn> =
-        found.schedule.iter().map(|choice| Turn { slot: choice.slot, outcome: choice.outcome }).collect();
-    let ending = match (&found.at_rest, found.cycle) {
-        (_, Some(begins)) => Ending::Cycle(begins),
-        (Some(hazard), None) => Ending::AtRest(hazard.id),
-        (None, None) => Ending::Step,
-    };
-    told(program, found.id, schedule, ending, found.others)
-}
-
-/// A violation with its story, which must show the hazard again.
-pub(crate) fn told(
-    program: &Probing<impl Subject>,
-    id: &str,
-    schedule: Vec<Turn>,
-    ending: Ending<'_>,
-    others: usize,
-) -> Violation {
-    let story = story::replay(program, &schedule, ending).unwrap_or_else(|error| {
-        unreachable!("internal: a trace that was just found cannot be replayed: {error}")
-    });
-    let shows = story.hazard.as_ref().map(|hazard| hazard.id.as_str());
-    assert!(shows == Some(id), "internal: the replay shows {shows:?} instead of {id}");
-    Violation { id: id.to_owned(), others, schedule, in_set_up: false, story }
 }

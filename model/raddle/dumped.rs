@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Report, Violation, diagram};
+use crate::report::{Report, diagram};
 use crate::scenario::Scenario;
+use raddle_checker::Violation;
 use raddle_checker::render::printable;
 use raddle_checker::story::{self, Ending, ReplayError, Scene, Story, Turn};
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::report::{Report, Verdict, Violation};
+use crate::report::{Report, Verdict};
 use crate::whatif::why::Why;
+use raddle_checker::Violation;
 use raddle_checker::render::itf::itf;
 use raddle_checker::render::junit::junit;
 use raddle_checker::render::ktap::ktap;

@@ -63,5 +63,6 @@ mod vacuous;
 pub mod whatif;
 
 pub use check::{Engine, Options};
-pub use report::{Report, Verdict, Violation};
+pub use raddle_checker::Violation;
+pub use report::{Report, Verdict};
 pub use scenario::{InputErrors, Scenario};

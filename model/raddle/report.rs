@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::check::Engine;
+use raddle_checker::Violation;
 use raddle_checker::render::{self, DiagramOptions, Heading, Row};
-use raddle_checker::story::{Story, Turn};
+use raddle_checker::story::Story;
 
 /// What came of checking a scenario on a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,21 +38,6 @@ impl Verdict {
             (false, false) => Verdict::Inconclusive,
         }
     }
-}
-
-/// A hazard, with the run that shows it.
-#[derive(Clone, Debug)]
-pub struct Violation {
-    /// The hazard id.
-    pub id: String,
-    /// How many other objects have the same hazard.
-    pub others: usize,
-    /// The run, after the set-up; empty if the set-up itself raises the hazard.
-    pub schedule: Vec<Turn>,
-    /// Whether the set-up itself raises the hazard.
-    pub in_set_up: bool,
-    /// The run in words.
-    pub story: Story,
 }
 
 /// A row of the result: one scenario on one revision.

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::check::{Options, told};
+use crate::check::Options;
 use crate::coverage::slots::SlotMap;
-use crate::report::{Report, Violation};
+use crate::report::Report;
 use crate::scenario::Scenario;
+use raddle_checker::Violation;
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::run::deadlock;
@@ -47,6 +48,15 @@ impl Route {
     #[must_use]
     pub fn new(passing: Vec<String>, avoiding: Vec<String>) -> Self {
         Route { passing, avoiding }
+    }
+
+    /// The route of the options, or else the one that the scenario file gives (`[check] passing`, `avoiding`).
+    #[must_use]
+    pub fn of(scenario: &Scenario, options: &Options) -> Self {
+        if options.route != Route::default() {
+            return options.route.clone();
+        }
+        Route::new(scenario.file().passing.clone(), scenario.file().avoiding.clone())
     }
 
     /// Replaces the runs of a report by the shortest ones of this route. A hazard that no such run shows
@@ -106,9 +116,11 @@ impl Route {
                 return Err(wrong(text));
             }
         }
-        let passing = self.passing.iter().map(|word| ["--passing", word]);
-        let avoiding = self.avoiding.iter().map(|word| ["--avoiding", word]);
-        report.options = passing.chain(avoiding).flatten().map(str::to_owned).collect();
+        if *self == options.route {
+            let passing = self.passing.iter().map(|word| ["--passing", word]);
+            let avoiding = self.avoiding.iter().map(|word| ["--avoiding", word]);
+            report.options = passing.chain(avoiding).flatten().map(str::to_owned).collect();
+        }
         for violation in &mut report.violations {
             let own = self.avoiding.contains(&violation.id);
             match search.violation(&memory, violation) {
@@ -256,10 +268,13 @@ impl<'p> Search<'p> {
     fn violation(&mut self, memory: &[u8], usual: &Violation) -> Option<Violation> {
         let (last, choice) = *self.found.get(&usual.id)?;
         let mut choices: Vec<Choice> = choice.into_iter().collect();
+        // From the last step on: whether something that is to be passed is passed for the first time.
+        let mut first = vec![false; choices.len()];
         let mut at = last;
         while at != 0 {
             let (before, choice) = self.parents[at];
             choices.push(choice);
+            first.push(self.visited[at].1 != self.visited[before].1);
             at = before;
         }
         let mut slots = SlotMap::new(&self.system);
@@ -271,6 +286,10 @@ impl<'p> Search<'p> {
             state = next;
         }
         let ending = if choice.is_none() { Ending::AtRest(&usual.id) } else { Ending::Step };
-        Some(told(self.system.program(), &usual.id, schedule, ending, usual.others))
+        let mut violation = Violation::told(self.system.program(), &usual.id, schedule, ending, usual.others);
+        for (step, first) in violation.story.steps.iter_mut().zip(first.into_iter().rev()) {
+            step.needed |= first;
+        }
+        Some(violation)
     }
 }

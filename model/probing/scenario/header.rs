@@ -85,13 +85,16 @@ fn rule_word(value: &super::read::Value, words: &[&str], faults: &mut Faults) ->
     Some(text.value.to_owned())
 }
 
-/// `[check] also`.
-pub(crate) fn also(root: Table, faults: &mut Faults) -> Vec<String> {
+/// `[check]`: the hazards of `also`, what the shown runs are `passing` and `avoiding`.
+pub(crate) fn check(root: Table, faults: &mut Faults) -> [Vec<String>; 3] {
+    const KEYS: [&str; 3] = ["also", "passing", "avoiding"];
     let check = root.table("check", faults);
-    check.only(&["also"], "[check]", faults);
-    let list = check.get("also").and_then(|value| distinct_strings(value, faults));
-    let list = list.unwrap_or_default();
-    for text in &list {
+    check.only(&KEYS, "[check]", faults);
+    let lists = KEYS.map(|key| {
+        let list = check.get(key).and_then(|value| distinct_strings(value, faults));
+        list.unwrap_or_default()
+    });
+    for text in &lists[0] {
         let known = check_hazard(text, faults);
         if known && !OFF_BY_DEFAULT.contains(&text.value) {
             let message = format!("{} is always checked", quoted(text.value));
@@ -99,7 +102,7 @@ pub(crate) fn also(root: Table, faults: &mut Faults) -> Vec<String> {
             faults.add(text.inside(), message, Some(help));
         }
     }
-    list.iter().map(|text| text.value.to_owned()).collect()
+    lists.map(|list| list.iter().map(|text| text.value.to_owned()).collect())
 }
 
 /// `[expect]`: the sorted hazards of each revision.

@@ -75,6 +75,10 @@ pub struct ScenarioFile {
     pub world: World,
     /// Hazards to look for beside those that always are (`[check] also`).
     pub also: Vec<String>,
+    /// Functions and cells that the shown runs are to pass (`[check] passing`).
+    pub passing: Vec<String>,
+    /// Functions and hazards that the shown runs are to avoid (`[check] avoiding`).
+    pub avoiding: Vec<String>,
     /// The hazards that must be found, sorted; by revision.
     pub expect: IndexMap<String, Vec<String>>,
     /// Where all this was written.
@@ -138,7 +142,7 @@ impl ScenarioFile {
         let about = about.map(|text| text.value.to_owned());
         let revisions = header::revisions(root, terms, &mut faults);
         let rules = header::rules(root, terms, &mut faults);
-        let also = header::also(root, &mut faults);
+        let [also, passing, avoiding] = header::check(root, &mut faults);
         let expect = header::expect(root, terms, &mut faults);
         let resolved = resolve::resolve(root, &mut faults);
 
@@ -161,6 +165,8 @@ impl ScenarioFile {
             rules: rules.into_iter().map(|(rule, (value, _))| (rule, value)).collect(),
             world: resolved.world,
             also,
+            passing,
+            avoiding,
             expect,
             places,
         })

@@ -350,7 +350,7 @@ fn unknown_keys_and_tables() {
             "3:1: unknown key \"buss\" in [device.a]; did you mean \"bus\"?",
             "4:1: unknown key \"title\" in [device.a]; it belongs at the top of the file, above \
              the first table",
-            "6:1: unknown key \"xyzzy\" in [check]; known: also",
+            "6:1: unknown key \"xyzzy\" in [check]; known: also, passing, avoiding",
         ],
     );
 }

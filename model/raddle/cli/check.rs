@@ -111,6 +111,7 @@ fn options(args: &CheckArgs) -> Options {
     options.revisions = args.revisions.clone();
     options.native = native(args);
     options.process = this_program();
+    options.route = Route::new(args.passing.clone(), args.avoiding.clone());
     options
 }
 
@@ -308,11 +309,7 @@ fn row(
     options: &Options,
     args: &CheckArgs,
 ) -> Result<Checked, InputError> {
-    let mut report = watched(scenario, revision, options)?;
-    if !args.passing.is_empty() || !args.avoiding.is_empty() {
-        let route = Route::new(args.passing.clone(), args.avoiding.clone());
-        route.apply(scenario, &mut report, options)?;
-    }
+    let report = watched(scenario, revision, options)?;
     let why = args.why.then(|| why(scenario, &report, options, WHY_STATES)).transpose()?;
     Ok(Checked { report, why, time: Duration::ZERO })
 }

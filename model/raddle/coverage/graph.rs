@@ -7,8 +7,8 @@ use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
 use super::explored;
 use super::slots::SlotMap;
-use crate::report::Violation;
 use crate::scenario::Scenario;
+use raddle_checker::Violation;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::program::Program;
 use raddle_checker::render::does_words;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use crate::coverage::function_steps;
 use crate::dumped::DumpedTrace;
-use crate::report::{Report, Violation, diagram};
+use crate::report::{Report, diagram};
 use crate::scenario::Scenario;
+use raddle_checker::Violation;
 use raddle_checker::render::{blocked_words, explain, hazard_words, ready_words, step_words};
 use raddle_checker::story::{Call, Scene};
 
