@@ -1,4 +1,4 @@
-//! Out of memory: a word and exit code 3, as for every other limit, instead of an abort.
+//! Memory of the process. Out of memory: a word and exit code 3, as for every other limit, instead of an abort.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -12,6 +12,17 @@ static ALLOCATOR: Bounded = Bounded;
 
 /// The system's allocator, whose refusals end the process.
 struct Bounded;
+
+/// One heap for all threads: glibc gives each a heap of its own, and what a search has freed there is of no use
+/// to the next one, so that the process takes twice what `--max-memory` says.
+pub fn share_heap() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    #[allow(unsafe_code)]
+    // SAFETY: it sets a number, before any other thread runs.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
 
 fn given(memory: *mut u8) -> *mut u8 {
     if memory.is_null() {

@@ -518,6 +518,7 @@ fn choose_color() {
 
 /// Runs the command line.
 pub fn main() -> ExitCode {
+    memory::share_heap();
     choose_color();
     let command = Cli::command().color(match anstream::ColorChoice::global() {
         anstream::ColorChoice::Always => clap::ColorChoice::Always,

@@ -254,16 +254,28 @@ impl Claim {
         regular(checkpoint)?;
         let path = beside(checkpoint, ".lock");
         regular(&path)?;
-        let file = File::options().create(true).append(true).open(&path).map_err(about(&path))?;
-        match file.try_lock() {
-            // Whoever had it may have removed the file since it was opened here: then it is not this one.
-            Ok(()) if path.exists() => Ok(Claim { path, _file: file }),
-            Ok(()) | Err(TryLockError::WouldBlock) => {
+        let mut file = File::options().create(true).append(true).open(&path).map_err(about(&path))?;
+        let locked = match file.try_lock() {
+            Ok(()) => is_at(&mut file, &path).map_err(about(&path)).map_err(TryLockError::Error),
+            Err(error) => Err(error),
+        };
+        match locked {
+            Ok(true) => Ok(Claim { path, _file: file }),
+            Ok(false) | Err(TryLockError::WouldBlock) => {
                 Err(about(checkpoint)(io::Error::other("another raddle saves its search there")))
             }
             Err(TryLockError::Error(error)) => Err(about(&path)(error)),
         }
     }
+}
+
+/// Whether a locked file still has this name: whoever had it before may have removed it, and another process
+/// may have made a new one. What is written into one is read by way of the other.
+fn is_at(file: &mut File, path: &Path) -> io::Result<bool> {
+    let own = std::process::id().to_string();
+    file.set_len(0)?;
+    file.write_all(own.as_bytes())?;
+    Ok(fs::read_to_string(path).is_ok_and(|there| there == own))
 }
 
 impl Drop for Claim {

@@ -27,8 +27,11 @@ impl Scratch {
     pub(super) fn new(within: &Path) -> io::Result<Self> {
         clean(within).map_err(about(within))?;
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(within).map_err(about(within))?;
-        let lock = File::create_new(dir.path().join(LOCK)).map_err(about(within))?;
-        lock.lock().map_err(about(within))?;
+        // It gets its name once it is locked: nobody ever takes this directory for a dead one.
+        let unnamed = dir.path().join("unlocked");
+        let lock = File::create_new(&unnamed).map_err(about(&unnamed))?;
+        lock.lock().map_err(about(&unnamed))?;
+        fs::rename(&unnamed, dir.path().join(LOCK)).map_err(about(&unnamed))?;
         Ok(Scratch { dir, _lock: lock })
     }
 
