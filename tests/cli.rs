@@ -401,6 +401,10 @@ fn new_writes_a_scenario_that_is_as_expected() {
     assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
     let output = raddle(&["new", "mine"], dir.path());
     assert_eq!(code(&output), 2, "it does not overwrite");
+    let output = raddle(&["new", "driver", "--template", "driver"], dir.path());
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let output = raddle(&["check", "driver.toml"], dir.path());
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
 }
 
 #[test]

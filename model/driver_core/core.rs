@@ -12,8 +12,9 @@ use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Datum, Obs};
 use raddle_probing::events::Event;
+use raddle_probing::hooks::{create_group, remove_group};
 use raddle_probing::ids::{Device, Driver};
-use raddle_probing::world::AddOutcome;
+use raddle_probing::world::{AddOutcome, Group};
 
 /// `device_add`.
 pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
@@ -37,6 +38,7 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
             actions.push(cpu.storing(dev.uevent_file(), true));
         }
         cpu.step(actions)?;
+        create_group(cpu, dev, Group::Device)?;
         if outcome == AddOutcome::FailsBeforeKlist {
             return fail(cpu, dev);
         }
@@ -72,7 +74,7 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
 /// The error path of `device_add`: the device stays with its creator's reference, its private part
 /// is freed.
 fn fail(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
-    remove_uevent_file(cpu, dev)?;
+    remove_files(cpu, dev)?;
     cpu.store(dev.registered(), false)?;
     put_parent(cpu, dev)?;
     cpu.step(vec![Action::Free(dev.private().object()), cpu.storing(dev.p(), None)])?;
@@ -80,8 +82,9 @@ fn fail(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
     Ok(Err(Errno::Failed))
 }
 
-/// Removing the uevent file drains its readers.
-fn remove_uevent_file(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+/// Removing the device's files drains their readers.
+fn remove_files(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    remove_group(cpu, dev, Group::Device)?;
     if cpu.watched().uevent {
         cpu.store(dev.uevent_file(), false)?;
         cpu.step(Action::AwaitZero(cpu.cell(dev.uevent_readers())))?;
@@ -119,7 +122,7 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         if cpu.parent(dev).is_some() {
             cpu.putting(dev, vec![cpu.storing(dev.on_parent(), false)])?;
         }
-        remove_uevent_file(cpu, dev)?;
+        remove_files(cpu, dev)?;
         // 3.
         bus_remove_device(cpu, dev, true)?;
         // 5.

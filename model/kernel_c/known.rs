@@ -82,6 +82,7 @@ pub const PRIMITIVES: &[&str] = &[
     "sysfs_create_link_nowarn",
     "sysfs_remove_link",
     "device_create_file",
+    "devres_release_all",
     "device_remove_file",
 ];
 

@@ -9,10 +9,10 @@
 //! attach_work that it missed, so where there are such waits those stay what they are.
 
 use super::call::Call;
-use super::ids::Devres;
+use super::ids::{Device, Devres};
 use super::objects::{
-    ATTACH_WORK, BUS, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, INSTANCE, LIST, MEMORY,
-    MODULE, MUTEX, POINTER, PRIVATE, RESOURCE, WORK,
+    ATTACH_WORK, BUS, CDEV, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE, LIST,
+    MEMORY, MODULE, MUTEX, POINTER, PRIVATE, RESOURCE, WORK,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -44,12 +44,14 @@ pub(super) fn renamings(
         POINTER => world.pointers.len(),
         LIST => world.lists.len(),
         FUNCTION => world.functions.len(),
+        HOOK => world.hooks.len(),
+        CDEV => world.cdevs.len(),
         _ => world.tasks.len(),
     };
     // What others refer to comes first.
     let sorts = [
-        RESOURCE, MUTEX, BUS, DEVICE, MODULE, MEMORY, INSTANCE, FLAG, POINTER, LIST, FUNCTION, DRIVER, WORK,
-        TASK,
+        RESOURCE, MUTEX, BUS, DEVICE, MODULE, MEMORY, INSTANCE, FLAG, POINTER, LIST, FUNCTION, HOOK, CDEV,
+        DRIVER, WORK, TASK,
     ];
     let all = sorts.iter().flat_map(|sort| (0..count(*sort)).map(|index| (*sort, index as u8)));
     let mut search = Search {
@@ -165,11 +167,22 @@ impl Decided<'_, '_> {
             }
             INSTANCE => {
                 let (one, other) = (&world.instances[i], &world.instances[j]);
-                let device = match (one.dev, other.dev) {
-                    (Some(one), Some(other)) => self.becomes(DEVICE, one.0, other.0),
-                    (one, other) => one == other,
-                };
-                device && (one.memory, one.earlier) == (other.memory, other.earlier)
+                self.of_alike_devices(one.dev, other.dev)
+                    && (one.memory, one.earlier) == (other.memory, other.earlier)
+            }
+            HOOK => {
+                let (one, other) = (&world.hooks[i], &world.hooks[j]);
+                let mut bodies = one.bodies.iter().zip(&other.bodies);
+                one.first == other.first
+                    && self.of_alike_devices(one.dev, other.dev)
+                    && bodies.all(|(one, other)| self.calls(one, other))
+            }
+            CDEV => {
+                let (one, other) = (&world.cdevs[i], &world.cdevs[j]);
+                let mut bodies = one.bodies().into_iter().zip(other.bodies());
+                one.first == other.first
+                    && self.of_alike_devices(one.dev, other.dev)
+                    && bodies.all(|(one, other)| self.calls(one, other))
             }
             WORK => {
                 let (one, other) = (&world.works[i], &world.works[j]);
@@ -201,6 +214,13 @@ impl Decided<'_, '_> {
         }
     }
 
+    fn of_alike_devices(&self, one: Option<Device>, other: Option<Device>) -> bool {
+        match (one, other) {
+            (Some(one), Some(other)) => self.becomes(DEVICE, one.0, other.0),
+            (one, other) => one == other,
+        }
+    }
+
     fn is_decided(&self, sort: Sort, index: u8) -> bool {
         self.search.order[..self.to.len()].contains(&(sort, index))
     }
@@ -208,10 +228,11 @@ impl Decided<'_, '_> {
     fn calls(&self, one: &[Call], other: &[Call]) -> bool {
         let alike = |(one, other): (&Call, &Call)| {
             let pairs = one.objects().into_iter().zip(other.objects());
-            // Of what is in memory the first instance is named, whatever instance is meant.
+            // Of what is in memory or of a device the first one is named, whichever is meant.
             let of_memory = |object: &Object| {
                 let works = &self.search.world.works;
                 object.sort == WORK && works[usize::from(object.index)].data.is_some()
+                    || [HOOK, CDEV].contains(&object.sort)
             };
             let mut pairs = pairs.map(|pair| match pair {
                 (Some(from), Some(to)) if of_memory(&from) || of_memory(&to) => from == to,

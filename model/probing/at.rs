@@ -4,7 +4,7 @@
 //! freed meanwhile, each use of it is a hazard, also when the device has new memory by then.
 
 use super::cpu::Cpu;
-use super::ids::{Device, Driver, Function, Instance, Memory, Work};
+use super::ids::{Cdev, Device, Driver, Function, Hook, Instance, Memory, Work};
 use super::objects::{placed, pointer_to};
 use super::world::Home;
 use raddle_checker::machine::cpu::Step;
@@ -18,6 +18,10 @@ pub struct At {
     pub dev: Option<Device>,
     /// The driver whose code it is.
     pub drv: Option<Driver>,
+    /// The attribute or notifier whose body it is, as long as its removal waits for it.
+    pub inside: Option<Hook>,
+    /// The files that the task has open, with the memory in which their character devices lie.
+    pub files: Vec<(Cdev, Instance)>,
     /// The memory that it has found.
     found: Vec<(Memory, Instance)>,
 }
@@ -26,7 +30,13 @@ impl At {
     /// In the probe or remove of a driver.
     #[must_use]
     pub fn bound(dev: Device, drv: Driver) -> Self {
-        At { dev: Some(dev), drv: Some(drv), found: Vec::new() }
+        At { dev: Some(dev), drv: Some(drv), ..At::default() }
+    }
+
+    /// In the body of an attribute or a notifier.
+    #[must_use]
+    pub fn inside(dev: Option<Device>, hook: Hook) -> Self {
+        At { dev, inside: Some(hook), ..At::default() }
     }
 
     /// In code that is given an instance of memory, or nothing.
@@ -39,6 +49,20 @@ impl At {
             at.find(decl.memory, instance);
         }
         at
+    }
+
+    /// The attribute or notifier that is meant, by the first one that is declared with it.
+    #[must_use]
+    pub fn hook(&self, cpu: &Cpu<'_>, first: Hook, told: Option<Device>) -> Hook {
+        let dev = cpu.world().hooks[first.index()].dev.and(told.or(self.dev));
+        cpu.world().hook_of(first, dev)
+    }
+
+    /// The character device that is meant, by the first one that is declared with it.
+    #[must_use]
+    pub fn cdev(&self, cpu: &Cpu<'_>, first: Cdev, told: Option<Device>) -> Cdev {
+        let dev = cpu.world().cdevs[first.index()].dev.and(told.or(self.dev));
+        cpu.world().cdev_of(first, dev)
     }
 
     /// From here on the name of the memory stands for this instance.

@@ -5,8 +5,9 @@ use super::call::Call;
 use super::calls::{Flow, run_body, run_call};
 use super::cpu::{Cpu, Errno};
 use super::events::{Event, ProbeError};
+use super::hooks;
 use super::ids::{Device, Driver, Work};
-use super::world::{ProbeBody, ProbeOutcome, WorkKind};
+use super::world::{Group, ProbeBody, ProbeOutcome, WorkKind};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
@@ -33,7 +34,9 @@ pub fn call_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Resul
         let mut at = At::bound(dev, drv);
         let mut by_hand = 0;
         let result = run_probe(cpu, body, &mut at, &mut by_hand)?;
-        if result.is_err() {
+        if result.is_ok() {
+            hooks::create_group(cpu, dev, Group::Bound)?;
+        } else {
             let last = body.unwind.len().saturating_sub(by_hand);
             run_body(cpu, &body.unwind[last..], at)?;
         }
@@ -87,6 +90,7 @@ pub fn probe_returned(error: ProbeError) -> Errno {
 pub fn call_remove(cpu: &Cpu<'_>, drv: Driver, dev: Device, named: Option<Driver>) -> Step<()> {
     cpu.call("remove", &atoms![drv, dev], || {
         let entered = Event::RemoveEntered(dev, drv, named);
+        hooks::remove_group(cpu, dev, Group::Bound)?;
         cpu.step(cpu.telling(Action::Touch(drv.object()), entered))?;
         run_body(cpu, &cpu.world().drivers[drv.index()].remove, At::bound(dev, drv))
     })

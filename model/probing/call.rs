@@ -7,9 +7,10 @@
 use std::mem::discriminant;
 
 use super::ids::{
-    Bus, Device, Devres, Driver, Flag, Function, List, Memory, Module, Mutex, Pointer, Resource, Work,
+    Bus, Cdev as CdevId, Device, Devres, Driver, Flag, Function, Hook, List, Memory, Module, Mutex, Pointer,
+    Resource, Work,
 };
-use super::objects::WORK;
+use super::objects::{CDEV, HOOK, WORK};
 use super::scenario::Section;
 use raddle_checker::machine::value::Object;
 
@@ -83,20 +84,20 @@ macro_rules! arguments {
 arguments! { Bus Driver Module Mutex Resource Work Memory Pointer Flag List Function }
 
 macro_rules! items {
-    ($($(#[$doc:meta])* $type:ident)*) => {$(
+    ($($(#[$doc:meta])* $type:ident $sort:ident $what:ident $id:ident)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub struct $type(pub u8);
 
         impl $type {
             fn object(self) -> Object {
-                Object { sort: WORK, index: self.0 }
+                Object { sort: $sort, index: self.0 }
             }
 
-            /// As an item of the world.
+            /// As what it is in the world.
             #[must_use]
-            pub fn work(self) -> Work {
-                Work(self.0)
+            pub fn $what(self) -> $id {
+                $id(self.0)
             }
         }
     )*};
@@ -104,12 +105,18 @@ macro_rules! items {
 
 items! {
     /// A timer: the first of the items that are declared with it.
-    Timer
+    Timer WORK work Work
     /// An interrupt: the first of the items that are declared with it.
-    Irq
+    Irq WORK work Work
+    /// A sysfs attribute: the first of the hooks that are declared with it.
+    Attribute HOOK hook Hook
+    /// A notifier: the first of the hooks that are declared with it.
+    Notifier HOOK hook Hook
+    /// A character device: the first of those that are declared with it.
+    Cdev CDEV cdev CdevId
 }
 
-arguments! { Timer Irq }
+arguments! { Timer Irq Attribute Notifier Cdev }
 
 /// The device, or the device at hand.
 impl Argument for Option<Device> {
@@ -321,6 +328,19 @@ calls! {
         FreeIrq(irq: Irq @ at: Told) "free_irq", "Waits for the handler under way; it does not run any more.";
         DisableIrq(irq: Irq @ at: Told) "disable_irq", "The same, until enable_irq.";
         EnableIrq(irq: Irq @ at: Told) "enable_irq", "Ends disable_irq.";
+        DeviceCreateFile(a: Attribute @ at: Told) "device_create_file" undone by "device_remove_file", "Creates a sysfs attribute.";
+        DeviceRemoveFile(a: Attribute @ at: Told) "device_remove_file", "Removes a sysfs attribute, and waits for those who are in its show or store.";
+        ReadAttribute(a: Attribute @ at: Told) "read", "Reads a sysfs attribute: its show, if it is there.";
+        WriteAttribute(a: Attribute @ at: Told) "write", "Writes a sysfs attribute: its store, if it is there.";
+        BreakActive(a: Attribute @ at: Told) "sysfs_break_active_protection", "In show or store: who removes the attribute no longer waits for the rest.";
+        RegisterNotifier(n: Notifier @ at: Told) "register_notifier" undone by "unregister_notifier", "Registers a callback.";
+        UnregisterNotifier(n: Notifier @ at: Told) "unregister_notifier", "Unregisters a callback, and waits for who is in it.";
+        Notify(n: Notifier @ at: Told) "notify", "Calls a callback, if it is registered.";
+        CdevAdd(c: Cdev @ at: Told) "cdev_add" undone by "cdev_del", "Makes a character device that can be opened.";
+        CdevDel(c: Cdev @ at: Told) "cdev_del", "From here on open fails; files that are open stay so.";
+        Open(c: Cdev @ at: Told) "open", "Opens a character device, if it is there; in tasks.";
+        Ioctl(c: Cdev @ at: Told) "ioctl", "Any other call on the file that this task has opened, if it has.";
+        Close(c: Cdev @ at: Told) "close", "Closes the file that this task has opened, if it has.";
         Lock(m: Mutex @ at: Told) "lock", "Locks a mutex of the scenario.";
         TryLock(m: Mutex @ at: Told) "trylock", "Locks a mutex of the scenario; the body ends if it is not free.";
         Unlock(m: Mutex @ at: Told) "unlock", "Unlocks a mutex of the scenario.";

@@ -6,6 +6,8 @@ use super::at::At;
 use super::call::Call;
 use super::cpu::Cpu;
 use super::events::Event;
+use super::files;
+use super::hooks;
 use super::ids::{Device, Devres, Flag, Function, Instance, List, Memory, Mutex, Pointer, TaskId, Work};
 use super::module::{delete_module, load_module, request_module};
 use super::objects::{acquired, pointer_to};
@@ -32,13 +34,24 @@ impl Flow {
 
 /// A task of the scenario: its calls in order, whatever they return.
 pub fn run_task(cpu: &Cpu<'_>, task: TaskId) -> Step<()> {
-    run_body(cpu, &cpu.world().tasks[task.index()].run, At::default())
+    let mut at = At::default();
+    run_in(cpu, &cpu.world().tasks[task.index()].run, &mut at)?;
+    // What is open at its end is closed by exit.
+    while let Some((cdev, instance)) = at.files.pop() {
+        files::close(cpu, cdev, instance)?;
+    }
+    Ok(())
 }
 
 /// Calls one after the other, until one of them ends the body.
 pub fn run_body(cpu: &Cpu<'_>, calls: &[Call], mut at: At) -> Step<()> {
+    run_in(cpu, calls, &mut at)
+}
+
+/// The same, for who looks at where it stood at its end.
+pub fn run_in(cpu: &Cpu<'_>, calls: &[Call], at: &mut At) -> Step<()> {
     for call in calls {
-        if run_call(cpu, *call, &mut at)? == Flow::Ended {
+        if run_call(cpu, *call, at)? == Flow::Ended {
             break;
         }
     }
@@ -150,6 +163,56 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         Call::CallFunction(function, told) => {
             let given = at.given_to(cpu, function, told)?;
             call_function(cpu, function, given)?;
+        }
+        Call::DeviceCreateFile(attribute, told) => hooks::create(cpu, at.hook(cpu, attribute.hook(), told))?,
+        Call::DeviceRemoveFile(attribute, told) => {
+            hooks::remove(cpu, "device_remove_file", at.hook(cpu, attribute.hook(), told))?;
+        }
+        Call::ReadAttribute(attribute, told) => {
+            hooks::call(cpu, "show", at.hook(cpu, attribute.hook(), told), 0)?;
+        }
+        Call::WriteAttribute(attribute, told) => {
+            hooks::call(cpu, "store", at.hook(cpu, attribute.hook(), told), 1)?;
+        }
+        Call::BreakActive(attribute, told) => {
+            let hook = at.hook(cpu, attribute.hook(), told);
+            if at.inside.take_if(|inside| *inside == hook).is_some() {
+                hooks::leave(cpu, hook)?;
+            }
+        }
+        Call::RegisterNotifier(notifier, told) => hooks::create(cpu, at.hook(cpu, notifier.hook(), told))?,
+        Call::UnregisterNotifier(notifier, told) => {
+            hooks::remove(cpu, "unregister_notifier", at.hook(cpu, notifier.hook(), told))?;
+        }
+        Call::Notify(notifier, told) => {
+            hooks::call(cpu, "notifier_call", at.hook(cpu, notifier.hook(), told), 0)?;
+        }
+        Call::CdevAdd(cdev, told) => {
+            let cdev = at.cdev(cpu, cdev.cdev(), told);
+            let instance = at.instance(cpu, cpu.world().cdevs[cdev.index()].memory, told)?;
+            files::cdev_add(cpu, cdev, instance)?;
+        }
+        Call::CdevDel(cdev, told) => {
+            let cdev = at.cdev(cpu, cdev.cdev(), told);
+            files::cdev_del(cpu, cdev)?;
+        }
+        Call::Open(cdev, told) => {
+            let cdev = at.cdev(cpu, cdev.cdev(), told);
+            let file = files::open(cpu, cdev)?;
+            at.files.extend(file.map(|instance| (cdev, instance)));
+        }
+        Call::Ioctl(cdev, told) => {
+            let cdev = at.cdev(cpu, cdev.cdev(), told);
+            if let Some((_, instance)) = at.files.iter().rfind(|(open, _)| *open == cdev) {
+                files::ioctl(cpu, cdev, *instance)?;
+            }
+        }
+        Call::Close(cdev, told) => {
+            let cdev = at.cdev(cpu, cdev.cdev(), told);
+            if let Some(last) = at.files.iter().rposition(|(open, _)| *open == cdev) {
+                let (_, instance) = at.files.remove(last);
+                files::close(cpu, cdev, instance)?;
+            }
         }
         // What is done when it is undone.
         Call::AddAction(..) => {}
@@ -266,7 +329,7 @@ fn alloc(cpu: &Cpu<'_>, memory: Memory, told: Option<Device>, at: &mut At) -> St
 }
 
 /// `kref_put`: the last one releases the memory.
-fn put(cpu: &Cpu<'_>, memory: Memory, instance: Instance) -> Step<()> {
+pub fn put(cpu: &Cpu<'_>, memory: Memory, instance: Instance) -> Step<()> {
     if !cpu.observe(Action::Dec(cpu.cell(instance.refs())))? {
         return Ok(());
     }

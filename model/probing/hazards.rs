@@ -3,7 +3,7 @@
 //! A new way needs its row in [`Breach`] and its arm in [`Breach::hazard`], a new id also its row in
 //! `PROPERTIES`.
 
-use super::ids::{Device, Driver, Module, Resource, Work};
+use super::ids::{Device, Driver, Instance, Module, Resource, Work};
 use super::objects::{MODULE, STALE_DRIVER_POINTER};
 use super::properties::Checks;
 use super::world::Match;
@@ -23,6 +23,8 @@ pub mod id {
     pub const LOST_PROBE: &str = "lost-probe";
     /// A wait for probing returns too early.
     pub const MISSED_BARRIER: &str = "missed-barrier";
+    /// A driver leaves memory behind.
+    pub const MEMORY_LEAK: &str = "memory-leak";
 }
 
 /// The hazards of probing, and those of any program that mean more here.
@@ -36,6 +38,7 @@ const PROPERTIES: &[Property] = &[
         id::LOST_PROBE,
         "at quiescence a device is unbound and a probe of it by a registered, matching driver is owed",
     ),
+    property(id::MEMORY_LEAK, "at quiescence memory of a device that is not bound is still allocated"),
     property(id::MISSED_BARRIER, "a wait for probing returns while probing that it covers has still to end"),
     property(
         STALE_DRIVER_POINTER,
@@ -110,6 +113,8 @@ pub enum Breach {
     NeverProbed(Device, Driver),
     /// A probe was deferred for a resource that is there now.
     StaysDeferred(Device, Driver, Resource),
+    /// Memory of a device that is not bound is still allocated.
+    LeavesMemory(Instance, Device),
     /// A count is above its holders.
     Leaks(CellId, Leak),
 }
@@ -287,6 +292,14 @@ impl Breach {
                 told.cells.push(checks.layout.find(resource.present()));
                 told.stays = Some((dev.object(), "deferred".to_owned()));
                 (id::LOST_PROBE, pair(dev, drv), told)
+            }
+            Breach::LeavesMemory(instance, dev) => {
+                let (memory, d) = (name(instance.object()), device(dev));
+                let mut told =
+                    Told::new(format!("{memory} is still allocated, and {d} is not bound any more"));
+                told = told.of([instance.object(), dev.object()]);
+                told.stays = Some((instance.object(), "allocated".to_owned()));
+                (id::MEMORY_LEAK, About::Object(instance.object()), told)
             }
             Breach::Leaks(count, why) => {
                 let (name, why) = (&checks.layout.info(count).name, why.words());

@@ -43,6 +43,10 @@ ids! {
     List,
     /// A function that bodies call.
     Function,
+    /// What is called from outside while it is there: a sysfs attribute or a notifier, of one device.
+    Hook,
+    /// A character device, of one device.
+    Cdev,
     /// Something that a driver's probe acquires with a call that begins with `devm-`.
     Devres,
     /// A task of the scenario file.

@@ -3,8 +3,8 @@
 use super::call::Call;
 use super::ghosts::{awaited, owed, started};
 use super::ids::{
-    Bus, Device, Devres, Driver, Flag, Function, Instance, List as ListId, Memory, Module, Mutex, Pointer,
-    Resource, Work,
+    Bus, Cdev, Device, Devres, Driver, Flag, Function, Hook, Instance, List as ListId, Memory, Module, Mutex,
+    Pointer, Resource, Work,
 };
 use super::world::{Home, InstanceDecl, World};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
@@ -48,6 +48,10 @@ pub const FLAG: Sort = Sort(15);
 pub const LIST: Sort = Sort(16);
 /// A function of a driver.
 pub const FUNCTION: Sort = Sort(17);
+/// A sysfs attribute or a notifier.
+pub const HOOK: Sort = Sort(18);
+/// A character device.
+pub const CDEV: Sort = Sort(19);
 
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
@@ -102,6 +106,8 @@ datum_ids! {
     Flag = FLAG,
     ListId = LIST,
     Function = FUNCTION,
+    Hook = HOOK,
+    Cdev = CDEV,
 }
 
 /// A mutex.
@@ -302,6 +308,18 @@ cells! {
         /// Whether it is there.
         present(0): bool,
     }
+    Hook {
+        /// Whether it can be called.
+        there(0): bool,
+        /// Those who are in it.
+        users(1): Count,
+    }
+    Cdev {
+        /// Where open finds it.
+        map(0): Option<Instance>,
+        /// The lock under which open looks it up, and takes its reference.
+        map_lock(1): Lock,
+    }
     Instance {
         /// Its references.
         refs(0): Count,
@@ -495,6 +513,16 @@ fn lay_out_memory(world: &World, layout: &mut Layout, set: &mut Vec<(CellId, u8)
     }
     for (flag, i) in world.flags.iter().zip(0..).filter(|(flag, _)| flag.initially) {
         set.push((layout.find(placed::<bool>(flag.home, None, Flag(i).object())), 1));
+    }
+    for (hook, i) in (0..).map(Hook).zip(&world.hooks).map(|(i, hook)| (hook, i)) {
+        layout.immortal(i.object(), &hook.name);
+        layout.cell(i.there(), &hook.name, Kind::Bool);
+        layout.cell(i.users(), format!("users of {}", hook.name), Kind::Count);
+    }
+    for (cdev, i) in (0..).map(Cdev).zip(&world.cdevs).map(|(i, cdev)| (cdev, i)) {
+        layout.immortal(i.object(), &cdev.name);
+        layout.cell(i.map(), format!("cdev_map: {}", cdev.name), Kind::Pointer(vec![INSTANCE]));
+        layout.cell(i.map_lock(), format!("{}.lock", cdev.name), Kind::Lock);
     }
     for (function, i) in world.functions.iter().zip(0..) {
         layout.immortal(Function(i).object(), &function.name);

@@ -7,7 +7,7 @@ use super::barrier;
 use super::events::{Event, ProbeError};
 use super::ghosts::{NOT_OWED, OWED, OWED_WITH, owed};
 use super::hazards::{Breach, Leak};
-use super::ids::{Bus, Device, Driver, Resource, Work};
+use super::ids::{Bus, Device, Driver, Instance, Resource, Work};
 use super::objects::{Core, DRIVER, Private, TICKETS};
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::Hazard;
@@ -415,10 +415,20 @@ impl Checks<'_> {
         for bus in (0..self.world.buses.len() as u8).map(Bus) {
             hazards.extend(self.bus_leak(view, bus));
         }
+        hazards.extend(self.memory_leaks(view));
         if view.byte(Core.probe_count()) != 0 {
             hazards.push(self.leak(Core.probe_count(), Leak::NobodyProbes));
         }
         hazards
+    }
+
+    /// Memory of devices that are not bound. What is there once is left alone.
+    fn memory_leaks(&self, view: &View<'_>) -> Vec<Hazard> {
+        let instances = (0..).map(Instance).zip(&self.world.instances);
+        let of_devices = instances.filter_map(|(instance, decl)| Some((instance, decl.dev?)));
+        let unbound = |dev: Device| !self.alive(view, dev.object()) || view.byte(dev.driver()) == 0;
+        let left = of_devices.filter(|(instance, dev)| self.alive(view, instance.object()) && unbound(*dev));
+        left.map(|(instance, dev)| Breach::LeavesMemory(instance, dev).hazard(self)).collect()
     }
 
     fn lost_probes(&self, view: &View<'_>, dev: Device) -> Vec<Hazard> {

@@ -5,7 +5,7 @@
 //! an id, every default filled in. Nothing here knows text, lines or columns.
 
 use super::call::Call;
-use super::ids::{Bus, Device, Devres, Driver, Instance, Memory, Module, TaskId, Work};
+use super::ids::{Bus, Cdev, Device, Devres, Driver, Hook, Instance, Memory, Module, TaskId, Work};
 
 /// Everything a scenario declares, in the file's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ pub struct World {
     pub lists: Vec<ListDecl>,
     /// Functions that bodies call.
     pub functions: Vec<FunctionDecl>,
+    /// Sysfs attributes and notifiers (`[attribute.*]`, `[notifier.*]`), one for each device that has one.
+    pub hooks: Vec<HookDecl>,
+    /// Character devices, one for each device that has one.
+    pub cdevs: Vec<CdevDecl>,
     /// What drivers acquire with calls that begin with `devm-`, in their order.
     pub devres: Vec<DevresDecl>,
     /// Work items, timers and interrupts (`[work.*]`, `[timer.*]`, `[irq.*]`), one for each instance of the
@@ -56,6 +60,9 @@ impl World {
             .drivers
             .iter()
             .flat_map(|driver| driver.probe.run.iter().chain(&driver.probe.unwind).chain(&driver.remove));
+        let hooks = self.hooks.iter().flat_map(|hook| hook.bodies.iter().flatten());
+        let files = self.cdevs.iter().flat_map(|cdev| cdev.bodies().into_iter().flatten());
+        let bodies = bodies.chain(hooks).chain(files);
         let devres = self.devres.iter().flat_map(|devres| [&devres.acquire, &devres.undo]);
         tasks.chain(functions).chain(releases).chain(works).chain(bodies).chain(devres)
     }
@@ -73,6 +80,30 @@ impl World {
             let decl = &self.instances[id.index()];
             (decl.memory, decl.dev) == (memory, dev)
         })
+    }
+
+    /// The hook of a device, by the first one that is declared with it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, which is our own mistake.
+    #[must_use]
+    pub fn hook_of(&self, first: Hook, dev: Option<Device>) -> Hook {
+        let all = (first.0..self.hooks.len() as u8).map(Hook);
+        let of = |hook: &Hook| (self.hooks[hook.index()].first, self.hooks[hook.index()].dev) == (first, dev);
+        all.into_iter().find(of).expect("internal: there is a hook for each device")
+    }
+
+    /// The character device of a device, by the first one that is declared with it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, which is our own mistake.
+    #[must_use]
+    pub fn cdev_of(&self, first: Cdev, dev: Option<Device>) -> Cdev {
+        let all = (first.0..self.cdevs.len() as u8).map(Cdev);
+        let of = |cdev: &Cdev| (self.cdevs[cdev.index()].first, self.cdevs[cdev.index()].dev) == (first, dev);
+        all.into_iter().find(of).expect("internal: there is a character device for each device")
     }
 
     /// The work item of an instance, by the first one that is declared with it.
@@ -320,6 +351,62 @@ pub struct FunctionDecl {
     pub given: Option<Memory>,
     /// What it does.
     pub run: Vec<Call>,
+}
+
+/// Who creates a hook and removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// The driver, by calls.
+    ByHand,
+    /// `device_add` and `device_del`.
+    Device,
+    /// The driver core, before and after it is bound (`dev_groups`, v5.4 on).
+    Bound,
+}
+
+/// What is called from outside while it is there, and whose removal waits for those who are in it: a sysfs
+/// attribute or a notifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookDecl {
+    /// Its name.
+    pub name: String,
+    /// The first of those that are declared together, one for each device.
+    pub first: Hook,
+    /// Whose it is.
+    pub dev: Option<Device>,
+    /// Who creates and removes it.
+    pub group: Group,
+    /// What it does: of an attribute its show and its store.
+    pub bodies: Vec<Vec<Call>>,
+}
+
+/// A character device that lies in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CdevDecl {
+    /// Its name.
+    pub name: String,
+    /// The first of those that are declared together, one for each device.
+    pub first: Cdev,
+    /// Whose it is.
+    pub dev: Option<Device>,
+    /// The memory in which it lies.
+    pub memory: Memory,
+    /// Whether it holds a reference on that memory, and so do its open files.
+    pub holds: bool,
+    /// What open does.
+    pub open: Vec<Call>,
+    /// What read, write and ioctl do.
+    pub ioctl: Vec<Call>,
+    /// What the last close does.
+    pub release: Vec<Call>,
+}
+
+impl CdevDecl {
+    /// What it does.
+    #[must_use]
+    pub fn bodies(&self) -> [&Vec<Call>; 3] {
+        [&self.open, &self.ioctl, &self.release]
+    }
 }
 
 /// Something that a probe acquires and the driver core undoes.

@@ -22,6 +22,15 @@ pub(crate) fn restrictions(scenario: &Scenario) -> Vec<String> {
         [AsyncOutcome::Inline] => parts.push("async_schedule always runs inline".to_owned()),
         _ => {}
     }
+    let world = &scenario.file().world;
+    let firsts = world.works.iter().enumerate().filter(|(work, decl)| decl.first.index() == *work);
+    for (_, decl) in firsts {
+        let name = decl.name.rsplit('.').next().unwrap_or(&decl.name);
+        parts.extend(decl.runs.map(|runs| match runs {
+            1 => format!("{name} runs at most once"),
+            runs => format!("{name} runs at most {runs} times"),
+        }));
+    }
     let rules = scenario.overrides();
     if !rules.is_empty() {
         parts.push(format!("with {rules}"));

@@ -52,6 +52,9 @@ fn names(letter: &str) -> &'static [&'static str] {
         "fun" => &["fun0"],
         "t" => &["timer0"],
         "irq" => &["irq0"],
+        "a" => &["file0"],
+        "n" => &["notifier0"],
+        "c" => &["cdev0"],
         "NULL" => &["NULL"],
         other => unreachable!("{other} is no argument of a call"),
     }
@@ -64,15 +67,21 @@ enum Stand {
     /// A device is at hand.
     Device,
     /// Nothing is; whether each device has memory of its own.
+    Nothing(bool),
+    /// The same, in a task.
     Task(bool),
 }
 
 /// What is in memory, or is memory.
-const IN_MEMORY: [&str; 6] = ["mem", "f", "t", "irq", "fun", "work1"];
+const IN_MEMORY: [&str; 7] = ["mem", "f", "c", "t", "irq", "fun", "work1"];
 
 /// A call, or two: what is locked is mostly unlocked again.
 fn calls(random: &mut Random, stand: Stand) -> Vec<String> {
     let info = &CALLS[random.below(CALLS.len())];
+    let from_outside = ["read", "write", "notify", "open", "ioctl", "close"].contains(&info.name);
+    if from_outside && !matches!(stand, Stand::Task(_)) {
+        return calls(random, stand);
+    }
     if matches!(info.name, "require" | "add_action") && stand != Stand::Probe {
         return calls(random, stand);
     }
@@ -85,9 +94,14 @@ fn calls(random: &mut Random, stand: Stand) -> Vec<String> {
     });
     let mut arguments: Vec<&str> = arguments.collect();
     let letters = written[info.name.len() + 1..written.len() - 1].split(", ");
+    let of_device = letters.clone().any(|letter| ["a", "n"].contains(&letter));
     let in_memory =
         info.name != "for_each" && letters.chain(arguments.clone()).any(|it| IN_MEMORY.contains(&it));
-    if stand == Stand::Task(true) && in_memory {
+    let (each, at_hand) = match stand {
+        Stand::Probe | Stand::Device => (true, true),
+        Stand::Nothing(each) | Stand::Task(each) => (each, false),
+    };
+    if !at_hand && (each && in_memory || of_device) {
         arguments.push(random.of(names("d")));
     }
     let acquires = info.undo.is_some() && stand == Stand::Probe;
@@ -176,7 +190,7 @@ pub fn scenario(number: u64) -> Drawn {
         "[flag.flag0]\nin = \"mem0\"\n[pointer.ptr0]\nto = \"mem0\"\n[list.list0]\nof = \"mem0\"".to_owned(),
     );
     let (inside, outside) =
-        (if per_device { Stand::Device } else { Stand::Task(false) }, Stand::Task(per_device));
+        (if per_device { Stand::Device } else { Stand::Nothing(false) }, Stand::Nothing(per_device));
     for (head, runs) in [
         ("function.fun0]\ngiven = \"mem0\"", false),
         ("work.work1]\nin = \"mem0\"", true),
@@ -191,9 +205,18 @@ pub fn scenario(number: u64) -> Drawn {
             line("runs = 2".to_owned());
         }
     }
+    line(format!("[attribute.file0]\ngroup = \"{}\"", random.of(&["by-hand", "device", "bound"])));
+    line(format!(
+        "show = {:?}\nstore = {:?}",
+        body(random, 1, Stand::Device),
+        body(random, 1, Stand::Device)
+    ));
+    line(format!("[notifier.notifier0]\nrun = {:?}", body(random, 1, Stand::Device)));
+    line(format!("[cdev.cdev0]\nin = \"mem0\"\nholds = {}", random.once_in(2)));
+    line(format!("ioctl = {:?}\nrelease = {:?}", body(random, 1, inside), body(random, 1, inside)));
     line(format!("[work.work0]\nrun = {:?}", body(random, 1, outside)));
     for i in 0..2 + random.below(2) {
-        line(format!("[task.t{i}]\nrun = {:?}", body(random, 2, outside)));
+        line(format!("[task.t{i}]\nrun = {:?}", body(random, 2, Stand::Task(per_device))));
         if i > 0 && random.once_in(4) {
             line("after = [\"t0\"]".to_owned());
         }

@@ -5,13 +5,15 @@ use raddle_checker::machine::layout::{CellId, Kind};
 use raddle_checker::machine::op::{Action, Op};
 use raddle_checker::machine::value::{Datum, Object, Obs, Observe};
 use raddle_probing::body::call_remove;
+use raddle_probing::calls::devres_release_all;
 use raddle_probing::cpu::DEFAULT_DOMAIN;
 use raddle_probing::events::Event;
+use raddle_probing::hooks::{create_group, remove_group};
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
     BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, PRIVATE, Private,
 };
-use raddle_probing::world::{AddOutcome, Match};
+use raddle_probing::world::{AddOutcome, Group, Match};
 
 use super::call::EPROBE_DEFER;
 use super::{Interp, join};
@@ -141,6 +143,15 @@ impl Interp<'_> {
             "current_is_async" => truth(self.cpu.current_is_async()),
             "<match>" => self.bus_match(args)?,
             "<remove>" => self.remove(args)?,
+            "devres_release_all" => {
+                let Some((at, "")) = pointer(0) else { return self.stuck("the devres of what") };
+                // What a device has left at its end was not acquired by a driver of the scenario.
+                if !self.stack().contains(&"device_release") {
+                    self.flush()?;
+                    devres_release_all(self.cpu, Device(at.index))?;
+                }
+                ZERO
+            }
             _ => return Ok(None),
         };
         Ok(Some(value))
@@ -371,8 +382,17 @@ impl Interp<'_> {
     /// A device's file: of the others nobody looks at any.
     fn device_file(&mut self, name: Name, args: &[Value]) -> Step<()> {
         let [Value::Pointer(at, ""), Value::Opaque("&dev_attr_uevent")] = args else { return Ok(()) };
-        if at.sort == DEVICE && self.cpu.watched().uevent {
-            let dev = Device(at.index);
+        if at.sort != DEVICE {
+            return Ok(());
+        }
+        let dev = Device(at.index);
+        // The scenario's attributes of devices come and go with it.
+        self.flush()?;
+        match name {
+            "device_create_file" => create_group(self.cpu, dev, Group::Device)?,
+            _ => remove_group(self.cpu, dev, Group::Device)?,
+        }
+        if self.cpu.watched().uevent {
             self.step(self.cpu.storing(dev.uevent_file(), name == "device_create_file"))?;
             if name == "device_remove_file" {
                 // Removing a file drains its readers.

@@ -23,6 +23,8 @@ pub(crate) enum Body {
     Probe(Driver),
     /// Its remove, or the error path of its probe.
     Driver(Driver),
+    /// A task.
+    Task,
     Other,
 }
 
@@ -42,6 +44,11 @@ impl Stand {
         Stand { body, device: true, found: Vec::new() }
     }
 
+    /// In a body that has a device at hand, or has not.
+    pub(crate) fn of_device(device: bool) -> Self {
+        Stand { body: Body::Other, device, found: Vec::new() }
+    }
+
     /// In a body that is given an instance of memory, or nothing.
     pub(crate) fn given(body: Body, memory: Option<Memory>, things: &Things) -> Self {
         let device = memory.is_some_and(|memory| things.per_device(memory));
@@ -51,6 +58,9 @@ impl Stand {
 
 /// What stands before a call whose effect the driver core undoes.
 const DEVM: &str = "devm-";
+
+/// What comes from outside the driver.
+const TASKS_ONLY: [&str; 6] = ["read", "write", "notify", "open", "ioctl", "close"];
 
 /// More of them in a file are an error.
 const MOST_DEVRES: usize = 32;
@@ -129,6 +139,10 @@ impl Calls<'_> {
             return self.devm(text, &bare, stand, faults).map(Statement::Call);
         }
         let name = call.name.text;
+        if TASKS_ONLY.contains(&name) && stand.body != Body::Task {
+            faults.add(text.part(call.name.range), format!("\"{name}\" is for tasks only"), None);
+            return None;
+        }
         if name == "add_action" {
             let help = Some("write devm-add_action(...)".to_owned());
             faults.add(text.part(call.name.range), "add_action is for devm- only", help);
@@ -292,13 +306,20 @@ impl Calls<'_> {
         let needed = needed.filter_map(|(section, index)| self.things.memory_of(*section, *index));
         let of_devices: Vec<Memory> = needed.filter(|memory| self.things.per_device(*memory)).collect();
         let told = indices.len() > info.sections.len();
-        if told && of_devices.is_empty() {
+        let hook = named.iter().any(|(section, index)| self.things.is_of_devices(*section, *index));
+        if told && of_devices.is_empty() && !hook {
             let message = format!("{} is there once, for all devices", quoted(arguments[0].text));
             faults.add(text.inside(), message, Some(expected(info.name)));
             return None;
         }
         let found = |memory: &Memory| stand.found.contains(memory) && info.name != "alloc";
-        if !told && !stand.device && !of_devices.iter().all(found) {
+        // Which character device is meant is not told by memory that was found.
+        let anew = hook || named[0].0 == Section::Cdev;
+        if !told
+            && !stand.device
+            && (hook || !of_devices.is_empty())
+            && (anew || !of_devices.iter().all(found))
+        {
             let message = "a device must be named last: each has its own memory, and none is at hand here";
             let whole: Vec<&str> = arguments.iter().map(|argument| argument.text).collect();
             let help = format!("such as {}({}, DEVICE)", info.name, whole.join(", "));

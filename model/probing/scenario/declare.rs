@@ -45,6 +45,9 @@ const KEYS: &[(Section, &[&str])] = &[
     (Section::Work, &["in", "runs", "run"]),
     (Section::Timer, &["in", "runs", "run"]),
     (Section::Irq, &["given", "runs", "run"]),
+    (Section::Attribute, &["per", "group", "show", "store"]),
+    (Section::Notifier, &["per", "run"]),
+    (Section::Cdev, &["in", "holds", "open", "ioctl", "release"]),
     (Section::Task, &["after", "run"]),
 ];
 

@@ -38,7 +38,7 @@ pub use error::InputError;
 pub use files::scenario_files;
 pub(crate) use names::Section;
 pub use spans::Place;
-pub use template::template;
+pub use template::{Template, template};
 
 use crate::call::Call;
 use crate::ids::Device;

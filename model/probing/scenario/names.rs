@@ -23,12 +23,15 @@ pub(crate) enum Section {
     Work,
     Timer,
     Irq,
+    Attribute,
+    Notifier,
+    Cdev,
     Task,
 }
 
 impl Section {
     /// Every section. Drivers come before modules, since each driver implies a module of its name.
-    pub(crate) const ALL: [Section; 15] = [
+    pub(crate) const ALL: [Section; 18] = [
         Section::Bus,
         Section::Device,
         Section::Driver,
@@ -43,6 +46,9 @@ impl Section {
         Section::Work,
         Section::Timer,
         Section::Irq,
+        Section::Attribute,
+        Section::Notifier,
+        Section::Cdev,
         Section::Task,
     ];
 
@@ -63,6 +69,9 @@ impl Section {
             Section::Work => "work",
             Section::Timer => "timer",
             Section::Irq => "irq",
+            Section::Attribute => "attribute",
+            Section::Notifier => "notifier",
+            Section::Cdev => "cdev",
             Section::Task => "task",
         }
     }
@@ -72,8 +81,15 @@ impl Section {
         match self {
             Section::Work => "work item",
             Section::Irq => "interrupt",
+            Section::Cdev => "character device",
             _ => self.table(),
         }
+    }
+
+    /// One of them, with its article.
+    fn one(self) -> String {
+        let noun = self.noun();
+        format!("{} {noun}", if noun.starts_with(['a', 'i']) { "an" } else { "a" })
     }
 
     /// What several of them are called in a message.
@@ -93,6 +109,9 @@ impl Section {
             Section::Work => "work items",
             Section::Timer => "timers",
             Section::Irq => "interrupts",
+            Section::Attribute => "attributes",
+            Section::Notifier => "notifiers",
+            Section::Cdev => "character devices",
             Section::Task => "tasks",
         }
     }
@@ -142,7 +161,7 @@ impl Names {
         let elsewhere = Section::ALL.into_iter().find(|other| self.tables[*other as usize].contains(name));
         let message = match elsewhere {
             Some(other) => {
-                format!("{} is a {}, a {} is expected", quoted(name), other.noun(), section.noun())
+                format!("{} is {}, {} is expected", quoted(name), other.one(), section.one())
             }
             None => format!("{} {} is not declared", section.noun(), quoted(name)),
         };

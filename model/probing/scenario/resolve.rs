@@ -17,9 +17,9 @@ use super::things::Things;
 use crate::call::Call;
 use crate::ids::{Bus, Device, Driver, Memory, Module, TaskId};
 use crate::world::{
-    AddOutcome, AsyncOutcome, BusDecl, DeviceDecl, DriverDecl, Environment, FlagDecl, FunctionDecl,
-    Initially, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl, PointerDecl, ProbeBody, ProbeType,
-    ResourceDecl, TaskDecl, WorkDecl, World,
+    AddOutcome, AsyncOutcome, BusDecl, CdevDecl, DeviceDecl, DriverDecl, Environment, FlagDecl, FunctionDecl,
+    HookDecl, Initially, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl, PointerDecl, ProbeBody,
+    ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
 };
 
 const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
@@ -87,6 +87,8 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
         functions: functions(declared.of(Section::Function), &mut calls, faults),
         resources: resources(declared.of(Section::Resource), faults),
         works: works(&declared, &mut calls, faults),
+        hooks: hooks(&declared, &mut calls, faults),
+        cdevs: cdevs(declared.of(Section::Cdev), &mut calls, faults),
         tasks: tasks(declared.of(Section::Task), &mut calls, faults),
         environment: environment(root, faults),
         devres: calls.devres,
@@ -317,6 +319,47 @@ fn works(declared: &Declared, calls: &mut Calls, faults: &mut Faults) -> Vec<Wor
     works
 }
 
+fn hooks(declared: &Declared, calls: &mut Calls, faults: &mut Faults) -> Vec<HookDecl> {
+    let mut hooks: Vec<HookDecl> = Vec::new();
+    for (number, (section, index, decl)) in calls.things.hooks.iter().enumerate() {
+        let table = declared.of(*section)[*index].table;
+        let keys: &[&str] = if *section == Section::Attribute { &["show", "store"] } else { &["run"] };
+        // Those of all devices do the same, which is read once.
+        let bodies = match decl.first.index() {
+            first if first < number => hooks[first].bodies.clone(),
+            _ => {
+                let mut read =
+                    |key: &&str| calls.list(table, key, Stand::of_device(decl.dev.is_some()), faults);
+                keys.iter().map(&mut read).collect()
+            }
+        };
+        hooks.push(HookDecl { bodies, ..decl.clone() });
+    }
+    hooks
+}
+
+fn cdevs(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<CdevDecl> {
+    let mut cdevs: Vec<CdevDecl> = Vec::new();
+    for (number, (index, decl)) in calls.things.cdevs.iter().enumerate() {
+        let mut cdev = decl.clone();
+        if decl.first.index() < number {
+            let first = &cdevs[decl.first.index()];
+            (cdev.open, cdev.ioctl, cdev.release) =
+                (first.open.clone(), first.ioctl.clone(), first.release.clone());
+        } else {
+            let table = declared[*index].table;
+            let stand = || Stand::given(Body::Other, Some(decl.memory), calls.things);
+            let stands = [stand(), stand(), stand()];
+            let [open, ioctl, release] = stands;
+            cdev.open = calls.list(table, "open", open, faults);
+            cdev.ioctl = calls.list(table, "ioctl", ioctl, faults);
+            cdev.release = calls.list(table, "release", release, faults);
+        }
+        cdevs.push(cdev);
+    }
+    cdevs
+}
+
 fn tasks(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<TaskDecl> {
     let after: Links =
         declared.iter().map(|task| links(task.table, "after", Section::Task, calls.names, faults)).collect();
@@ -327,7 +370,7 @@ fn tasks(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Ve
         .map(|(task, after)| TaskDecl {
             name: task.name.to_owned(),
             after: ids(after, TaskId),
-            run: calls.list(task.table, "run", Stand::given(Body::Other, None, calls.things), faults),
+            run: calls.list(task.table, "run", Stand::given(Body::Task, None, calls.things), faults),
         })
         .collect()
 }

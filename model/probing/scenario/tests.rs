@@ -231,6 +231,8 @@ fn the_world_is_resolved() {
         pointers: vec![],
         lists: vec![],
         functions: vec![],
+        hooks: vec![],
+        cdevs: vec![],
         devres: vec![],
         resources: vec![ResourceDecl { name: "dsp".into(), initially_present: true }],
         works: vec![WorkDecl {
@@ -290,6 +292,8 @@ fn what_is_left_out_has_its_default() {
             pointers: vec![],
             lists: vec![],
             functions: vec![],
+            hooks: vec![],
+            cdevs: vec![],
             devres: vec![],
             resources: vec![],
             works: vec![],
@@ -562,7 +566,7 @@ fn nesting() {
     check(
         &arrays(31),
         &["1:1: unknown key \"a\" in the file; known: title, source, about, revisions, rules, bus, \
-           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, task, environment, check, expect"],
+           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, attribute, notifier, cdev, task, environment, check, expect"],
     );
     check(&arrays(32), &[&format!("1:36: {too_deep}")]);
     check(&arrays(5000), &[&format!("1:85: {too_deep}")]);
@@ -619,14 +623,72 @@ fn a_megabyte_of_mistakes() {
     assert_eq!(errors(&long).len(), 21);
 }
 
+/// A driver with memory of each device, and a task.
+fn of_driver(task: &str, probe: &str) -> String {
+    format!(
+        "[device.d]\n[device.e]\n[driver.v]\nprobe = [{probe}]\n[memory.priv]\n[memory.all]\nper = 'once'\n\
+         [work.w]\nin = 'priv'\n[flag.f]\nin = 'priv'\n[list.l]\nof = 'all'\n[pointer.p]\nto = 'all'\n\
+         [irq.i]\ngiven = 'priv'\n[attribute.a]\n[task.t]\nrun = [{task}]\n"
+    )
+}
+
+#[test]
+fn things_in_memory_belong_to_devices() {
+    let world =
+        read(&format!("{HEAD}{}", of_driver("'queue_work(w, e)'", "'alloc(priv)', 'queue_work(w)'"))).world;
+    // Two devices with two allocations each, and what is there once.
+    assert_eq!(world.instances.len(), 6);
+    let names: Vec<&str> = world.works.iter().map(|work| work.name.as_str()).collect();
+    assert_eq!(names[..4], ["d.priv.w", "d.priv#2.w", "e.priv.w", "e.priv#2.w"]);
+    assert_eq!(world.tasks[0].run, [Call::QueueWork(Work(0), Some(Device(1)))]);
+    for (task, error) in [
+        (
+            "'set(f)'",
+            "a device must be named last: each has its own memory, and none is at hand here; such as set(f, DEVICE)",
+        ),
+        (
+            "'read(a)'",
+            "a device must be named last: each has its own memory, and none is at hand here; such as read(a, DEVICE)",
+        ),
+        ("'use(all, d)'", "\"all\" is there once, for all devices; expected use(d) or use(mem)"),
+        ("'list_add(l, priv, d)'", "\"l\" is of \"all\", not of \"priv\""),
+        ("'set(p, priv, d)'", "\"p\" is of \"all\", not of \"priv\""),
+        ("'queue_work(i, d)'", "\"i\" is an interrupt, a work item is expected"),
+        ("'devm-alloc(priv, d)'", "devm- is for the callbacks of drivers only"),
+    ] {
+        let found = errors(&format!("{HEAD}{}", of_driver(task, "'alloc(priv)'")));
+        assert!(found.len() == 1 && found[0].contains(error), "{task}: {found:?}");
+    }
+    for (probe, error) in [
+        ("'devm-use(priv)'", "devm- does not go with \"use\""),
+        ("'devm-free_irq(i)'", "nothing that is undone so is acquired with devm- by this driver's probe"),
+        ("'add_action(l)'", "add_action is for devm- only; write devm-add_action(...)"),
+        ("'write(a)'", "\"write\" is for tasks only"),
+    ] {
+        let found = errors(&format!("{HEAD}{}", of_driver("", probe)));
+        assert!(found.len() == 1 && found[0].contains(error), "{probe}: {found:?}");
+    }
+}
+
+#[test]
+fn what_devm_acquires_knows_how_it_is_undone() {
+    let probe = "'devm-alloc(priv)', 'alloc(all)', 'devm-request_irq(i)'";
+    let world = read(&format!("{HEAD}{}", of_driver("", probe))).world;
+    let names: Vec<_> =
+        world.devres.iter().map(|devres| (devres.acquire.name(), devres.undo.name())).collect();
+    assert_eq!(names, [("alloc", "free"), ("request_irq", "free_irq")]);
+}
+
 #[test]
 fn the_template_is_a_scenario() {
-    let file = read(&template("my \"race\"\n\\"));
+    let of_driver = template("x", Template::Driver).replace("v6.12", "v5.1");
+    assert_eq!(read(&of_driver).world.works.len(), 4);
+    let file = read(&template("my \"race\"\n\\", Template::Core));
     assert_eq!(file.title, "my \"race\"\\");
     assert_eq!(file.world.tasks.len(), 2);
-    assert_eq!(read(&template("")).title, "scenario");
+    assert_eq!(read(&template("", Template::Core)).title, "scenario");
     // What is commented out is right, too.
-    let all: String = template("x")
+    let all: String = template("x", Template::Core)
         .lines()
         .map(|line| match line.strip_prefix("# ") {
             Some(key) if key.contains(" = ") || key.starts_with('[') => format!("{key}\n"),

@@ -5,12 +5,15 @@
 use super::declare::{Declaration, Declared};
 use super::faults::Faults;
 use super::names::{Names, Section};
-use super::read::{Table, number, string, word};
+use super::read::{Table, boolean, number, string, word};
 use super::suggest::quoted;
-use crate::ids::{Device, Instance, Memory, Work};
-use crate::world::{Home, InstanceDecl, MemoryDecl, WorkDecl, WorkKind};
+use crate::ids::{Cdev, Device, Hook, Instance, Memory, Work};
+use crate::world::{CdevDecl, Group, Home, HookDecl, InstanceDecl, MemoryDecl, WorkDecl, WorkKind};
 
 const PER: &[(&str, bool)] = &[("device", true), ("once", false)];
+
+const GROUPS: &[(&str, Group)] =
+    &[("by-hand", Group::ByHand), ("device", Group::Device), ("bound", Group::Bound)];
 
 /// More instances, or more work items, timers and interrupts of instances, are an error.
 const MOST: usize = 64;
@@ -28,6 +31,7 @@ const HOMES: &[(Section, &str)] = &[
     (Section::Work, "in"),
     (Section::Timer, "in"),
     (Section::Irq, "given"),
+    (Section::Cdev, "in"),
 ];
 
 /// What runs when it is queued.
@@ -41,6 +45,10 @@ pub(crate) struct Things {
     pub(crate) instances: Vec<InstanceDecl>,
     /// Work items, timers and interrupts, still without their calls, each with its section and its place there.
     pub(crate) works: Vec<(Section, usize, WorkDecl)>,
+    /// Attributes and notifiers, still without their calls.
+    pub(crate) hooks: Vec<(Section, usize, HookDecl)>,
+    /// Character devices, still without their calls.
+    pub(crate) cdevs: Vec<(usize, CdevDecl)>,
     homes: Vec<(Section, Vec<Option<Home>>)>,
     /// What pointers point to, and what is on lists.
     targets: Vec<(Section, Vec<Memory>)>,
@@ -79,7 +87,82 @@ impl Things {
         for (section, kind) in WORKS {
             things.add_works(*section, *kind, declared.of(*section), faults);
         }
+        for (section, of) in [(Section::Attribute, "/"), (Section::Notifier, ".")] {
+            things.add_hooks(section, of, declared.of(section), &devices, faults);
+        }
+        things.add_cdevs(declared.of(Section::Cdev), &devices, faults);
         things
+    }
+
+    fn add_hooks(
+        &mut self,
+        section: Section,
+        of: &str,
+        those: &[Declaration],
+        devices: &[&str],
+        faults: &mut Faults,
+    ) {
+        for (index, declared) in those.iter().enumerate() {
+            let per = declared.table.get("per").and_then(|value| string(value, faults));
+            let per_device = per.and_then(|text| word(&text, PER, faults)).unwrap_or(true);
+            let group = declared.table.get("group").and_then(|value| string(value, faults));
+            let group_of =
+                group.as_ref().and_then(|text| word(text, GROUPS, faults)).unwrap_or(Group::ByHand);
+            if let Some(text) = group.filter(|_| !per_device && group_of != Group::ByHand) {
+                faults.add(text.inside(), "what is there once comes with no device", None);
+            }
+            let first = Hook(self.hooks.len().min(MOST) as u8);
+            for dev in owners(per_device, devices) {
+                let name = match dev {
+                    Some(dev) => format!("{}{of}{}", devices[dev.index()], declared.name),
+                    None => declared.name.to_owned(),
+                };
+                let decl = HookDecl { name, first, dev, group: group_of, bodies: Vec::new() };
+                self.hooks.push((section, index, decl));
+            }
+            if self.hooks.len() > MOST {
+                let message = format!("more than {MOST} attributes and notifiers of all devices");
+                faults.add(declared.name_span.clone(), message, None);
+                self.hooks.truncate(MOST);
+            }
+        }
+    }
+
+    fn add_cdevs(&mut self, those: &[Declaration], devices: &[&str], faults: &mut Faults) {
+        for (index, declared) in those.iter().enumerate() {
+            let Some(home) = self.home(Section::Cdev, index) else {
+                if declared.table.get("in").is_none() {
+                    let help = "add in = \"...\" with the name of the [memory.*] in which it lies";
+                    faults.add(declared.name_span.clone(), "\"in\" is missing", Some(help.to_owned()));
+                }
+                continue;
+            };
+            let holds = declared.table.get("holds").and_then(|value| boolean(value, faults)).unwrap_or(false);
+            let first = Cdev(self.cdevs.len().min(MOST) as u8);
+            for dev in owners(self.per_device(home.memory), devices) {
+                let name = match dev {
+                    Some(dev) if devices.len() > 1 => format!("{}.{}", devices[dev.index()], declared.name),
+                    _ => declared.name.to_owned(),
+                };
+                let (memory, none) = (home.memory, Vec::new);
+                let decl = CdevDecl {
+                    name,
+                    first,
+                    dev,
+                    memory,
+                    holds,
+                    open: none(),
+                    ioctl: none(),
+                    release: none(),
+                };
+                self.cdevs.push((index, decl));
+            }
+            if self.cdevs.len() > MOST {
+                let message = format!("more than {MOST} character devices of all devices");
+                faults.add(declared.name_span.clone(), message, None);
+                self.cdevs.truncate(MOST);
+            }
+        }
     }
 
     fn add_memory(&mut self, declared: &Declaration, id: Memory, devices: &[&str], faults: &mut Faults) {
@@ -87,11 +170,7 @@ impl Things {
         let per_device = per.and_then(|text| word(&text, PER, faults)).unwrap_or(true);
         let count = declared.table.get("instances");
         let count = count.and_then(|value| number(value, "instances", (1, 16), faults)).unwrap_or(2);
-        let owners: Vec<Option<Device>> = match per_device {
-            true => (0..devices.len() as u8).map(|dev| Some(Device(dev))).collect(),
-            false => vec![None],
-        };
-        for dev in owners {
+        for dev in owners(per_device, devices) {
             for earlier in 0..count {
                 let of = match dev {
                     Some(dev) if devices.len() > 1 => format!("{}.{}", devices[dev.index()], declared.name),
@@ -158,10 +237,34 @@ impl Things {
         self.memories[memory.index()].per_device
     }
 
-    /// What a name's index is in a call: of work items, timers and interrupts the number of the first instance.
+    /// Whether an attribute or notifier is of each device.
+    pub(crate) fn is_of_devices(&self, section: Section, index: u8) -> bool {
+        let is = |(of, at, decl): &(Section, usize, HookDecl)| {
+            (*of, *at) == (section, usize::from(index)) && decl.dev.is_some()
+        };
+        self.hooks.iter().any(is)
+    }
+
+    /// What a name's index is in a call: of what is there several times the number of the first.
     pub(crate) fn number(&self, section: Section, index: u8) -> u8 {
+        let hook = self.hooks.iter().find(|(of, at, _)| (*of, *at) == (section, usize::from(index)));
+        if let Some((_, _, decl)) = hook {
+            return decl.first.0;
+        }
+        if section == Section::Cdev {
+            let cdev = self.cdevs.iter().find(|(at, _)| *at == usize::from(index));
+            return cdev.map_or(0, |(_, decl)| decl.first.0);
+        }
         let first = self.works.iter().find(|(of, at, _)| (*of, *at) == (section, usize::from(index)));
         first.map_or(index, |(_, _, decl)| decl.first.0)
+    }
+}
+
+/// Those who each have one.
+fn owners(per_device: bool, devices: &[&str]) -> Vec<Option<Device>> {
+    match per_device {
+        true => (0..devices.len() as u8).map(|dev| Some(Device(dev))).collect(),
+        false => vec![None],
     }
 }
 

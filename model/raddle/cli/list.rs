@@ -9,7 +9,7 @@ use raddle_driver_core::rules::{RULES, Rules};
 use raddle_probing::call::{CALLS, RETURN};
 use raddle_probing::ghosts::{GHOSTS, Ghost};
 use raddle_probing::hazards;
-use raddle_probing::scenario::template;
+use raddle_probing::scenario::{Template, template};
 
 use super::What;
 use super::embedded::embedded;
@@ -68,11 +68,11 @@ fn rules(out: &mut Out) {
 }
 
 /// Writes `NAME.toml`, unless it is there.
-pub fn new(name: &str, out: &mut Out) -> u8 {
+pub fn new(name: &str, of: Template, out: &mut Out) -> u8 {
     let path = if name.ends_with(".toml") { name.to_owned() } else { format!("{name}.toml") };
     let title = path.rsplit('/').next().unwrap_or(&path).trim_end_matches(".toml").to_owned();
     let file = OpenOptions::new().write(true).create_new(true).open(&path);
-    match file.and_then(|mut file| file.write_all(template(&title).as_bytes())) {
+    match file.and_then(|mut file| file.write_all(template(&title, of).as_bytes())) {
         Ok(()) => {
             out.line(format_args!("{path} is written; check it with: raddle check {path}"));
             0

@@ -31,6 +31,7 @@ use raddle::Engine;
 use raddle::formats::{FORMATS, Format};
 use raddle_checker::search::reference::Limits;
 use raddle_engines::Scheduler;
+use raddle_probing::scenario::Template;
 
 /// A deterministic model checker for probe races in the Linux driver core.
 #[derive(Parser)]
@@ -98,7 +99,20 @@ enum Command {
     New {
         /// The scenario's name; the file is NAME.toml
         name: String,
+        /// What it is about
+        #[arg(long, value_enum, default_value_t)]
+        template: About,
     },
+}
+
+/// What a new scenario is about.
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum About {
+    /// The driver core: drivers and devices come and go
+    #[default]
+    Core,
+    /// A driver's own probe and remove
+    Driver,
 }
 
 /// Which table to list.
@@ -560,7 +574,13 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Man) => man(&mut out),
         Some(Command::List { what }) => list::list(what, &mut out),
-        Some(Command::New { name }) => list::new(&name, &mut out),
+        Some(Command::New { name, template }) => {
+            let of = match template {
+                About::Core => Template::Core,
+                About::Driver => Template::Driver,
+            };
+            list::new(&name, of, &mut out)
+        }
     };
     out.finish(code)
 }
