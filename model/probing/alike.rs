@@ -9,10 +9,10 @@
 //! attach_work that it missed, so where there are such waits those stay what they are.
 
 use super::call::Call;
-use super::ids::{Device, Devres};
+use super::ids::{Device, Devres, Module};
 use super::objects::{
-    ATTACH_WORK, BUS, CDEV, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE, LIST,
-    MEMORY, MODULE, MUTEX, POINTER, PRIVATE, RESOURCE, WORK,
+    ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE,
+    LIST, MEMORY, MODULE, MUTEX, POINTER, PRIVATE, RESOURCE, WORK,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -142,6 +142,8 @@ impl Decided<'_, '_> {
                 let (one, other) = (&world.modules[i], &world.modules[j]);
                 let mut first = one.softdep_pre.iter().zip(&other.softdep_pre);
                 one.async_probe == other.async_probe
+                    && self.calls(&one.init, &other.init)
+                    && self.calls(&one.exit, &other.exit)
                     && one.softdep_pre.len() == other.softdep_pre.len()
                     && first.all(|(one, other)| self.becomes(MODULE, one.0, other.0))
             }
@@ -192,7 +194,13 @@ impl Decided<'_, '_> {
                     }
                     (one, other) => one == other,
                 };
-                data && (one.kind, one.runs) == (other.kind, other.runs) && self.calls(&one.run, &other.run)
+                let module = match (one.module, other.module) {
+                    (Some(one), Some(other)) => self.becomes(MODULE, one.0, other.0),
+                    (one, other) => one == other,
+                };
+                data && module
+                    && (one.kind, one.runs) == (other.kind, other.runs)
+                    && self.calls(&one.run, &other.run)
             }
             MEMORY => {
                 let release = |at: usize| world.memories[at].release.as_deref().unwrap_or_default();
@@ -271,6 +279,7 @@ impl Search<'_> {
                 }
                 DRIVER => vec![DRIVER, PRIVATE, ATTACH_WORK, DRVDATA],
                 DEVICE => vec![DEVICE, DEVICE_PRIVATE],
+                MODULE if self.world.has_code(Module(*index)) => vec![MODULE, CODE],
                 sort => vec![sort],
             };
             for sort in of {

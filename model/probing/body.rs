@@ -104,5 +104,11 @@ pub fn work_func(cpu: &Cpu<'_>, work: Work) -> Step<()> {
         WorkKind::Timer => "timer_func",
         WorkKind::Irq => "irq_handler",
     };
-    cpu.call(name, &atoms![work], || run_body(cpu, &decl.run, At::given(cpu, decl.data)))
+    // Its code is there when it is called, and when it returns.
+    let code = || decl.module.map_or(Ok(()), |module| cpu.touch(module.code()));
+    cpu.call(name, &atoms![work], || {
+        code()?;
+        run_body(cpu, &decl.run, At::given(cpu, decl.data))?;
+        code()
+    })
 }

@@ -5,6 +5,8 @@
 
 use std::ops::ControlFlow::{Break, Continue};
 
+use super::at::At;
+use super::calls::run_body;
 use super::cpu::{Cpu, entry};
 use super::events::Event;
 use super::ids::{Driver, Module};
@@ -83,17 +85,22 @@ fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
     let cpu = &if is_barrier(cpu, module) { cpu.on_behalf_of(module) } else { *cpu };
     let drivers = drivers_of(cpu, module);
     let mut fresh: Vec<Action> = drivers.iter().map(|drv| Action::Alloc(drv.object())).collect();
+    if cpu.world().has_code(module) {
+        fresh.push(Action::Alloc(module.code()));
+    }
     if cpu.watched().used_async {
         fresh.push(Action::SetOwn(cpu.cell(Core.used_async()), false));
     }
     if !fresh.is_empty() {
         cpu.step(fresh)?;
     }
+    run_body(cpu, &cpu.world().modules[module.index()].init, At::default())?;
     for (i, drv) in drivers.iter().enumerate() {
         if cpu.subject().driver_register(cpu, *drv)?.is_err() {
             for earlier in drivers[..i].iter().rev() {
                 cpu.subject().driver_unregister(cpu, *earlier)?;
             }
+            run_body(cpu, &cpu.world().modules[module.index()].exit, At::default())?;
             // No wait for async work at all (docs/kernel/module.md#load_module, 4).
             return free_module(cpu, module);
         }
@@ -140,6 +147,9 @@ fn init_waits(cpu: &Cpu<'_>, module: Module) -> Step<bool> {
 fn free_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
     let drivers = drivers_of(cpu, module);
     let mut actions: Vec<Action> = drivers.iter().map(|drv| Action::Free(drv.object())).collect();
+    if cpu.world().has_code(module) {
+        actions.push(Action::Free(module.code()));
+    }
     actions.push(cpu.storing(module.state(), UNLOADED));
     actions.push(Action::Release(cpu.cell(module.state())));
     cpu.step(actions)?;
@@ -156,6 +166,7 @@ pub fn delete_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
         for drv in drivers_of(cpu, module).iter().rev() {
             cpu.subject().driver_unregister(cpu, *drv)?;
         }
+        run_body(cpu, &cpu.world().modules[module.index()].exit, At::default())?;
         cpu.async_synchronize_full()?;
         free_module(cpu, module)
     })

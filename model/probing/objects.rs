@@ -52,6 +52,8 @@ pub const FUNCTION: Sort = Sort(17);
 pub const HOOK: Sort = Sort(18);
 /// A character device.
 pub const CDEV: Sort = Sort(19);
+/// The code of the module with the same index.
+pub const CODE: Sort = Sort(20);
 
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
@@ -351,6 +353,12 @@ cells! {
 }
 
 impl Module {
+    /// Its code, which goes with it.
+    #[must_use]
+    pub fn code(self) -> Object {
+        Object { sort: CODE, index: self.0 }
+    }
+
     /// Whether a request has this number.
     #[must_use]
     pub fn ticket(self, ticket: u8) -> Cell<bool> {
@@ -435,6 +443,11 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
         let id = Module(i as u8);
         layout.immortal(id.object(), &module.name);
         layout.cell(id.state(), format!("{}.state", module.name), Kind::Int);
+        if world.has_code(id) {
+            layout.mortal(id.code(), format!("the code of {}", module.name), "use-after-free");
+            // A module that no task loads is there.
+            set.push((layout.object(id.code()).liveness.expect("internal: it is mortal"), ALIVE));
+        }
         if loads {
             id.ghosts(&mut layout, &module.name, count);
         }

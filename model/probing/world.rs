@@ -62,7 +62,8 @@ impl World {
             .flat_map(|driver| driver.probe.run.iter().chain(&driver.probe.unwind).chain(&driver.remove));
         let hooks = self.hooks.iter().flat_map(|hook| hook.bodies.iter().flatten());
         let files = self.cdevs.iter().flat_map(|cdev| cdev.bodies().into_iter().flatten());
-        let bodies = bodies.chain(hooks).chain(files);
+        let modules = self.modules.iter().flat_map(|module| module.init.iter().chain(&module.exit));
+        let bodies = bodies.chain(hooks).chain(files).chain(modules);
         let devres = self.devres.iter().flat_map(|devres| [&devres.acquire, &devres.undo]);
         tasks.chain(functions).chain(releases).chain(works).chain(bodies).chain(devres)
     }
@@ -119,6 +120,12 @@ impl World {
             decl.first == first && decl.data == instance
         };
         all.into_iter().find(of).expect("internal: there is a work item for each instance")
+    }
+
+    /// Whether the code of a module is told of: somebody may run it after the module has gone.
+    #[must_use]
+    pub fn has_code(&self, module: Module) -> bool {
+        self.works.iter().any(|work| work.module == Some(module))
     }
 
     /// Whether a module is loaded by some call.
@@ -256,6 +263,10 @@ pub struct ModuleDecl {
     pub async_probe: bool,
     /// `MODULE_SOFTDEP("pre: ...")`: modules that are loaded first.
     pub softdep_pre: Vec<Module>,
+    /// What its init does before it registers its drivers.
+    pub init: Vec<Call>,
+    /// What its exit does after it has unregistered them.
+    pub exit: Vec<Call>,
 }
 
 /// A resource.
@@ -446,6 +457,8 @@ pub struct WorkDecl {
     pub field: Option<u8>,
     /// How often its function runs at the most.
     pub runs: Option<u8>,
+    /// The module that has the code of its function.
+    pub module: Option<Module>,
     /// What its function does.
     pub run: Vec<Call>,
 }

@@ -149,7 +149,9 @@ pub fn scenario(number: u64) -> Drawn {
             line(format!("add = [\"ok\", \"{}\"]", random.of(&["fails-before-klist", "fails-after-klist"])));
         }
     }
-    line("[module.shared]\n[module.drv1]".to_owned());
+    let per_device = !random.once_in(3);
+    line(format!("[module.shared]\n[module.drv1]\ninit = {:?}", body(random, 1, Stand::Nothing(per_device))));
+    line(format!("exit = {:?}", body(random, 1, Stand::Nothing(per_device))));
     line(format!("[module.drv0]\nasync_probe = {}", random.once_in(2)));
     if random.once_in(3) {
         line("softdep-pre = [\"drv1\"]".to_owned());
@@ -183,7 +185,6 @@ pub fn scenario(number: u64) -> Drawn {
     }
     line(format!("[resource.clock]\ninitially = \"{}\"", random.of(&["absent", "present"])));
     line("[mutex.lock0]".to_owned());
-    let per_device = !random.once_in(3);
     line(format!("[memory.mem0]\nper = \"{}\"", if per_device { "device" } else { "once" }));
     line(format!("instances = {}", 1 + random.below(2)));
     line(
@@ -203,6 +204,9 @@ pub fn scenario(number: u64) -> Drawn {
         line(format!("[{head}\nrun = {run:?}"));
         if runs && random.once_in(2) {
             line("runs = 2".to_owned());
+        }
+        if runs && random.once_in(4) {
+            line("module = \"drv0\"".to_owned());
         }
     }
     line(format!("[attribute.file0]\ngroup = \"{}\"", random.of(&["by-hand", "device", "bound"])));

@@ -66,7 +66,7 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     let devices = devices(declared.of(Section::Device), names, faults);
     let drivers = drivers(declared.of(Section::Driver), &implied, &devices, &mut calls, faults);
     let world = World {
-        modules: modules(declared.of(Section::Module), names, faults),
+        modules: modules(declared.of(Section::Module), &mut calls, faults),
         memories: memories(declared.of(Section::Memory), &mut calls, faults),
         instances: things.instances.clone(),
         mutexes: named_with(declared.of(Section::Mutex), |name, index| MutexDecl {
@@ -272,7 +272,8 @@ fn matches(
     matches
 }
 
-fn modules(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<ModuleDecl> {
+fn modules(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -> Vec<ModuleDecl> {
+    let names = calls.names;
     let softdeps: Links = declared
         .iter()
         .map(|module| links(module.table, "softdep-pre", Section::Module, names, faults))
@@ -282,6 +283,14 @@ fn modules(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<
         .of(Section::Module)
         .enumerate()
         .map(|(index, name)| ModuleDecl {
+            init: declared
+                .get(index)
+                .map(|module| body(module.table, "init", calls, faults))
+                .unwrap_or_default(),
+            exit: declared
+                .get(index)
+                .map(|module| body(module.table, "exit", calls, faults))
+                .unwrap_or_default(),
             name: name.to_owned(),
             async_probe: declared
                 .get(index)
@@ -290,6 +299,11 @@ fn modules(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<
             softdep_pre: softdeps.get(index).map(|links| ids(links, Module)).unwrap_or_default(),
         })
         .collect()
+}
+
+/// Calls that stand where nothing is at hand.
+fn body(table: Table, key: &str, calls: &mut Calls, faults: &mut Faults) -> Vec<Call> {
+    calls.list(table, key, Stand::given(Body::Other, None, calls.things), faults)
 }
 
 fn resources(declared: &[Declaration], faults: &mut Faults) -> Vec<ResourceDecl> {
@@ -314,7 +328,12 @@ fn works(declared: &Declared, calls: &mut Calls, faults: &mut Faults) -> Vec<Wor
                 calls.list(table, "run", Stand::given(Body::Other, memory, calls.things), faults)
             }
         };
-        works.push(WorkDecl { run, ..decl.clone() });
+        let table = declared.of(*section)[*index].table;
+        let module = match decl.first.index() {
+            first if first < number => works[first].module,
+            _ => named(table, "module", Section::Module, calls.names, faults).map(Module),
+        };
+        works.push(WorkDecl { run, module, ..decl.clone() });
     }
     works
 }

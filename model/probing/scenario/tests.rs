@@ -161,8 +161,13 @@ fn the_world_is_resolved() {
         initially,
         add,
     };
-    let module =
-        |name: &str, async_probe, softdep_pre| ModuleDecl { name: name.into(), async_probe, softdep_pre };
+    let module = |name: &str, async_probe, softdep_pre| ModuleDecl {
+        name: name.into(),
+        async_probe,
+        softdep_pre,
+        init: vec![],
+        exit: vec![],
+    };
     let bus =
         |name: &str, need_parent_lock, autoprobe| BusDecl { name: name.into(), need_parent_lock, autoprobe };
     let region = Driver(0);
@@ -242,6 +247,7 @@ fn the_world_is_resolved() {
             data: None,
             field: None,
             runs: None,
+            module: None,
             run: vec![Call::Provide(Resource(0)), Call::Kernel(KernelCall::DriverDeferredProbeTrigger())],
         }],
         tasks: vec![

@@ -204,7 +204,11 @@ impl Things {
                     None => declared.name.to_owned(),
                 };
                 let run = Vec::new();
-                self.works.push((section, index, WorkDecl { name, kind, first, data, field, runs, run }));
+                self.works.push((
+                    section,
+                    index,
+                    WorkDecl { name, kind, first, data, field, runs, module: None, run },
+                ));
             }
             if self.works.len() > MOST {
                 let message = format!("more than {MOST} work items, timers and interrupts in all instances");
