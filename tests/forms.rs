@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
+use raddle::DiagramOptions;
 use raddle::coverage::graph::state_graph;
 use raddle::dumped::DumpedTrace;
 use raddle::formats::{Document, Extras, FORMATS, Format};
@@ -68,8 +69,8 @@ fn format(name: &str) -> &'static Format {
 fn each(name: &str, check: impl Fn(&str) -> Result<(), String>) {
     for report in reports() {
         for violation in &report.violations {
-            for full in [false, true] {
-                let text = format(name).violation(report, violation, full);
+            for shown in [DiagramOptions::default(), DiagramOptions::full()] {
+                let text = format(name).violation(report, violation, shown);
                 if let Err(error) = check(&text) {
                     panic!("{} on {}, {}: {error}\n{text}", report.scenario, report.revision, violation.id);
                 }

@@ -123,7 +123,8 @@ prop_compose! {
 fn show(report: &Report) -> String {
     let mut report = report.clone();
     report.guarantee.clear();
-    let texts = report.violations.iter().map(|violation| report.text(violation, true));
+    let texts =
+        report.violations.iter().map(|violation| report.text(violation, &raddle::DiagramOptions::full()));
     format!("{:?} {}", report.verdict, texts.collect::<String>())
 }
 

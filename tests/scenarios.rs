@@ -237,7 +237,7 @@ fn show(report: &Report, counts: bool) -> String {
         report.guarantee.clear();
     }
     for violation in &report.violations {
-        shown.push_str(&report.text(violation, true));
+        shown.push_str(&report.text(violation, &raddle::DiagramOptions::full()));
     }
     shown.push_str(&report.guarantee);
     shown

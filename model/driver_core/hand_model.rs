@@ -124,7 +124,7 @@ impl Subject for HandModel {
             name: format!("kworker (attach {name})"),
             entry: Entry { function: entry::ATTACH_WORKFN, args: atoms![Driver(i)].to_vec() },
             work: AttachWork(i).work(),
-            attaches: Some(Driver(i)),
+            attaches: Some(Driver(i).object()),
             runs: None,
             again: false,
         };

@@ -144,6 +144,12 @@ impl Contracts {
         self.all.iter().filter(of).filter_map(|contract| contract.fits(stack)).max()
     }
 
+    /// The functions that probe a device.
+    pub fn probing(&self) -> impl Iterator<Item = &str> {
+        let of = self.all.iter().filter(|contract| contract.tell == Tell::ProbeFailed);
+        of.filter_map(|contract| contract.within.as_deref())
+    }
+
     /// The functions of a tree that contracts name.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
         self.all.iter().flat_map(|contract| {

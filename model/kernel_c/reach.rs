@@ -6,6 +6,7 @@ use super::ast::{Expr, ExprKind, Function, Name, Stmt, StmtKind, Variable};
 use super::known::{HEADS, PRIMITIVES, ROOTS, SPECIAL};
 use super::table::{Stubbed, Tables};
 use super::tree::Tree;
+use super::types::Typer;
 use super::walk::{self, statements};
 
 /// Something of which nothing is known, where it is first reached.
@@ -111,9 +112,12 @@ impl Walker<'_> {
                 _ => None,
             })
             .collect();
+        // What a macro stands for has types of its own.
+        let typer = at.line.is_none().then(|| Typer::new(self.tree, at.function));
         for expr in exprs {
             match &expr.kind {
                 ExprKind::Call(callee, args) => self.call(callee, args, expr, at),
+                ExprKind::Member { of, field, .. } => self.member(typer.as_ref(), (of, field), expr.line, at),
                 ExprKind::Name(name) if !callees.contains(&(&raw const *expr)) => self.name(name, at),
                 _ => {}
             }
@@ -138,6 +142,15 @@ impl Walker<'_> {
             && !self.tables.fields.contains_key(&("global", name.to_owned()))
         {
             self.todo.extend(args.first().and_then(|work| self.tree.function(work, at.function.file)));
+        }
+    }
+
+    /// A field of a structure that has none of this name: what adds it is missing.
+    fn member(&mut self, typer: Option<&Typer<'_>>, (of, field): (&'static Expr, Name), line: u32, at: &At) {
+        let record = typer.and_then(|typer| typer.record(of)).and_then(|record| self.tree.record(record));
+        if let Some(record) = record.filter(|one| !one.fields.is_empty() && one.field(field).is_none()) {
+            let what = format!("{} has no field {field}; is a patch before this one missing?", record.name);
+            self.unknown(at, line, what);
         }
     }
 

@@ -4,13 +4,15 @@ use std::sync::Mutex;
 
 use indexmap::{IndexMap, IndexSet};
 use raddle_checker::machine::cpu::Step;
-use raddle_checker::machine::layout::{Cell, Layout};
+use raddle_checker::machine::layout::{Cell, Kind, Layout};
 use raddle_checker::machine::op::Entry;
+use raddle_checker::machine::place::{Place, SourceLine};
 use raddle_checker::machine::program::Call;
 use raddle_checker::machine::value::{Object, Obs, Word};
 use raddle_probing::call::KernelCall;
 use raddle_probing::cpu::entry::SUBJECT;
 use raddle_probing::cpu::{Cpu, DEFAULT_DOMAIN, Errno, ND_DOMAIN};
+use raddle_probing::ghosts::covered_run;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::module::InitWaits;
 use raddle_probing::objects::WorkItem;
@@ -83,6 +85,8 @@ pub struct KernelC {
     spawned: Vec<(Name, u8)>,
     takes_drivers_lock: bool,
     runs_release: bool,
+    /// For each function of work items, whether it may probe devices.
+    probing: Vec<bool>,
     constants: Mutex<FxHashMap<Name, Option<i128>>>,
     typedefs: Mutex<FxHashMap<Name, Option<Type>>>,
     stuck: Mutex<IndexSet<Stuck>>,
@@ -94,13 +98,23 @@ impl KernelC {
     #[must_use]
     pub fn new(tree: Tree, tables: Tables) -> Self {
         let reach = tree.reached(&tables);
+        let contracts = Contracts::ours();
         let spawned = spawned(&reach);
         let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default()));
+        let probing: Vec<bool> = added
+            .works
+            .iter()
+            .map(|name| {
+                let reached = tree.reach(&[name], &tables);
+                contracts.probing().any(|probe| reached.functions.keys().any(|(name, _)| *name == probe))
+            })
+            .collect();
         let map = Map::new(&tables, added);
         KernelC {
             tree,
             tables,
-            contracts: Contracts::ours(),
+            contracts,
+            probing,
             map,
             takes_drivers_lock: takes_drivers_lock(&reach),
             runs_release: runs_release(&reach),
@@ -336,13 +350,14 @@ impl Subject for &KernelC {
     fn items(&self, world: &World) -> Vec<Item> {
         let item = |(object, path, work, function): (Object, Path, Cell<u8>, u8)| {
             let name = self.added().works[usize::from(function)];
+            let attaches = self.probing[usize::from(function)].then_some(object);
             let number = if object.index > 0 { format!(" #{}", object.index + 1) } else { String::new() };
             let function = SUBJECT + self.spawned.len() as u8 + function;
             Item {
                 name: format!("kworker ({name}{number})"),
                 entry: Entry { function, args: vec![Obs::Id(object), Obs::Word(Word(path))] },
                 work: Cell::<WorkItem>::new(work.object, work.field),
-                attaches: None,
+                attaches,
                 runs: None,
                 again: false,
             }
@@ -357,6 +372,18 @@ impl Subject for &KernelC {
 
     fn lay_out(&self, world: &World, layout: &mut Layout) {
         self.map.lay_out(world, layout);
+        for (object, _, work, function) in self.map.items(world) {
+            if self.probing[usize::from(function)] {
+                let name = format!("{}: covered run", layout.info(layout.find(work)).name);
+                layout.ghost(covered_run(object), name, Kind::Int);
+            }
+        }
+    }
+
+    fn source_line(&self, at: Place) -> Option<SourceLine> {
+        let text = self.tree.line(at.file(), at.line())?;
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(SourceLine { text, added: self.tree.is_added(at.file(), at.line()) })
     }
 
     fn outcome(&self, call: &Call, outcome: usize) -> Option<&'static str> {

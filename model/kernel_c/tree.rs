@@ -56,6 +56,9 @@ pub struct Options {
     pub without: Option<Deleted>,
     /// Patches, in the order in which they apply.
     pub patches: Vec<Mail>,
+    /// Whether what a hunk shows around its change, and the tree does not have, is taken from the hunk: a patch
+    /// before it has made it, and is not at hand.
+    pub rebuild: bool,
 }
 
 /// A statement to be left out of a file.
@@ -133,7 +136,7 @@ impl Tree {
         }
         let mut applied = Vec::new();
         for mail in &options.patches {
-            applied.push(patch::apply(mail, &mut sources)?);
+            applied.push(patch::apply(mail, &mut sources, options.rebuild)?);
         }
         unused(&applied)?;
         if let Some(deleted) = &options.without
@@ -173,14 +176,15 @@ impl Tree {
     /// Whether a line of a file is a patch's.
     #[must_use]
     pub fn is_added(&self, file: &str, line: u32) -> bool {
-        self.inner().sources.marks(file).get(line as usize - 1).copied().unwrap_or_default()
+        let marks = self.inner().sources.marks(file);
+        (line as usize).checked_sub(1).and_then(|at| marks.get(at).copied()).unwrap_or_default()
     }
 
     /// A line of a file, as it is written there.
     #[must_use]
     pub fn line(&self, file: &str, line: u32) -> Option<String> {
         let text = self.inner().sources.read(file)?;
-        text.lines().nth(line as usize - 1).map(str::to_owned)
+        text.lines().nth((line as usize).checked_sub(1)?).map(str::to_owned)
     }
 
     /// The files that have been read so far.

@@ -10,14 +10,15 @@
 //! counted by the module or the work item on whose behalf they were scheduled. Simplified: entries of an
 //! earlier load of the module that failed count too.
 
-use super::ghosts::{awaited, started};
+use super::ghosts::{awaited, covered_run, started};
 use super::hazards::Breach;
 use super::ids::{Module, Work};
-use super::objects::Core;
+use super::objects::{Core, WorkItem};
 use super::properties::{Checks, View};
-use raddle_checker::machine::layout::CellId;
+use raddle_checker::machine::layout::{Cell, CellId};
 use raddle_checker::machine::op::Access;
 use raddle_checker::machine::step::{Bound, Stop};
+use raddle_checker::machine::value::Object;
 use raddle_checker::machine::work::{PENDING, RUNNING};
 
 /// The flag of an async entry in its slot, beside the bits of barriers.
@@ -36,10 +37,15 @@ pub fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
         add(layout.find(dev.covered_probe()), Write);
         add(layout.find(dev.covered_active()), Write);
     }
-    for drv in checks.drivers() {
-        add(layout.find(super::objects::AttachWork(drv.0).work()), Read);
-        add(layout.find(drv.covered_attach()), Write);
+    for (work, of) in attaching(checks) {
+        add(layout.find(work), Read);
+        add(layout.find(covered_run(of)), Write);
     }
+}
+
+/// The work items that probe devices, with what each is named by.
+fn attaching(checks: &Checks<'_>) -> impl Iterator<Item = (Cell<WorkItem>, Object)> {
+    checks.items.iter().filter_map(|item| Some((item.work, item.attaches?)))
 }
 
 /// The cells that [`load_begins`] and [`load_ends`] touch.
@@ -106,9 +112,9 @@ pub fn begin(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<()
         *entry |= bit;
         covers = true;
     }
-    for drv in checks.drivers() {
-        if view.byte(super::objects::AttachWork(drv.0).work()) & (PENDING | RUNNING) != 0 {
-            view.set(drv.covered_attach(), view.byte(drv.covered_attach()) | bit);
+    for (work, of) in attaching(checks) {
+        if view.byte(work) & (PENDING | RUNNING) != 0 {
+            view.set(covered_run(of), view.byte(covered_run(of)) | bit);
             covers = true;
         }
     }
@@ -136,8 +142,9 @@ pub fn end(checks: &Checks<'_>, view: &mut View<'_>, slot: usize) -> Result<(), 
     if view.read(Core.entries()).iter().any(|entry| entry & bit != 0) {
         return checks.broken(Breach::EntryUnfinished);
     }
-    if let Some(drv) = checks.drivers().find(|drv| view.byte(drv.covered_attach()) & bit != 0) {
-        return checks.broken(Breach::AttachUnfinished(drv));
+    let missed = |(_, of): &(Cell<WorkItem>, Object)| view.byte(covered_run(*of)) & bit != 0;
+    if let Some((_, of)) = attaching(checks).find(missed) {
+        return checks.broken(Breach::AttachUnfinished(of));
     }
     Ok(())
 }

@@ -64,8 +64,8 @@ coded! {
         LoadEnds(module: Module),
         /// The deferred-probe work has dealt with a device.
         DeferredDone(dev: Device),
-        /// A driver's attach_work has returned.
-        AttachDone(drv: Driver),
+        /// A work item that probes devices has returned; whom it is named by.
+        AttachDone(of: Object),
         /// The deferred-probe work takes a device off the active list.
         DeferredTaken,
     }

@@ -7,6 +7,7 @@
 use super::ids::{Device, Driver, Module, Work};
 use super::objects::{Core, Count, DEVICE, DRIVER, PerTask, TICKETS};
 use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
+use raddle_checker::machine::value::Object;
 
 /// A ghost, for a reader.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +111,7 @@ ghosts! {
     }
     ghosts: Driver = "driver" {
         /// The barriers that must see the run of its attach_work end.
-        covered_attach(6): u8 = ": covered attach_work",
+        covered_attach(COVERED_RUN): u8 = ": covered attach_work",
     }
     contract_ghosts: Driver = "driver" {
         /// `driver_unregister` has begun since it was put on its bus; kept against the contract only.
@@ -142,6 +143,16 @@ ghosts! {
         /// Whether the init of this module has flushed this work item.
         awaited(work: Work, module: Module): bool = 128 + module.0, "work, module";
     }
+}
+
+/// The number of [`covered_run`] among the fields of any object.
+const COVERED_RUN: u8 = 31;
+
+/// Ghost: the barriers that must see the run of a work item end that probes devices; `of` is what the item is named
+/// by: a driver, or what it is in.
+#[must_use]
+pub fn covered_run(of: Object) -> Cell<u8> {
+    Cell::new(of, Field(COVERED_RUN))
 }
 
 /// No probe is owed.

@@ -4,7 +4,7 @@
 //! `PROPERTIES`.
 
 use super::ids::{Device, Driver, Instance, Module, Resource, Work};
-use super::objects::{MODULE, STALE_DRIVER_POINTER};
+use super::objects::{DRIVER, MODULE, STALE_DRIVER_POINTER};
 use super::properties::Checks;
 use super::world::Match;
 use raddle_checker::machine::hazard::{self, About, Blame, Hazard, Property, Told, id as any, property};
@@ -98,8 +98,9 @@ pub enum Breach {
     StillActive(Device),
     /// A wait for probing returns, and an async entry from before it is unfinished.
     EntryUnfinished,
-    /// A wait for probing returns, and a driver's attach_work from before it is unfinished.
-    AttachUnfinished(Driver),
+    /// A wait for probing returns, and a run of a work item that probes devices is unfinished from before it: of a
+    /// driver's attach_work, or of the work item in an object.
+    AttachUnfinished(Object),
     /// The load of a module returns, and an async entry that was scheduled on its behalf is unfinished: by its
     /// init, or by a work item that its init has flushed.
     InitUnfinished(Module, Option<Work>),
@@ -246,9 +247,10 @@ impl Breach {
                 told.blame = Blame::NotRun;
                 (id::MISSED_BARRIER, About::Program, told)
             }
-            Breach::AttachUnfinished(drv) => {
-                let how = format!("the attach_work of {} from before it is unfinished", driver(drv));
-                (id::MISSED_BARRIER, About::Object(drv.object()), returns(how).of([drv.object()]))
+            Breach::AttachUnfinished(of) => {
+                let what = if of.sort == DRIVER { "attach_work of" } else { "work item in" };
+                let how = format!("the {what} {} from before it is unfinished", name(of));
+                (id::MISSED_BARRIER, About::Object(of), returns(how).of([of]))
             }
             Breach::InitUnfinished(module, work) => {
                 let m = name(module.object());

@@ -20,6 +20,7 @@ use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::hazard::Hazard;
 use raddle_checker::machine::layout::{CellId, Field, Layout};
 use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
+use raddle_checker::machine::place::{Place, SourceLine};
 use raddle_checker::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
 use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::step::Stop;
@@ -85,7 +86,7 @@ impl<S: Subject> Probing<S> {
     }
 
     fn checks(&self) -> Checks<'_> {
-        Checks { world: &self.world, layout: &self.layout }
+        Checks { world: &self.world, layout: &self.layout, items: &self.items }
     }
 }
 
@@ -102,7 +103,7 @@ fn worker(cpu: &Cpu<'_>, item: &Item, func: impl Fn() -> Step<()>) -> Step<()> {
         let mut end = vec![Action::WorkEnd(work)];
         end.extend(item.again.then_some(Action::QueueWork(work)));
         match item.attaches {
-            Some(drv) => cpu.step(cpu.telling(end, events::Event::AttachDone(drv)))?,
+            Some(of) => cpu.step(cpu.telling(end, events::Event::AttachDone(of)))?,
             None => cpu.step(end)?,
         };
         Ok(if last { Break(()) } else { Continue(left.map(|left| left - 1)) })
@@ -331,6 +332,10 @@ impl<S: Subject> Program for Probing<S> {
             }
             _ => super::words::actions(self, stack, &op.actions),
         }
+    }
+
+    fn source_line(&self, at: Place) -> Option<SourceLine> {
+        self.subject.source_line(at)
     }
 
     fn role(&self, entry: &Entry) -> String {

@@ -5,10 +5,11 @@
 
 use super::barrier;
 use super::events::{Event, ProbeError};
-use super::ghosts::{NOT_OWED, OWED, OWED_WITH, owed};
+use super::ghosts::{NOT_OWED, OWED, OWED_WITH, covered_run, owed};
 use super::hazards::{Breach, Leak};
 use super::ids::{Bus, Device, Driver, Instance, Resource, Work};
 use super::objects::{Core, DRIVER, Private, TICKETS};
+use super::subject::Item;
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::Hazard;
 use raddle_checker::machine::klist;
@@ -23,6 +24,8 @@ pub struct Checks<'a> {
     pub world: &'a World,
     /// The layout of memory.
     pub layout: &'a Layout,
+    /// The work items with workers of their own.
+    pub items: &'a [Item],
 }
 
 /// Memory, with the names of its cells.
@@ -183,7 +186,7 @@ impl Checks<'_> {
                 add(self.layout.find(Core.deferred_current()), Write);
                 add(self.layout.find(dev.covered_active()), Write);
             }
-            Event::AttachDone(drv) => add(self.layout.find(drv.covered_attach()), Write),
+            Event::AttachDone(of) => add(self.layout.find(covered_run(of)), Write),
             Event::BarrierBegins | Event::BarrierEnds => barrier::cells(self, &mut add),
             Event::LoadBegins(module) | Event::LoadEnds(module) => {
                 barrier::load_cells(self, module, &mut add);
@@ -279,7 +282,7 @@ impl Checks<'_> {
                 view.set(Core.deferred_current(), 0);
                 view.set(dev.covered_active(), 0);
             }
-            Event::AttachDone(drv) => view.set(drv.covered_attach(), 0),
+            Event::AttachDone(of) => view.set(covered_run(of), 0),
             Event::BarrierBegins => barrier::begin(self, &mut view, slot)?,
             Event::NoTicket(module) => {
                 return Err(Bound::Cell(self.layout.find(module.ticket(TICKETS - 1))).into());

@@ -13,6 +13,7 @@ use super::world::World;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::{Cell, Layout};
 use raddle_checker::machine::op::Entry;
+use raddle_checker::machine::place::{Place, SourceLine};
 use raddle_checker::machine::program::Call;
 use raddle_checker::machine::value::Object;
 
@@ -25,8 +26,8 @@ pub struct Item {
     pub entry: Entry,
     /// The item.
     pub work: Cell<WorkItem>,
-    /// The driver that the item attaches, if that is what it is for.
-    pub attaches: Option<Driver>,
+    /// Whom a wait for probing names that misses a run of the item, if the item probes devices.
+    pub attaches: Option<Object>,
     /// How often it runs at the most.
     pub runs: Option<u8>,
     /// Whether it is queued again at the end of each run, unless it is disabled.
@@ -78,6 +79,11 @@ pub trait Subject: Sync {
 
     /// What the outcome of a choice of the subject's own means.
     fn outcome(&self, _call: &Call, _outcome: usize) -> Option<&'static str> {
+        None
+    }
+
+    /// What stands on a line of the source that a step is made at, if the subject is a text.
+    fn source_line(&self, _at: Place) -> Option<SourceLine> {
         None
     }
 

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Report, diagram};
+use crate::report::Report;
 use crate::scenario::Scenario;
 use raddle_checker::Violation;
 use raddle_checker::render::printable;
+use raddle_checker::render::{DiagramOptions, diagram};
 use raddle_checker::story::{self, Ending, ReplayError, Scene, Story, Turn};
 
 /// The version of the format; it changes when older readers could misread it.
@@ -134,7 +135,7 @@ impl DumpedTrace {
             story::replay(&program, &self.schedule, ending).map_err(changed)?
         };
         let shows = story.hazard.as_ref().is_some_and(|hazard| hazard.id == self.hazard);
-        let text = diagram(&story, true);
+        let text = diagram(&story, &DiagramOptions::full());
         Ok(Replayed { story, shows, text })
     }
 

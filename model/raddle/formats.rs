@@ -13,7 +13,7 @@ use raddle_checker::render::junit::junit;
 use raddle_checker::render::ktap::ktap;
 use raddle_checker::render::mermaid::mermaid;
 use raddle_checker::render::sarif::sarif;
-use raddle_checker::render::{thousands, wrapped};
+use raddle_checker::render::{DiagramOptions, thousands, wrapped};
 
 /// A format.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +43,8 @@ pub enum Document {
 /// What is printed of a row besides its report.
 #[derive(Clone, Debug, Default)]
 pub struct Extras {
-    /// Every step of a diagram.
-    pub full: bool,
+    /// What diagrams show.
+    pub shown: DiagramOptions,
     /// How long the check took.
     pub time: Option<Duration>,
     /// The rules that would change its verdict, if that is asked.
@@ -101,9 +101,9 @@ pub const FORMATS: &[Format] = &[
 impl Format {
     /// One violation as a document of its own.
     #[must_use]
-    pub fn violation(&self, report: &Report, violation: &Violation, full: bool) -> String {
+    pub fn violation(&self, report: &Report, violation: &Violation, shown: DiagramOptions) -> String {
         let alone = || Report { violations: vec![violation.clone()], ..report.clone() };
-        let extras = Extras { full, ..Extras::default() };
+        let extras = Extras { shown, ..Extras::default() };
         match self.document {
             Document::Row(write) => format!("{}\n", write(&alone(), &extras).trim_end()),
             Document::Run(write) => write(&[alone()], &extras),
@@ -113,7 +113,7 @@ impl Format {
 }
 
 fn rows(reports: &[Report], extras: &Extras) -> Vec<raddle_checker::render::Row> {
-    reports.iter().map(|report| report.row(extras.full)).collect()
+    reports.iter().map(|report| report.row(&extras.shown)).collect()
 }
 
 fn sarif_log(reports: &[Report]) -> String {
@@ -156,7 +156,7 @@ fn text(report: &Report, extras: &Extras) -> String {
     }
     for violation in &report.violations {
         line(&mut out, "");
-        line(&mut out, report.text(violation, extras.full).trim_end());
+        line(&mut out, report.text(violation, &extras.shown).trim_end());
         rules(&mut out, Some(&violation.id), extras.why.as_ref());
         line(&mut out, "");
     }
@@ -167,7 +167,7 @@ fn text(report: &Report, extras: &Extras) -> String {
 fn lkml(report: &Report, extras: &Extras) -> String {
     let mut out = String::new();
     for violation in &report.violations {
-        out.push_str(&report.text(violation, extras.full));
+        out.push_str(&report.text(violation, &extras.shown));
         rules(&mut out, Some(&violation.id), extras.why.as_ref());
         line(&mut out, "");
     }

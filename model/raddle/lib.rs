@@ -30,7 +30,7 @@
 //!     assert_eq!(report.verdict, Verdict::Violated);
 //!     for violation in &report.violations {
 //!         assert_eq!(violation.id, "stale-driver-pointer");
-//!         println!("{}", report.text(violation, false));
+//!         println!("{}", report.text(violation, &DiagramOptions::default()));
 //!     }
 //! }
 //! # std::fs::remove_dir_all(&dir)?;
@@ -64,5 +64,6 @@ pub mod whatif;
 
 pub use check::{Engine, Options};
 pub use raddle_checker::Violation;
+pub use raddle_checker::render::{DiagramOptions, Lines};
 pub use report::{Report, Verdict};
 pub use scenario::{InputErrors, Scenario};

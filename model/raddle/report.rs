@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use crate::check::Engine;
 use raddle_checker::Violation;
 use raddle_checker::render::{self, DiagramOptions, Heading, Row};
-use raddle_checker::story::Story;
 
 /// What came of checking a scenario on a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,7 +95,7 @@ impl Report {
 
     /// The report as a row of a test runner's table; its diagram is that of the first violation.
     #[must_use]
-    pub fn row(&self, full: bool) -> Row {
+    pub fn row(&self, shown: &DiagramOptions) -> Row {
         Row {
             scenario: self.scenario.clone(),
             revision: self.revision.clone(),
@@ -105,7 +104,7 @@ impl Report {
             hazards: self.hazards(),
             expected: self.expected.clone(),
             guarantee: self.guarantee.clone(),
-            diagram: self.violations.first().map(|violation| diagram(&violation.story, full)),
+            diagram: self.violations.first().map(|violation| render::diagram(&violation.story, shown)),
         }
     }
 
@@ -126,14 +125,7 @@ impl Report {
 
     /// A violation for people: the claim, the diagram, what went wrong, how to see it again.
     #[must_use]
-    pub fn text(&self, violation: &Violation, full: bool) -> String {
-        let options = DiagramOptions { full, ..DiagramOptions::default() };
-        render::report(&self.heading(violation), &violation.story, &options)
+    pub fn text(&self, violation: &Violation, shown: &DiagramOptions) -> String {
+        render::report(&self.heading(violation), &violation.story, shown)
     }
-}
-
-/// A story as a race diagram; `full` shows every step.
-#[must_use]
-pub fn diagram(story: &Story, full: bool) -> String {
-    render::diagram(story, &DiagramOptions { full, ..DiagramOptions::default() })
 }

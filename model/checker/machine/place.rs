@@ -9,6 +9,15 @@ pub struct Place {
     line: u32,
 }
 
+/// What stands on a line of source, for programs that interpret a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceLine {
+    /// The text.
+    pub text: String,
+    /// Whether a change under review has added it.
+    pub added: bool,
+}
+
 impl Place {
     /// A line, from 1, of a file.
     #[must_use]

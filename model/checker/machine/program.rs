@@ -8,7 +8,7 @@ use super::expect::Expectation;
 use super::hazard::Hazard;
 use super::layout::{CellId, Field, Layout};
 use super::op::{Access, Entry, Event, Op};
-use super::place::Place;
+use super::place::{Place, SourceLine};
 use super::rename::Renaming;
 use super::step::Stop;
 use super::value::{Object, Obs};
@@ -185,6 +185,11 @@ pub trait Program: Sync {
     /// What a step means, in words of the program: the outcome of a choice, the event that its checks
     /// are told of. `None` where what the step does says enough.
     fn note(&self, _stack: &[Call], _op: &Op, _observed: Option<Obs>) -> Option<String> {
+        None
+    }
+
+    /// What stands on a line of the source that a step is made at, where stories are to show it.
+    fn source_line(&self, _at: Place) -> Option<SourceLine> {
         None
     }
 

@@ -106,7 +106,7 @@ fn widened(least: &[usize], wanted: &[usize], spare: usize) -> Vec<usize> {
 
 /// The width at which nothing of a column would be broken.
 fn wanted(head: &(usize, String), lines: &[Line], unit: usize) -> usize {
-    let mine = lines.iter().filter(|line| line.actor == head.0);
+    let mine = lines.iter().filter(|line| line.actor == head.0 && !line.aside);
     let length = |line: &Line| {
         let mark = line.mark.as_ref().map_or(0, |mark| CARETS + 1 + ascii(mark).len());
         unit * line.depth + ascii(&line.text).len().max(mark)

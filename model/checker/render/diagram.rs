@@ -10,7 +10,7 @@ use super::sentences::{awaited, hazard_words};
 use super::words::actor;
 use super::wrap::wrap;
 use crate::machine::hazard::{Breach, Told};
-use crate::story::{Held, Story, ToldStep, WaitFor, Waiting};
+use crate::story::{Held, Source, Story, ToldStep, WaitFor, Waiting};
 
 /// The narrowest diagram; a smaller width is taken as this one.
 const LEAST_WIDTH: usize = 40;
@@ -25,15 +25,46 @@ pub struct DiagramOptions {
     pub width: usize,
     /// Whether steps are told that decide nothing.
     pub full: bool,
+    /// Which lines of the source are shown below their steps.
+    pub lines: Lines,
+}
+
+/// Lines of the source that are shown below the steps that are made there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lines {
+    /// None.
+    #[default]
+    None,
+    /// Those that a change under review has added.
+    Added,
+    /// All.
+    All,
+}
+
+impl Lines {
+    /// Whether a line is shown.
+    pub(super) fn shows(self, at: &Source) -> bool {
+        match self {
+            Lines::None => false,
+            Lines::Added => at.added,
+            Lines::All => true,
+        }
+    }
 }
 
 impl Default for DiagramOptions {
     fn default() -> Self {
-        DiagramOptions { width: 75, full: false }
+        DiagramOptions { width: 75, full: false, lines: Lines::None }
     }
 }
 
 impl DiagramOptions {
+    /// Every step is told.
+    #[must_use]
+    pub fn full() -> Self {
+        DiagramOptions { full: true, ..DiagramOptions::default() }
+    }
+
     pub(super) fn line_width(&self) -> usize {
         self.width.max(LEAST_WIDTH)
     }
@@ -57,7 +88,7 @@ impl DiagramOptions {
 ///     observed: None,
 ///     changes: vec![],
 ///     started: None,
-///     at: Source { file: "model.rs".to_owned(), line: 1 },
+///     at: Source::new("model.rs", 1),
 /// };
 /// let x = || "x".to_owned();
 /// let story = Story {
@@ -92,8 +123,8 @@ impl DiagramOptions {
 pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
     let width = options.line_width();
     let mut rows = match story.cycle.filter(|begins| *begins < story.steps.len()) {
-        None => table(story, &lines(story, options.full), width),
-        Some(begins) => lasso(story, begins, options.full, width),
+        None => table(story, &lines(story, options), width),
+        Some(begins) => lasso(story, begins, options),
     };
     let at_rest = story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
     if at_rest && story.cycle.is_none() && story.racing.is_empty() && !is_deadlock(story) {
@@ -125,7 +156,7 @@ fn at_rest_words(story: &Story) -> String {
 }
 
 /// A livelock: the way into the cycle, and the cycle.
-fn lasso(story: &Story, begins: usize, full: bool, width: usize) -> Vec<String> {
+fn lasso(story: &Story, begins: usize, options: &DiagramOptions) -> Vec<String> {
     let part = |steps: &[ToldStep]| {
         let part = Story {
             steps: steps.to_vec(),
@@ -135,7 +166,7 @@ fn lasso(story: &Story, begins: usize, full: bool, width: usize) -> Vec<String> 
             racing: vec![],
             ..story.clone()
         };
-        table(story, &lines(&part, full), width)
+        table(story, &lines(&part, options), options.line_width())
     };
     let mut rows = part(&story.steps[..begins]);
     rows.extend([String::new(), "From here on the same happens again and again:".to_owned(), String::new()]);
@@ -220,7 +251,13 @@ fn unsafe_locking(story: &Story, width: usize) -> Option<Vec<String>> {
     if waiters.len() < 2 {
         return None;
     }
-    let line = |actor, lock: &str| Line { actor, depth: 0, text: format!("lock({lock});"), mark: None };
+    let line = |actor, lock: &str| Line {
+        actor,
+        depth: 0,
+        text: format!("lock({lock});"),
+        mark: None,
+        aside: false,
+    };
     let mut lines = Vec::new();
     for (wait, _) in &waiters {
         let wanted = |held: &&Held| waiters.iter().any(|(_, lock)| *lock == held.lock);

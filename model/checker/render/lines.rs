@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
 
+use super::diagram::DiagramOptions;
 use super::explain::spoken_of;
-use super::sentences::{awaited_as, racing};
+use super::sentences::{awaited_as, racing, source};
 use super::words::words;
 use crate::machine::hazard::id;
-use crate::story::{Call, Does, StepKind, Story, ToldHazard, ToldStep, WaitFor, Waiting, is_part_of};
+use crate::story::{Call, Does, Source, StepKind, Story, ToldHazard, ToldStep, WaitFor, Waiting, is_part_of};
 
 /// So many steps at the end are always told.
 const LAST_STEPS: usize = 3;
@@ -32,6 +33,8 @@ pub(super) struct Line {
     pub(super) text: String,
     /// What is written after the `^^^` below it, if it is marked.
     pub(super) mark: Option<String>,
+    /// Whether it only adds to the one before: no column is made wider for it.
+    pub(super) aside: bool,
 }
 
 /// Whether the story ends because tasks wait for each other, so that their waits are what is bad.
@@ -52,7 +55,8 @@ pub(super) fn bad_step(story: &Story) -> Option<usize> {
 }
 
 /// The lines of a story, in order.
-pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
+pub(super) fn lines(story: &Story, options: &DiagramOptions) -> Vec<Line> {
+    let full = options.full;
     let told = if full { vec![true; story.steps.len()] } else { told(story) };
     let bad = if is_deadlock(story) { None } else { bad_step(story) };
     let mut stacks: Vec<(usize, Stack)> = Vec::new();
@@ -67,7 +71,7 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
         stack.enter(step.actor, &mut lines);
         let first = lines.len();
         let depth = step.stack.len();
-        let line = |text| Line { actor: step.actor, depth, text, mark: None };
+        let line = |text| Line { actor: step.actor, depth, text, mark: None, aside: false };
         lines.extend(words(story, step, full).into_iter().map(line));
         if bad == Some(number) {
             lines[first].mark = story.hazard.as_ref().map(|hazard| match hazard.id.as_str() {
@@ -76,13 +80,25 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
                 other => other.to_owned(),
             });
         }
+        // Of steps that are made on one line only the first shows it.
+        if options.lines.shows(&step.at) && stack.shown.as_ref() != Some(&step.at) {
+            let text = source(&step.at);
+            lines.push(Line { actor: step.actor, depth: depth + 1, text, mark: None, aside: true });
+        }
+        stack.shown = Some(step.at.clone());
     }
     for race in &story.racing {
         let stack = stack_of(&mut stacks, race.actor);
         stack.go_to(&race.stack);
         stack.enter(race.actor, &mut lines);
         let mark = story.hazard.as_ref().map(|hazard| hazard.id.clone());
-        lines.push(Line { actor: race.actor, depth: race.stack.len(), text: racing(race), mark });
+        lines.push(Line {
+            actor: race.actor,
+            depth: race.stack.len(),
+            text: racing(race),
+            mark,
+            aside: false,
+        });
     }
     if is_deadlock(story) {
         for wait in deadlocked(story) {
@@ -98,6 +114,7 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
                 depth: wait.stack.len(),
                 text,
                 mark: Some("waits".to_owned()),
+                aside: false,
             });
         }
     }
@@ -109,6 +126,8 @@ pub(super) fn lines(story: &Story, full: bool) -> Vec<Line> {
 struct Stack {
     frames: Vec<(Call, bool)>,
     left_out: usize,
+    /// The line of source of the last step that was told.
+    shown: Option<Source>,
 }
 
 impl Stack {
@@ -120,7 +139,7 @@ impl Stack {
 
     /// Tells the functions that were entered since.
     fn enter(&mut self, actor: usize, lines: &mut Vec<Line>) {
-        let mut push = |depth, text| lines.push(Line { actor, depth, text, mark: None });
+        let mut push = |depth, text| lines.push(Line { actor, depth, text, mark: None, aside: false });
         let inside = self.frames.iter().take_while(|frame| frame.1).count();
         if self.left_out >= ELLIPSIS && inside > 0 {
             push(inside, "...".to_owned());

@@ -24,7 +24,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use diagram::{DiagramOptions, diagram};
+pub use diagram::{DiagramOptions, Lines, diagram};
 pub use explain::explain;
 pub use lines::told;
 pub use sentences::{blocked_words, does_words, hazard_words, ready_words};

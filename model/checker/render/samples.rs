@@ -113,7 +113,7 @@ impl Teller {
             observed: None,
             changes: vec![],
             started: None,
-            at: Source { file: "model/program.rs".to_owned(), line: 10 + self.story.steps.len() as u32 },
+            at: Source::new("model/program.rs", 10 + self.story.steps.len() as u32),
         });
         self
     }

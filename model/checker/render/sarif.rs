@@ -1,7 +1,8 @@
 //! Violations as SARIF 2.1.0 (OASIS), for tools that show analysis results beside the source.
 //!
 //! One result a hazard; its code flow has one thread flow for each task, and the global number of each
-//! step as its `executionOrder`. Locations are those of the model's source. Left out: artifacts,
+//! step as its `executionOrder`. Locations are those of the model's source, or of the text that it interprets: then
+//! with the line. Left out: artifacts,
 //! fingerprints, graphs.
 
 use indexmap::IndexSet;
@@ -115,8 +116,15 @@ fn location(step: &ToldStep) -> Value {
     let mut physical = json!({ "artifactLocation": { "uri": uri(&step.at.file) } });
     if step.at.line > 0 {
         physical["region"] = json!({ "startLine": step.at.line });
+        if let Some(text) = &step.at.text {
+            physical["region"]["snippet"] = json!({ "text": ascii(text) });
+        }
     }
-    json!({ "physicalLocation": physical })
+    let mut location = json!({ "physicalLocation": physical });
+    if step.at.added {
+        location["properties"] = json!({ "added": true });
+    }
+    location
 }
 
 /// A relative URI reference: other characters than these are percent-encoded.

@@ -69,6 +69,15 @@ impl fmt::Display for Source {
     }
 }
 
+/// A line of source with its place; `+` before one that a change under review has added.
+pub(super) fn source(at: &Source) -> String {
+    let mark = if at.added { "+ " } else { "" };
+    match &at.text {
+        Some(text) => format!("{mark}{at}: {text}"),
+        None => format!("{mark}{at}"),
+    }
+}
+
 /// What a step does.
 pub(super) fn does(does: &Does) -> String {
     match does {

@@ -13,15 +13,15 @@ use super::ktap::ktap;
 use super::mermaid::mermaid;
 use super::samples::{call, members, object};
 use super::sarif::sarif;
-use super::{DiagramOptions, Heading, Row, diagram, report, samples};
+use super::{DiagramOptions, Heading, Lines, Row, diagram, report, samples};
 use crate::machine::hazard::{Breach, Told};
 use crate::story::{
     Actor, Call, Change, Does, Held, Life, Note, Racing, Saw, Source, StepKind, Story, ToldHazard, ToldStep,
     Value, WaitFor, Waiting,
 };
 
-const FOLDED: DiagramOptions = DiagramOptions { width: 75, full: false };
-const FULL: DiagramOptions = DiagramOptions { width: 75, full: true };
+const FOLDED: DiagramOptions = DiagramOptions { width: 75, full: false, lines: Lines::None };
+const FULL: DiagramOptions = DiagramOptions { width: 75, full: true, lines: Lines::None };
 
 /// Compares a rendering with its file.
 fn check(name: &str, rendered: &str) {
@@ -113,6 +113,30 @@ fn diagrams() {
     check_mail("stale.full", &diagram(&samples::stale(), &FULL));
 }
 
+#[test]
+fn lines_of_source_stand_below_their_steps() {
+    let mut story = samples::use_after_free();
+    let last = story.steps.len() - 1;
+    let line =
+        |text: &str, added| Source { text: Some(text.to_owned()), added, ..Source::new("drivers/x.c", 7) };
+    story.steps[0].at = line("kfree(drv->p);", false);
+    story.steps[last].at = line("flush_work(&drv->p->work);", true);
+    let shown = |lines| diagram(&story, &DiagramOptions { lines, ..FULL });
+    let (none, added, all) = (shown(Lines::None), shown(Lines::Added), shown(Lines::All));
+    assert!(!none.contains("drivers/x.c"), "{none}");
+    assert!(added.contains("+ drivers/x.c:7: flush_work(&drv->p->work);"), "{added}");
+    assert!(!added.contains("kfree(drv->p)"), "{added}");
+    assert!(all.contains("  drivers/x.c:7: kfree(drv->p);"), "{all}");
+    // What is added stands below the mark of its step, which stays where it was.
+    let position = |text: &str, what: &str| text.lines().position(|line| line.contains(what)).unwrap();
+    assert_eq!(position(&none, "^^^"), position(&added, "^^^"));
+    assert_eq!(position(&added, "^^^") + 1, position(&added, "+ drivers"));
+    let log: Json = serde_json::from_str(&sarif(&[(heading("use-after-free"), &story)])).unwrap();
+    let location = &log["runs"][0]["results"][0]["locations"][0];
+    assert_eq!(location["physicalLocation"]["region"]["snippet"]["text"], "flush_work(&drv->p->work);");
+    assert_eq!(location["properties"]["added"], true);
+}
+
 /// Hundreds of lines that nobody would read in a file: only their form is checked.
 #[test]
 fn long_stories_fit() {
@@ -121,7 +145,7 @@ fn long_stories_fit() {
     assert!(text.lines().all(|line| line.trim_end() == line));
     assert!(text.contains("use-after-free: a_very_long_name"));
     for width in 0..80 {
-        let options = DiagramOptions { width, full: true };
+        let options = DiagramOptions { width, ..FULL };
         fits(&diagram(&samples::deep(), &options), width.max(40)).unwrap();
     }
 }
@@ -150,7 +174,7 @@ fn reports() {
 #[test]
 fn folding_keeps_what_matters() {
     for story in [samples::stale(), samples::five(), samples::single(), samples::long()] {
-        let (folded, full) = (super::lines::lines(&story, false), super::lines::lines(&story, true));
+        let (folded, full) = (super::lines::lines(&story, &FOLDED), super::lines::lines(&story, &FULL));
         for (number, step) in story.steps.iter().enumerate() {
             let decides = step.kind != StepKind::Read || number + 1 == story.steps.len();
             for words in super::words::words(&story, step, false).iter().filter(|_| decides) {
@@ -302,12 +326,12 @@ prop_compose! {
         ]),
         changes in proptest::collection::vec((name(), value(), value(), any::<bool>()), 0..3),
         started in proptest::option::of(0usize..6),
-        (file, line) in (name(), 0u32..3),
+        (file, line, text, added) in (name(), 0u32..3, proptest::option::of(name()), any::<bool>()),
     ) -> ToldStep {
         let change = |(cell, from, to, needed)| Change { cell, from, to, needed };
         let changes = changes.into_iter().map(change).collect();
         let note = note.map(|text| Note { text, objects: vec![] });
-        let at = Source { file, line };
+        let at = Source { text, added, ..Source::new(&file, line) };
         ToldStep { actor, stack, kind, does, under, note, observed, changes, started, at, needed: true }
     }
 }
@@ -351,7 +375,7 @@ prop_compose! {
 proptest! {
     #[test]
     fn any_story_fits(story in story(), full in any::<bool>(), width in 0usize..120, scenario in name()) {
-        let options = DiagramOptions { width, full };
+        let options = DiagramOptions { width, full, lines: Lines::All };
         let heading = Heading { scenario: &scenario, title: &scenario, ..heading("deadlock") };
         for options in [options, FOLDED] {
             fits(&report(&heading, &story, &options), options.width.max(40)).map_err(TestCaseError::fail)?;

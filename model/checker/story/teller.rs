@@ -6,6 +6,7 @@ use super::{Actor, Change, Held, Racing, StepKind, Story, ToldHazard, ToldStep, 
 use crate::machine::hazard::{About, Breach, Hazard};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::op::{Action, Op};
+use crate::machine::place::Place;
 use crate::machine::program::Program;
 use crate::machine::run::{Run, Taken};
 use crate::machine::set_up::SET_UP_SLOT;
@@ -85,7 +86,7 @@ impl<'p, P: Program> Teller<'p, P> {
             observed,
             changes,
             started,
-            at: Source { file: taken.at.file().to_owned(), line: taken.at.line() },
+            at: self.source(taken.at),
             needed: true,
         });
         // A warning on the way is not what a run ends with.
@@ -93,6 +94,12 @@ impl<'p, P: Program> Teller<'p, P> {
         if let Some(hazard) = &taken.hazard {
             self.wrong(hazard, true);
         }
+    }
+
+    fn source(&self, at: Place) -> Source {
+        let line = self.program.source_line(at);
+        let added = line.as_ref().is_some_and(|line| line.added);
+        Source { text: line.map(|line| line.text), added, ..Source::new(at.file(), at.line()) }
     }
 
     /// Notes what went wrong.

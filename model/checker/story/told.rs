@@ -17,13 +17,27 @@ pub struct Call {
     pub note: Option<String>,
 }
 
-/// A line of the model's source.
+/// A line of source: the model's, or of the text that it interprets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The file.
     pub file: String,
     /// The line, from 1 on.
     pub line: u32,
+    /// What stands there, if the story is of a text that is interpreted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Whether a change under review has added the line.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub added: bool,
+}
+
+impl Source {
+    /// A line of which only the place is told.
+    #[must_use]
+    pub fn new(file: &str, line: u32) -> Self {
+        Source { file: file.to_owned(), line, text: None, added: false }
+    }
 }
 
 /// A value.

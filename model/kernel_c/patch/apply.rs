@@ -47,12 +47,13 @@ fn is_ours(path: &str) -> bool {
             || crate::tree::FILES.contains(&path))
 }
 
-/// Applies a mail's patches.
+/// Applies a mail's patches. `rebuild`: what a hunk shows around its change and the tree does not have is taken
+/// from the hunk.
 ///
 /// # Errors
 ///
 /// The first hunk that does not apply.
-pub fn apply(mail: &Mail, sources: &mut Sources) -> Result<Applied, Error> {
+pub fn apply(mail: &Mail, sources: &mut Sources, rebuild: bool) -> Result<Applied, Error> {
     let mut applied = Applied {
         file: mail.file.clone(),
         subject: mail.subject.clone(),
@@ -65,12 +66,12 @@ pub fn apply(mail: &Mail, sources: &mut Sources) -> Result<Applied, Error> {
             applied.ignored.push(path.to_owned());
             continue;
         }
-        applied.changed.push(file(mail, diff, sources)?);
+        applied.changed.push(file(mail, diff, sources, rebuild)?);
     }
     Ok(applied)
 }
 
-fn file(mail: &Mail, diff: &Diff, sources: &mut Sources) -> Result<Changed, Error> {
+fn file(mail: &Mail, diff: &Diff, sources: &mut Sources, rebuild: bool) -> Result<Changed, Error> {
     let path = diff.path();
     let first = diff.lines.first().map_or(0, |(line, _)| *line);
     let text = match &diff.from {
@@ -101,7 +102,13 @@ fn file(mail: &Mail, diff: &Diff, sources: &mut Sources) -> Result<Changed, Erro
     let (mut offset, mut from) = (0_isize, 0);
     for hunk in &hunks {
         changed.notes.extend(hunk.repaired.iter().cloned());
-        let fit = fit(hunk, &lines, offset, from).map_err(|why| Error::Hunk {
+        let fit = match fit(hunk, &lines, offset, from) {
+            Err(_) if rebuild && rebuilt(hunk, &mut lines, from, &mut changed.notes) => {
+                fit(hunk, &lines, offset, from)
+            }
+            fit => fit,
+        };
+        let fit = fit.map_err(|why| Error::Hunk {
             file: mail.file.clone(),
             line: hunk.line,
             target: path.to_owned(),
@@ -208,6 +215,55 @@ fn fit(hunk: &Hunk, lines: &[(String, bool)], offset: isize, from: usize) -> Res
         why.push_str(&format!("; the file has no {name}: is a patch before this one missing?"));
     }
     Err(why)
+}
+
+/// So many lines in a row may be other than a hunk shows them.
+const REBUILT: usize = 3;
+
+/// Makes a file what a hunk shows: with the function that it begins in, if the file has none of this name, or with
+/// the few lines between its first two and its last two. False if that cannot be done in one way only.
+fn rebuilt(hunk: &Hunk, lines: &mut Vec<(String, bool)>, from: usize, notes: &mut Vec<String>) -> bool {
+    let old = old(hunk);
+    let plains: Vec<String> = lines.iter().map(|(line, _)| plain(line)).collect();
+    let wanted: Vec<String> = old.iter().map(|(line, _)| plain(line)).collect();
+    let only = |part: &[String], at: std::ops::Range<usize>| {
+        let mut places = at.filter(|at| plains.get(*at..at + part.len()).is_some_and(|lines| lines == part));
+        places.next().filter(|_| !part.iter().all(String::is_empty) && places.next().is_none())
+    };
+    let place = format!("hunk at line {}", hunk.line);
+    let absent = |name: &&str| !plains.iter().any(|line| line.contains(name));
+    if let (Some(name), Some(end)) =
+        (function(&hunk.section).filter(absent), wanted.iter().position(|line| line == "}"))
+    {
+        let Some(at) = only(&wanted[end + 1..], from..lines.len()) else { return false };
+        let head = [hunk.section.as_str(), "{"];
+        let body = old[..=end].iter().map(|(line, _)| *line);
+        let made: Vec<(String, bool)> =
+            head.into_iter().chain(body).map(|line| (line.to_owned(), false)).collect();
+        lines.splice(at..at, made);
+        notes.push(format!(
+            "{place}: {name} is taken from what the hunk shows of it; a patch before this one is missing"
+        ));
+        return true;
+    }
+    let Some(middle) = wanted.len().checked_sub(4).filter(|middle| *middle <= wanted.len()) else {
+        return false;
+    };
+    let Some(start) = only(&wanted[..2], from..lines.len()) else { return false };
+    let near = start + 2..(start + 2 + middle + REBUILT + 1).min(lines.len());
+    let Some(end) = only(&wanted[2 + middle..], near) else { return false };
+    let same = plains[start + 2..end].iter().filter(|line| wanted[2..2 + middle].contains(line)).count();
+    if middle.max(end - start - 2) - same.min(middle) > REBUILT {
+        return false;
+    }
+    let made: Vec<(String, bool)> =
+        old[2..2 + middle].iter().map(|(line, _)| ((*line).to_owned(), false)).collect();
+    notes.push(format!(
+        "{place}: line {} and those after it are taken as the hunk shows them; a patch before this one is missing",
+        start + 3
+    ));
+    lines.splice(start + 2..end, made);
+    true
 }
 
 /// Whether a file has all the lines that a hunk leaves behind.

@@ -431,3 +431,75 @@ fn a_patch_that_does_not_fit_is_an_error_with_its_place() {
     );
     assert_eq!(error("Hello.\n"), "a.patch: no patch of this file touches a file of this tree");
 }
+
+/// A patch with the one before it missing: what that made of the file shows around its changes.
+fn second() -> String {
+    let text = include_str!("c/dd.c");
+    let at = text.lines().position(|line| line.starts_with("static int small_after")).unwrap() + 1;
+    format!(
+        "--- a/drivers/base/dd.c\n+++ b/drivers/base/dd.c\n\
+         @@ -{at},6 +{at},7 @@ static void small_before(struct small *dev)\n \tsmall_one(dev);\n\
+         +\tsmall_helper(dev->parent);\n \tsmall_two(dev);\n }}\n \n \
+         static int small_after(struct small *dev)\n {{\n"
+    )
+}
+
+fn rebuilt(dir: &TempDir, patch: &str) -> Result<Tree, Error> {
+    let mut options = Options::default();
+    options.patches = Mail::all("a.patch", patch.as_bytes())?;
+    options.rebuild = true;
+    Tree::open(dir.path(), options)
+}
+
+#[test]
+fn what_a_missing_patch_has_made_is_taken_from_a_hunk_only_if_that_is_asked_for() {
+    let dir = small(&[]);
+    let error = with_patch(&dir, &second()).map(drop).unwrap_err().to_string();
+    assert!(error.contains("the file has no small_before: is a patch before this one missing?"), "{error}");
+    let tree = rebuilt(&dir, &second()).unwrap();
+    assert_eq!(
+        body(&tree, "small_before"),
+        "static void small_before(struct small *dev)\n{\n\tsmall_one(dev);\n\tsmall_helper(dev->parent);\n\tsmall_two(dev);\n}\n"
+    );
+    let function = tree.function("small_before", "drivers/base/dd.c").unwrap();
+    let added: Vec<u32> =
+        (function.line..=function.last).filter(|line| tree.is_added(function.file, *line)).collect();
+    assert_eq!(added, [function.line + 3], "only the line of this patch is marked");
+    let notes = &tree.applied()[0].changed[0].notes;
+    assert!(
+        notes[0].ends_with(
+            "small_before is taken from what the hunk shows of it; a patch before this one is missing"
+        ),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn lines_that_a_missing_patch_has_changed_are_taken_as_a_hunk_shows_them() {
+    let dir = small(&[]);
+    let other = patch().replace(" \tsmall_helper(dev);\n+", " \tsmall_other(dev);\n+");
+    assert!(with_patch(&dir, &other).is_err());
+    let tree = rebuilt(&dir, &other).unwrap();
+    assert_eq!(body(&tree, "small_after"), PATCHED.replacen("small_helper(dev)", "small_other(dev)", 1));
+    assert!(tree.applied()[0].changed[0].notes[0].contains("are taken as the hunk shows them"));
+    // Where most is different, or where it might stand twice, nothing is guessed.
+    let foreign =
+        patch().replace("small_helper(dev);\n+", "one(dev);\n two(dev);\n three(dev);\n four(dev);\n+");
+    let foreign = foreign.replace("-79,5 +79,6", "-79,8 +79,9");
+    assert!(rebuilt(&dir, &foreign).is_err());
+}
+
+#[test]
+fn a_field_that_no_structure_has_is_told_where_it_is_used() {
+    let file =
+        "#include \"base.h\"\nint small_use(struct small *dev)\n{\n\treturn dev->missing + dev->count;\n}\n";
+    let dir = small(&[("drivers/base/use.c", file)]);
+    let tree = open(&dir);
+    let unknown = tree.reach(&["small_use"], &Tables::default()).unknown;
+    let said: Vec<String> =
+        unknown.iter().map(|one| format!("{}:{}: {}", one.file, one.line, one.what)).collect();
+    assert_eq!(
+        said,
+        ["drivers/base/use.c:4: struct small has no field missing; is a patch before this one missing?"]
+    );
+}

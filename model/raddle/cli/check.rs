@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use raddle::coverage::samples::samples;
 use raddle::formats::{Document, Extras, summary};
-use raddle::report::diagram;
 use raddle::route::Route;
 use raddle::whatif::why::{Why, why};
 use raddle::{Engine, Options, Report, Scenario, Verdict};
+use raddle_checker::render::diagram;
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{Limits, Progress};
 use raddle_engines::Scheduler;
@@ -149,7 +149,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         }
         Document::Row(_) => {}
         Document::Run(write) => {
-            out.text(write(&rows.reports, &Extras { full: args.full, ..Extras::default() }))
+            out.text(write(&rows.reports, &Extras { shown: args.shown(), ..Extras::default() }))
         }
         Document::Violation(_) => rows.only_one(),
     }
@@ -270,7 +270,7 @@ impl Rows {
         self.as_expected += usize::from(report.as_expected());
         match args.format.document {
             Document::Row(write) => {
-                let extras = Extras { full: args.full, time: args.timing.then_some(time), why };
+                let extras = Extras { shown: args.shown(), time: args.timing.then_some(time), why };
                 out.text(write(&report, &extras));
             }
             Document::Violation(write) => {
@@ -286,7 +286,7 @@ impl Rows {
         }
         out.flush();
         if let Some(dir) = &args.dump
-            && let Err(error) = self.dumps.write(dir, named, scenario, &report, args.full)
+            && let Err(error) = self.dumps.write(dir, named, scenario, &report, args.shown())
         {
             self.exit.wrong(format_args!("raddle: {}: {error}", shown(dir)));
         }
@@ -328,7 +328,7 @@ fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut
         Ok(stories) => {
             for (number, story) in stories.iter().enumerate() {
                 out.line(format_args!("Sample run {} of {}:\n", number + 1, stories.len()));
-                out.line(diagram(story, args.full));
+                out.line(diagram(story, &args.shown()));
             }
         }
         Err(error) => complain(format_args!("raddle: {error}")),

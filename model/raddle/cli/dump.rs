@@ -9,6 +9,7 @@ use raddle::dumped::DumpedTrace;
 use raddle::engine;
 use raddle::formats::FORMATS;
 use raddle::{Options, Report, Scenario};
+use raddle_checker::render::DiagramOptions;
 
 use super::agree::this_program;
 use super::inputs::INPUT_ERROR;
@@ -63,7 +64,7 @@ impl Dumps {
         (file, stem): (&Path, &str),
         scenario: &Scenario,
         report: &Report,
-        full: bool,
+        shown: DiagramOptions,
     ) -> io::Result<()> {
         fs::create_dir_all(dir)?;
         let row = (file.canonicalize().unwrap_or_else(|_| file.to_owned()), report.revision.clone());
@@ -76,7 +77,7 @@ impl Dumps {
             self.written.insert(name.clone(), row.clone());
             let path = |ending: &str| dir.join(format!("{name}.{ending}"));
             for (format, ending) in FORMATS.iter().filter_map(|format| Some((format, format.ending?))) {
-                write(&path(ending), &format.violation(report, violation, full))?;
+                write(&path(ending), &format.violation(report, violation, shown))?;
             }
             let trace = DumpedTrace::new(scenario, report, violation);
             let json = serde_json::to_string_pretty(&trace).map_err(io::Error::other)?;

@@ -29,6 +29,7 @@ use inputs::INPUT_ERROR;
 use out::{Out, complain};
 use raddle::Engine;
 use raddle::formats::{FORMATS, Format};
+use raddle_checker::render::{DiagramOptions, Lines};
 use raddle_checker::search::reference::Limits;
 use raddle_engines::Scheduler;
 use raddle_probing::scenario::Template;
@@ -304,6 +305,9 @@ struct CheckArgs {
     /// Show every step of a counterexample
     #[arg(long)]
     full: bool,
+    /// Show the line of source of each step; =patch: only lines that a patch has added
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    lines: Option<LinesArg>,
     /// Print this many sample runs of a verified scenario
     #[arg(long, value_name = "N", default_value = "0")]
     samples: usize,
@@ -319,6 +323,27 @@ struct CheckArgs {
     /// Exit with 1 if a row has warnings
     #[arg(long)]
     strict: bool,
+}
+
+/// Which lines of source are shown.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum LinesArg {
+    /// The line of every step
+    All,
+    /// Those that a patch has added
+    Patch,
+}
+
+impl CheckArgs {
+    /// What diagrams show.
+    fn shown(&self) -> DiagramOptions {
+        let lines = match self.lines {
+            None => Lines::None,
+            Some(LinesArg::Patch) => Lines::Added,
+            Some(LinesArg::All) => Lines::All,
+        };
+        DiagramOptions { full: self.full, lines, ..DiagramOptions::default() }
+    }
 }
 
 #[derive(Args)]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 use raddle::{Options, Report, Scenario, Verdict};
+use raddle_checker::render::{DiagramOptions, Lines};
 use raddle_kernel_c::ast::StmtKind;
 use raddle_kernel_c::error::Error;
 use raddle_kernel_c::patch::Mail;
@@ -85,7 +86,8 @@ fn diagrams(before: &Row, after: &Row, out: &mut Out) {
         let old = before.reports.get(path).map(Report::hazards).unwrap_or_default();
         for violation in report.violations.iter().filter(|violation| !old.contains(&violation.id)) {
             out.line("");
-            out.text(report.text(violation, false));
+            let shown = DiagramOptions { lines: Lines::Added, ..DiagramOptions::default() };
+            out.text(report.text(violation, &shown));
         }
     }
 }

@@ -27,6 +27,9 @@ pub struct TreeArgs {
     /// Lay the patches of this file over the tree: a diff, a mail or an mbox (may be repeated)
     #[arg(long = "patch", value_name = "FILE")]
     patches: Vec<PathBuf>,
+    /// Where a patch before these is missing: take what a hunk shows around its change, and the tree does not have, from the hunk
+    #[arg(long)]
+    rebuild: bool,
     /// The kernel's configuration, such as a .config; otherwise as little as possible is set
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -63,6 +66,7 @@ impl TreeArgs {
         self.config.iter().for_each(|path| add("--config", path.display().to_string()));
         self.stubs.iter().for_each(|path| add("--stubs", path.display().to_string()));
         self.patches.iter().for_each(|path| add("--patch", path.display().to_string()));
+        arguments.extend(self.rebuild.then(|| "--rebuild".to_owned()));
         arguments
     }
 
@@ -78,6 +82,7 @@ impl TreeArgs {
         let text = |path: &PathBuf| read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         let mut options = Options::default();
         options.revision.clone_from(&self.rev);
+        options.rebuild = self.rebuild;
         if let Some(path) = &self.config {
             let config = Config::parse(&text(path)?);
             let file = path.display().to_string();

@@ -9,11 +9,13 @@ use serde_json::{Value, json};
 
 use crate::coverage::function_steps;
 use crate::dumped::DumpedTrace;
-use crate::report::{Report, diagram};
+use crate::report::Report;
 use crate::scenario::Scenario;
 use raddle_checker::Violation;
-use raddle_checker::render::{blocked_words, explain, hazard_words, ready_words, step_words};
-use raddle_checker::story::{Call, Scene};
+use raddle_checker::render::{
+    DiagramOptions, blocked_words, diagram, explain, hazard_words, ready_words, step_words,
+};
+use raddle_checker::story::{Call, Scene, ToldStep};
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
@@ -135,7 +137,7 @@ fn section(number: usize, report: &Report, violation: &Violation) -> Markup {
             details open {
                 summary { "Diagram" }
                 div .wide tabindex="0" role="region" aria-label="Diagram" {
-                    pre { (diagram(&violation.story, false)) }
+                    pre { (diagram(&violation.story, &DiagramOptions::default())) }
                 }
             }
             h3 { "Step by step" }
@@ -186,7 +188,7 @@ fn violation_data(
             "stack": step.stack.iter().map(Call::to_string).collect::<Vec<_>>(),
             "words": step_words(story, step),
             "at": step.at.to_string(),
-            "source": source_line(&step.at.to_string()).unwrap_or(""),
+            "source": source(step, source_line),
             "bad": bad && number == last,
         })
     });
@@ -196,6 +198,13 @@ fn violation_data(
         "steps": steps.collect::<Vec<_>>(),
         "scenes": deltas(&scenes),
     }))
+}
+
+/// The line of source of a step, `+` before it if a patch has added it.
+fn source(step: &ToldStep, source_line: SourceLine<'_>) -> String {
+    let mark = if step.at.added { "+ " } else { "" };
+    let own = || source_line(&step.at.to_string()).unwrap_or("");
+    format!("{mark}{}", step.at.text.as_deref().unwrap_or_else(own))
 }
 
 /// Scenes whose memory is what differs from the scene before; a cell that is gone has the value null.
