@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use raddle_checker::automaton::functions::{Functions, Subject};
 use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::hazard::{About, Hazard};
-use raddle_checker::machine::layout::{Cell, CellId, Field, Kind, Layout};
-use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
+use raddle_checker::machine::layout::{Cell, CellId, Field, Kind, Layout, Part};
+use raddle_checker::machine::op::{Action, Entry, Event, Op, Touch};
 use raddle_checker::machine::value::{Datum, Object, Obs, Sort};
 
 /// What the other checkers found, for some devices and drivers.
@@ -293,10 +293,11 @@ impl Subject for Yardstick {
         pend(self.drivers, d, renamed(the(r))).object
     }
 
-    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
+    fn event_touches(&self, event: &Event) -> Vec<(CellId, Part, Touch)> {
         match (event.kind, event.args[0]) {
             (OUTCOME, Obs::Int(d)) => {
-                vec![(self.cell(driver(d)).0, Access::Write), (self.cell(drvdata(d)).0, Access::Write)]
+                let written = |cell| (cell, Part::Whole, Touch::Write);
+                vec![written(self.cell(driver(d)).0), written(self.cell(drvdata(d)).0)]
             }
             _ => Vec::new(),
         }

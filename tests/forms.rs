@@ -13,8 +13,8 @@ use raddle::dumped::DumpedTrace;
 use raddle::formats::{Document, Extras, FORMATS, Format};
 use raddle::{Options, Report, Scenario, Violation};
 use raddle_checker::machine::hazard::{Breach, Hazard};
-use raddle_checker::machine::layout::{CellId, Layout};
-use raddle_checker::machine::op::{Access, Entry, Event, Op};
+use raddle_checker::machine::layout::{CellId, Layout, Part};
+use raddle_checker::machine::op::{Entry, Event, Op, Touch};
 use raddle_checker::machine::program::{Call, Meaning, Next, Program, SlotDecl};
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Object, Obs};
@@ -473,8 +473,8 @@ impl Program for Reworded {
         self.0.domain(entry)
     }
 
-    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
-        self.0.event_cells(event)
+    fn event_touches(&self, event: &Event) -> Vec<(CellId, Part, Touch)> {
+        self.0.event_touches(event)
     }
 
     fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {

@@ -9,6 +9,7 @@ mod cli;
 mod docs;
 mod engines;
 mod forms;
+mod growth;
 mod luis;
 mod reduction;
 mod trees;

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use raddle::{Engine, Options, Report, Scenario};
 use raddle_checker::machine::set_up::set_up;
+use raddle_checker::search::reduced::remedies::{REMEDIES, Remedies};
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reduced::{audit_orders, audit_symmetry};
 use raddle_checker::search::reference::Limits;
@@ -91,7 +92,8 @@ prop_compose! {
         // Half of them have two tasks that do the same, with other drivers or other devices.
         alike in any::<bool>(),
         other in any::<(bool, bool)>(),
-    ) -> (String, String) {
+        left_out in any::<u16>(),
+    ) -> (String, String, Remedies) {
         let tasks: Vec<Vec<String>> =
             tasks.into_iter().map(|calls| calls.into_iter().map(str::to_owned).collect()).collect();
         let mirror = |calls: &[String]| calls.iter().map(|call| swapped(call, other.0, other.1)).collect();
@@ -115,8 +117,14 @@ prop_compose! {
             }).collect();
             text.push_str(&format!("[task.t{i}]\nrun = {calls:?}\n"));
         }
-        (text, revision.to_owned())
+        (text, revision.to_owned(), some(left_out))
     }
+}
+
+/// The remedies of which the bit is set.
+fn some(bits: u16) -> Remedies {
+    let those = (0..REMEDIES.len()).filter(|place| bits >> place & 1 != 0);
+    those.fold(Remedies::NONE, |all, place| all.with(REMEDIES[place].0))
 }
 
 /// All that is printed of a report but what it counted.
@@ -135,7 +143,7 @@ fn random_scenarios() {
         Config { cases, failure_persistence: None, max_global_rejects: 100 * cases, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (with_hazards, states, stored) = (Cell::new(0), Cell::new(0), Cell::new([0, 0]));
-    let result = runner.run(&scenarios(), |(text, revision)| {
+    let result = runner.run(&scenarios(), |(text, revision, without)| {
         let scenario = Scenario::parse("random.toml", &text);
         let scenario = scenario.map_err(|errors| TestCaseError::fail(format!("{}\n{text}", errors[0])))?;
         let state_limit = Some(MOST_STATES);
@@ -165,6 +173,11 @@ fn random_scenarios() {
                 }
             }
         }
+        // And with some remedies only.
+        let options = Options::default().limits(Limits { without, ..Limits::default() }).threads(1);
+        let report = scenario.check_on(&revision, &options, |_| {});
+        let report = report.map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+        prop_assert_eq!(show(&report), show(&reference), "without {:?}\n{}", without, text);
         Ok(())
     });
     let (with_hazards, states, [symmetric, stored]) = (with_hazards.get(), states.get(), stored.get());
@@ -193,6 +206,43 @@ fn same(scenario: &Scenario, revision: &str) -> Report {
         }
     }
     reference
+}
+
+/// Small scenarios of the library have the same hazards whichever one remedy is left out, or all but one, and the
+/// more remedies the fewer states.
+#[test]
+fn every_remedy_can_be_left_out() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut states = [0; REMEDIES.len() + 2];
+    for name in [
+        "bart/unregister-pending-v4-waits",
+        "deferred/lost-trigger",
+        "deferred/wait-with-deferred",
+        "duyck/v4-overwrite",
+        "drvdata/two-async-drivers",
+        "merged/async-after-device-del",
+    ] {
+        let scenario = Scenario::load(root.join(format!("{name}.toml")))
+            .unwrap_or_else(|errors| panic!("{}", errors[0]));
+        for revision in scenario.revisions(&Options::default()) {
+            let check = |without: Remedies| {
+                let limits = Limits { without, ..Limits::default() };
+                let report =
+                    scenario.check_on(revision, &Options::default().limits(limits).threads(1), |_| {});
+                report.unwrap_or_else(|error| panic!("{error}"))
+            };
+            let all = check(Remedies::NONE);
+            let sets = REMEDIES.map(|(remedy, _)| Remedies::NONE.with(remedy));
+            let sets = [Remedies::NONE, Remedies::ALL].into_iter().chain(sets);
+            for (states, without) in states.iter_mut().zip(sets) {
+                let report = check(without);
+                assert_eq!(show(&report), show(&all), "{name} on {revision} without {without:?}");
+                *states += report.states;
+            }
+        }
+    }
+    println!("{states:?}");
+    assert!(states[0] < states[1]);
 }
 
 /// What was once found to be wrong.

@@ -168,7 +168,7 @@ impl Touches {
 pub(super) fn touched<P: Program>(program: &P, op: &Op) -> Vec<CellId> {
     let mut cells: Vec<CellId> = op.footprint(program.layout()).iter().map(|(cell, _)| *cell).collect();
     if let Some(event) = &op.event {
-        cells.extend(program.event_cells(event).iter().map(|(cell, _)| *cell));
+        cells.extend(program.event_touches(event).iter().map(|(cell, ..)| *cell));
     }
     cells.sort_unstable();
     cells.dedup();

@@ -16,7 +16,7 @@ use super::ids::{Module, Work};
 use super::objects::{Core, WorkItem};
 use super::properties::{Checks, View};
 use raddle_checker::machine::layout::{Cell, CellId};
-use raddle_checker::machine::op::Access;
+use raddle_checker::machine::op::Touch;
 use raddle_checker::machine::step::{Bound, Stop};
 use raddle_checker::machine::value::Object;
 use raddle_checker::machine::work::{PENDING, RUNNING};
@@ -24,9 +24,9 @@ use raddle_checker::machine::work::{PENDING, RUNNING};
 /// The flag of an async entry in its slot, beside the bits of barriers.
 const ENTRY: u8 = 1;
 
-/// The cells that [`begin`] and [`end`] touch.
-pub fn cells(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Access)) {
-    use Access::{Read, Write};
+/// What [`begin`] and [`end`] touch.
+pub fn touches(checks: &Checks<'_>, add: &mut impl FnMut(CellId, Touch)) {
+    use Touch::{Read, Write};
     let layout = checks.layout;
     add(layout.find(Core.barrier()), Write);
     add(layout.find(Core.entries()), Write);
@@ -48,14 +48,22 @@ fn attaching(checks: &Checks<'_>) -> impl Iterator<Item = (Cell<WorkItem>, Objec
     checks.items.iter().filter_map(|item| Some((item.work, item.attaches?)))
 }
 
-/// The cells that [`load_begins`] and [`load_ends`] touch.
-pub fn load_cells(checks: &Checks<'_>, module: Module, add: &mut impl FnMut(CellId, Access)) {
-    let layout = checks.layout;
-    add(layout.find(module.unfinished()), Access::Read);
+/// What [`load_begins`] touches.
+pub fn load_begin_touches(checks: &Checks<'_>, module: Module, add: &mut impl FnMut(CellId, Touch)) {
     for work in checks.works() {
-        add(layout.find(started(work, module)), Access::Write);
-        add(layout.find(awaited(work, module)), Access::Write);
-        add(layout.find(work.unfinished()), Access::Read);
+        add(checks.layout.find(started(work, module)), Touch::Same(0));
+        add(checks.layout.find(awaited(work, module)), Touch::Same(0));
+    }
+}
+
+/// What [`load_ends`] touches.
+pub fn load_end_touches(checks: &Checks<'_>, module: Module, add: &mut impl FnMut(CellId, Touch)) {
+    let layout = checks.layout;
+    add(layout.find(module.unfinished()), Touch::Read);
+    for work in checks.works() {
+        add(layout.find(started(work, module)), Touch::Read);
+        add(layout.find(awaited(work, module)), Touch::Read);
+        add(layout.find(work.unfinished()), Touch::Read);
     }
 }
 

@@ -18,8 +18,8 @@ use raddle_checker::automaton::history::{History, rerun};
 use raddle_checker::machine::cpu as machine;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::hazard::Hazard;
-use raddle_checker::machine::layout::{CellId, Field, Layout};
-use raddle_checker::machine::op::{Access, Action, Entry, Event, Op};
+use raddle_checker::machine::layout::{CellId, Field, Layout, Part};
+use raddle_checker::machine::op::{Action, Entry, Event, Op, Touch};
 use raddle_checker::machine::place::{Place, SourceLine};
 use raddle_checker::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
 use raddle_checker::machine::rename::Renaming;
@@ -284,8 +284,8 @@ impl<S: Subject> Program for Probing<S> {
         self.subject.domain(entry.function)
     }
 
-    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
-        self.checks().cells(event.into())
+    fn event_touches(&self, event: &Event) -> Vec<(CellId, Part, Touch)> {
+        self.checks().touches(event.into())
     }
 
     fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
@@ -294,6 +294,10 @@ impl<S: Subject> Program for Probing<S> {
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
         self.checks().at_quiescence(memory)
+    }
+
+    fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
+        Some(self.checks().seen_at_rest())
     }
 
     fn renamings(&self) -> Vec<Renaming> {

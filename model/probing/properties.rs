@@ -13,8 +13,8 @@ use super::subject::Item;
 use super::world::{Match, World};
 use raddle_checker::machine::hazard::Hazard;
 use raddle_checker::machine::klist;
-use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout};
-use raddle_checker::machine::op::Access;
+use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Layout, Part};
+use raddle_checker::machine::op::Touch;
 use raddle_checker::machine::step::{Bound, Stop};
 use raddle_checker::machine::value::{Object, Obs};
 
@@ -32,19 +32,20 @@ pub struct Checks<'a> {
 pub struct View<'a> {
     layout: &'a Layout,
     memory: &'a mut [u8],
-    /// The cells that may be touched, if it matters; looked at in debug builds only.
-    allowed: Option<Vec<(CellId, Access)>>,
+    /// What may be touched and how, if it matters; looked at in debug builds only.
+    allowed: Option<Vec<(CellId, Part, Touch)>>,
 }
 
 impl View<'_> {
-    fn place<T>(&self, cell: Cell<T>, access: Access) -> std::ops::Range<usize> {
+    fn place<T>(&self, cell: Cell<T>, part: Part, may: impl Fn(Touch) -> bool) -> std::ops::Range<usize> {
         let id = self.layout.find(cell);
-        let may = |allowed: &Vec<(CellId, Access)>| {
-            allowed.iter().any(|(other, most)| *other == id && access <= *most)
+        let is_allowed = |allowed: &Vec<(CellId, Part, Touch)>| {
+            let mut those = allowed.iter().filter(|(other, ..)| *other == id);
+            those.any(|(_, within, touch)| (*within == Part::Whole || *within == part) && may(*touch))
         };
         debug_assert!(
-            self.allowed.as_ref().is_none_or(may),
-            "internal: a check touches {}, which its event's cells leave out: {access:?}",
+            self.allowed.as_ref().is_none_or(is_allowed),
+            "internal: a check touches {}, which its event's touches leave out",
             self.layout.info(id).name
         );
         self.layout.info(id).range()
@@ -59,22 +60,24 @@ impl View<'_> {
     /// The bytes of a cell, to be read.
     #[must_use]
     pub fn read<T>(&self, cell: Cell<T>) -> &[u8] {
-        &self.memory[self.place(cell, Access::Read)]
+        &self.memory[self.place(cell, Part::Whole, Touch::sees)]
     }
 
-    /// The bytes of a cell, to be written.
+    /// The bytes of a cell, to be read and written.
     pub fn bytes<T>(&mut self, cell: Cell<T>) -> &mut [u8] {
-        let place = self.place(cell, Access::Write);
+        let place = self.place(cell, Part::Whole, |touch| touch == Touch::Write);
         &mut self.memory[place]
     }
 
     /// Writes the first byte of a cell.
     pub fn set<T>(&mut self, cell: Cell<T>, byte: u8) {
-        self.bytes(cell)[0] = byte;
+        let may = |touch| matches!(touch, Touch::Put | Touch::Write) || touch == Touch::Same(byte);
+        let place = self.place(cell, Part::Whole, may);
+        self.memory[place.start] = byte;
     }
 
     fn on_klist<T>(&self, klist: Cell<T>, index: u8) -> bool {
-        klist::contains(self.read(klist), index)
+        klist::contains(&self.memory[self.place(klist, Part::Node(index), Touch::sees)], index)
     }
 }
 
@@ -124,81 +127,107 @@ impl Checks<'_> {
         &self.layout.object(object).name
     }
 
-    /// The cells that an event's checks touch; [`check`](Checks::check) touches no others.
-    pub fn cells(&self, event: Event) -> Vec<(CellId, Access)> {
-        use Access::{Read, Write};
-        let mut cells = Vec::new();
-        let mut add = |cell: CellId, access| cells.push((cell, access));
-        let find = |cell: Cell<bool>| self.layout.find(cell);
-        let owes = |dev: Device, drv: Driver| self.layout.find(owed(dev, drv));
+    /// Whether the scenario may ever owe a device a probe by a driver that is on its bus.
+    fn may_owe(&self, dev: Device, drv: Driver) -> bool {
+        self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe && self.matches(dev, drv)
+    }
+
+    /// What an event's checks touch, and how; [`check`](Checks::check) touches nothing else.
+    pub fn touches(&self, event: Event) -> Vec<(CellId, Part, Touch)> {
+        use Touch::{Put, Read, Same, Write};
+        let layout = self.layout;
+        let mut touches: Vec<(CellId, Part, Touch)> = Vec::new();
+        let find = |cell: Cell<bool>| layout.find(cell);
+        let owes = |dev: Device, drv: Driver| layout.find(owed(dev, drv));
+        let mut nodes: Vec<(CellId, Part, Touch)> = Vec::new();
+        let mut add = |cell: CellId, how: Touch| touches.push((cell, Part::Whole, how));
         match event {
             Event::DriverPublished(drv) => {
                 if !self.world.environment.contract_kept {
-                    add(find(drv.unregistered()), Write);
+                    add(find(drv.unregistered()), Same(0));
                 }
-                for dev in self.devices_of(drv) {
-                    add(self.layout.find(self.bus_of(dev).klist_devices()), Read);
-                    add(self.layout.find(dev.knode_driver()), Read);
-                    add(owes(dev, drv), Write);
+                for dev in self.devices_of(drv).filter(|dev| self.may_owe(*dev, drv)) {
+                    add(layout.find(dev.knode_driver()), Read);
+                    add(owes(dev, drv), Same(OWED));
+                    nodes.push((layout.find(self.bus_of(dev).klist_devices()), Part::Node(dev.0), Read));
                 }
             }
             Event::UnregisterBegins(drv) => add(find(drv.unregistered()), Write),
             Event::DeleteBegins(dev) => add(find(dev.deleted()), Write),
             Event::DriverUnpublished(drv) => {
-                self.devices_of(drv).for_each(|dev| add(owes(dev, drv), Write));
+                self.devices_of(drv).for_each(|dev| add(owes(dev, drv), Same(NOT_OWED)));
             }
-            Event::DevicePublished(dev)
-            | Event::DeviceUnpublished(dev)
-            | Event::Released(dev, _)
-            | Event::Bound(dev, _) => {
-                add(self.layout.find(self.bus_of(dev).klist_drivers()), Read);
-                add(self.layout.find(dev.knode_driver()), Read);
-                add(self.layout.find(dev.driver()), Read);
-                self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Write));
-                if matches!(event, Event::DevicePublished(_)) && !self.world.environment.contract_kept {
-                    add(find(dev.deleted()), Write);
+            Event::DevicePublished(dev) => {
+                if !self.world.environment.contract_kept {
+                    add(find(dev.deleted()), Same(0));
                 }
-                let bound = matches!(event, Event::Bound(..));
-                add(find(dev.release_passed()), if bound { Read } else { Write });
-                add(find(dev.deferred_passed()), Write);
-                add(find(dev.probing()), Write);
-                add(self.layout.find(dev.covered_probe()), Write);
-                add(self.layout.find(dev.probed_by()), Write);
+                add(find(dev.release_passed()), Same(0));
+                add(find(dev.deferred_passed()), Same(0));
+                for drv in self.drivers_of(dev).filter(|drv| self.may_owe(dev, *drv)) {
+                    add(layout.find(dev.knode_driver()), Read);
+                    add(owes(dev, drv), Same(OWED));
+                    nodes.push((layout.find(self.bus_of(dev).klist_drivers()), Part::Node(drv.0), Read));
+                }
             }
-            Event::ProbeEntered(dev, drv, _)
-            | Event::BindProbeEntered(dev, drv, _)
-            | Event::ProbeFailed(dev, drv, _) => {
-                add(owes(dev, drv), Write);
-                add(find(dev.probing()), Write);
-                add(self.layout.find(dev.covered_probe()), Write);
-                add(self.layout.find(dev.probed_by()), Write);
-                add(find(Core.probing_blocked()), Read);
+            Event::DeviceUnpublished(dev) | Event::Released(dev, _) => {
+                self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Same(NOT_OWED)));
             }
-            Event::RemoveEntered(dev, ..) => add(self.layout.find(dev.probed_by()), Write),
-            Event::ReleasePassed(dev, _) => add(find(dev.release_passed()), Write),
+            Event::Bound(dev, _) => {
+                self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Same(NOT_OWED)));
+                add(find(dev.release_passed()), Read);
+                add(find(dev.probing()), Same(0));
+                add(layout.find(dev.covered_probe()), Same(0));
+                add(layout.find(dev.driver()), Read);
+                add(layout.find(dev.probed_by()), Put);
+            }
+            Event::ProbeEntered(dev, drv, _) | Event::BindProbeEntered(dev, drv, _) => {
+                let barred = matches!(event, Event::ProbeEntered(..));
+                add(layout.find(dev.probed_by()), Read);
+                if barred {
+                    add(find(Core.probing_blocked()), Read);
+                }
+                add(owes(dev, drv), Same(NOT_OWED));
+                add(find(dev.probing()), Same(u8::from(barred)));
+            }
+            Event::ProbeFailed(dev, drv, error) => {
+                add(find(dev.probing()), Same(0));
+                add(layout.find(dev.covered_probe()), Same(0));
+                add(layout.find(dev.probed_by()), Same(0));
+                if let ProbeError::Missed(resource) = error {
+                    add(owes(dev, drv), Same(OWED_WITH + resource.0));
+                }
+            }
+            Event::RemoveEntered(dev, ..) => add(layout.find(dev.probed_by()), Write),
+            Event::ReleasePassed(dev, deleting) => {
+                if deleting {
+                    add(find(dev.release_passed()), Same(1));
+                }
+            }
             Event::DeferredAdd(dev) => add(find(dev.deferred_passed()), Read),
-            Event::DeferredDel(dev, _) => {
-                add(find(dev.deferred_passed()), Write);
-                add(self.layout.find(dev.covered_active()), Write);
+            Event::DeferredDel(dev, deleting) => {
+                add(layout.find(dev.covered_active()), Same(0));
+                if deleting {
+                    add(find(dev.deferred_passed()), Same(1));
+                }
             }
-            Event::DeferredTaken => add(self.layout.find(Core.deferred_current()), Write),
+            Event::DeferredTaken => add(layout.find(Core.deferred_current()), Put),
             Event::DeferredDone(dev) => {
-                add(self.layout.find(Core.deferred_current()), Write);
-                add(self.layout.find(dev.covered_active()), Write);
+                add(layout.find(Core.deferred_current()), Same(0));
+                add(layout.find(dev.covered_active()), Same(0));
             }
-            Event::AttachDone(of) => add(self.layout.find(covered_run(of)), Write),
-            Event::BarrierBegins | Event::BarrierEnds => barrier::cells(self, &mut add),
-            Event::LoadBegins(module) | Event::LoadEnds(module) => {
-                barrier::load_cells(self, module, &mut add);
-            }
+            Event::AttachDone(of) => add(layout.find(covered_run(of)), Same(0)),
+            Event::BarrierBegins | Event::BarrierEnds => barrier::touches(self, &mut add),
+            Event::LoadBegins(module) => barrier::load_begin_touches(self, module, &mut add),
+            Event::LoadEnds(module) => barrier::load_end_touches(self, module, &mut add),
             Event::ProbingBlocked => self.devices().for_each(|dev| add(find(dev.probing()), Read)),
             Event::CallPuts(dev) => {
                 add(find(dev.created()), Write);
-                add(self.layout.find(dev.extra_refs()), Write);
+                add(layout.find(dev.extra_refs()), Write);
             }
             Event::Warn(_) | Event::NoTicket(_) | Event::DrvdataRead(_) | Event::DrvdataAsDriver(_) => {}
         }
-        cells
+        touches.extend(nodes);
+        touches
     }
 
     /// Checks an event and keeps the ghosts.
@@ -207,7 +236,7 @@ impl Checks<'_> {
     ///
     /// The hazard that it is, or what the ghosts have no room for.
     pub fn check(&self, event: Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
-        let allowed = if cfg!(debug_assertions) { self.cells(event) } else { Vec::new() };
+        let allowed = if cfg!(debug_assertions) { self.touches(event) } else { Vec::new() };
         let mut view = View { layout: self.layout, memory, allowed: Some(allowed) };
         match event {
             Event::Warn(object) => {
@@ -222,9 +251,9 @@ impl Checks<'_> {
                     view.set(drv.unregistered(), 0);
                 }
                 let bus = self.world.drivers[drv.index()].bus;
-                for dev in self.devices_of(drv) {
+                for dev in self.devices_of(drv).filter(|dev| self.may_owe(*dev, drv)) {
                     if view.on_klist(bus.klist_devices(), dev.0) {
-                        self.publish(&mut view, dev, drv);
+                        publish(&mut view, dev, drv);
                     }
                 }
             }
@@ -237,9 +266,9 @@ impl Checks<'_> {
                 }
                 view.set(dev.release_passed(), 0);
                 view.set(dev.deferred_passed(), 0);
-                for drv in self.drivers_of(dev) {
+                for drv in self.drivers_of(dev).filter(|drv| self.may_owe(dev, *drv)) {
                     if view.on_klist(self.bus_of(dev).klist_drivers(), drv.0) {
-                        self.publish(&mut view, dev, drv);
+                        publish(&mut view, dev, drv);
                     }
                 }
             }
@@ -331,14 +360,6 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// The later of a device and a driver is on its klist: a probe becomes owed.
-    fn publish(&self, view: &mut View<'_>, dev: Device, drv: Driver) {
-        let autoprobe = self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe;
-        if autoprobe && self.matches(dev, drv) && view.byte(dev.knode_driver()) == 0 {
-            view.set(owed(dev, drv), OWED);
-        }
-    }
-
     /// A device is bound, released or removed: nobody owes it a probe.
     fn settle(&self, view: &mut View<'_>, dev: Device) {
         self.drivers_of(dev).for_each(|drv| view.set(owed(dev, drv), NOT_OWED));
@@ -398,10 +419,44 @@ impl Checks<'_> {
         Ok(())
     }
 
+    /// What [`at_quiescence`](Checks::at_quiescence) reads.
+    pub fn seen_at_rest(&self) -> Vec<(CellId, Part)> {
+        let layout = self.layout;
+        let whole = |cell: CellId| (cell, Part::Whole);
+        let mut seen: Vec<(CellId, Part)> = layout.locks().iter().copied().map(whole).collect();
+        let liveness = |object: Object| layout.object(object).liveness.map(whole);
+        for dev in self.devices() {
+            seen.push((layout.find(self.bus_of(dev).klist_devices()), Part::Node(dev.0)));
+            let flags = [dev.registered(), dev.holds_parent(), dev.on_parent(), dev.created()];
+            seen.extend(flags.map(|flag| whole(layout.find(flag))));
+            seen.extend([dev.refs(), dev.extra_refs()].map(|count| whole(layout.find(count))));
+            seen.push(whole(layout.find(dev.driver())));
+            seen.extend(liveness(dev.object()));
+            let owes = self.drivers_of(dev).filter(|drv| self.matches(dev, *drv));
+            seen.extend(owes.map(|drv| whole(layout.find(owed(dev, drv)))));
+        }
+        for drv in self.drivers() {
+            let private = Private(drv.0);
+            let bus = self.world.drivers[drv.index()].bus;
+            seen.push((layout.find(bus.klist_drivers()), Part::Node(drv.0)));
+            seen.push(whole(layout.find(private.refs())));
+            seen.extend(liveness(private.object()));
+        }
+        seen.extend((0..self.world.buses.len() as u8).map(|bus| whole(layout.find(Bus(bus).refs()))));
+        let resources = (0..self.world.resources.len() as u8).map(Resource);
+        seen.extend(resources.map(|resource| whole(layout.find(resource.present()))));
+        seen.push(whole(layout.find(Core.defer_all_probes())));
+        seen.push(whole(layout.find(Core.probe_count())));
+        seen
+    }
+
     /// Checks a state in which nothing can happen any more.
     pub fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
         let mut memory = memory.to_vec();
-        let view = &View { layout: self.layout, memory: &mut memory, allowed: None };
+        let read = |(cell, part)| (cell, part, Touch::Read);
+        let allowed =
+            cfg!(debug_assertions).then(|| self.seen_at_rest().into_iter().map(read).collect::<Vec<_>>());
+        let view = &View { layout: self.layout, memory: &mut memory, allowed };
         let mut hazards = Vec::new();
         for lock in self.layout.locks() {
             if view.memory[self.layout.info(*lock).offset] != 0 {
@@ -446,7 +501,7 @@ impl Checks<'_> {
             with => view.byte(Resource(with - OWED_WITH).present()) != 0,
         };
         let listed = |drv: &Driver| view.on_klist(self.bus_of(dev).klist_drivers(), drv.0);
-        let lost = self.drivers_of(dev).filter(|drv| listed(drv) && self.matches(dev, *drv) && is_owed(drv));
+        let lost = self.drivers_of(dev).filter(|drv| self.matches(dev, *drv) && listed(drv) && is_owed(drv));
         lost.map(|drv| {
             let breach = match view.byte(owed(dev, drv)) {
                 OWED => Breach::NeverProbed(dev, drv),
@@ -506,5 +561,12 @@ impl Checks<'_> {
         let drivers = drivers.filter(|drv| view.on_klist(bus.klist_drivers(), drv.0)).count();
         let leaks = usize::from(view.byte(bus.refs())) > 1 + devices + drivers;
         leaks.then(|| self.leak(bus.refs(), Leak::NobodyOnBus))
+    }
+}
+
+/// The later of a device and a driver that match is on its klist: a probe becomes owed.
+fn publish(view: &mut View<'_>, dev: Device, drv: Driver) {
+    if view.byte(dev.knode_driver()) == 0 {
+        view.set(owed(dev, drv), OWED);
     }
 }

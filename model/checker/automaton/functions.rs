@@ -7,8 +7,8 @@ use super::history::{History, rerun};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::expect::{Expectation, Snapshot, When};
 use crate::machine::hazard::{About, Hazard};
-use crate::machine::layout::{ALIVE, Cell, CellId, Layout};
-use crate::machine::op::{Access, Entry, Event};
+use crate::machine::layout::{ALIVE, Cell, CellId, Layout, Part};
+use crate::machine::op::{Entry, Event, Touch};
 use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
 use crate::machine::rename::{Alike, Renaming, generators};
 use crate::machine::step::Stop;
@@ -35,8 +35,8 @@ pub trait Subject: Sync {
         None
     }
 
-    /// As [`Program::event_cells`].
-    fn event_cells(&self, _event: &Event) -> Vec<(CellId, Access)> {
+    /// As [`Program::event_touches`].
+    fn event_touches(&self, _event: &Event) -> Vec<(CellId, Part, Touch)> {
         Vec::new()
     }
 
@@ -52,6 +52,11 @@ pub trait Subject: Sync {
     /// As [`Program::at_quiescence`].
     fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
         Vec::new()
+    }
+
+    /// As [`Program::seen_at_rest`].
+    fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
+        None
     }
 
     /// What an object becomes of which no task is told when it starts, when those objects change places of
@@ -247,8 +252,8 @@ impl<S: Subject> Program for Functions<S> {
         self.subject.domain(entry)
     }
 
-    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
-        self.subject.event_cells(event)
+    fn event_touches(&self, event: &Event) -> Vec<(CellId, Part, Touch)> {
+        self.subject.event_touches(event)
     }
 
     fn event(&self, event: &Event, _slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
@@ -262,6 +267,11 @@ impl<S: Subject> Program for Functions<S> {
             Hazard::new(expectation.name, About::Program, format!("{} when all is at rest", expectation.name))
         };
         wrong.map(hazard).chain(self.subject.at_quiescence(memory)).collect()
+    }
+
+    fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
+        // Expectations may look at anything.
+        self.subject.seen_at_rest().filter(|_| self.expectations[0].is_empty())
     }
 
     fn expectations(&self) -> &[Expectation] {

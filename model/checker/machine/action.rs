@@ -4,7 +4,7 @@
 //! what commutes are read off it. [`Action::wait`] says which actions wait, and for what. What an action
 //! does is [`effect`](super::effect)'s. A new action is one that the compiler asks for in these three.
 
-use super::layout::{CellId, Field};
+use super::layout::{CellId, Field, Part};
 use super::value::{Object, Obs};
 
 /// A function that a spawned task runs, with its arguments. The program says what the number means.
@@ -167,8 +167,42 @@ pub enum Touch {
     Count,
     /// It reads or writes the byte of its own task, or sets that of the task that it starts.
     Own,
+    /// It sets a flag to 1, and observes whether it was set.
+    Mark,
+    /// It writes this value, or leaves it, as other touches of the step decide: twice is the same as once.
+    Same(u8),
+    /// It writes it, and nothing of what was there gets anywhere.
+    Put,
     /// It writes it.
     Write,
+}
+
+impl Touch {
+    /// Whether two touches of the same commute.
+    #[must_use]
+    pub fn commutes(self, other: Touch) -> bool {
+        let alike = match self {
+            Touch::Read | Touch::Count | Touch::Own | Touch::Same(_) => true,
+            Touch::Mark | Touch::Put | Touch::Write => false,
+        };
+        alike && self == other
+    }
+
+    /// Whether something of what was there may get anywhere else.
+    #[must_use]
+    pub fn sees(self) -> bool {
+        !matches!(self, Touch::Same(_) | Touch::Put)
+    }
+
+    /// What two touches by one step come to.
+    #[must_use]
+    pub fn and(self, other: Touch) -> Touch {
+        match self == other {
+            true => self,
+            false if self.sees() || other.sees() => Touch::Write,
+            false => Touch::Put,
+        }
+    }
 }
 
 /// What a step does to an object as a whole.
@@ -187,13 +221,27 @@ pub enum Use {
 /// What is done with the parts of an action, each of which has its image.
 pub trait Parts {
     /// A cell, its object's liveness included.
-    fn cell(&mut self, cell: CellId, touch: Touch) -> CellId;
+    fn cell(&mut self, cell: CellId, touch: Touch) -> CellId {
+        self.parts(cell, &[(Part::Whole, touch)])
+    }
+    /// A list of which nodes are touched: those who hold them must be there.
+    fn list(&mut self, cell: CellId, touch: Touch) -> CellId {
+        self.nodes(cell, &[(Part::Whole, touch)])
+    }
     /// A cell that is named and not touched.
     fn named(&mut self, cell: CellId) -> CellId;
     /// A count that is lowered; `frees`: the last reference frees the count's object.
     fn lowered(&mut self, cell: CellId, frees: bool) -> CellId;
-    /// A list or klist of which nodes are touched: those who hold them must be there.
-    fn klist(&mut self, cell: CellId, touch: Touch) -> CellId;
+    /// Parts of a cell, its object's liveness included.
+    fn parts(&mut self, cell: CellId, parts: &[(Part, Touch)]) -> CellId;
+    /// Parts of a list or klist of which nodes are touched: those who hold them must be there.
+    fn nodes(&mut self, cell: CellId, parts: &[(Part, Touch)]) -> CellId;
+    /// The same, where only the node of this member is touched.
+    fn node(&mut self, cell: CellId, member: u8, parts: &[(Part, Touch)]) -> CellId;
+    /// A cell that gets this value, whatever was there.
+    fn stored(&mut self, cell: CellId, value: Obs) -> CellId;
+    /// What all samplers see of a generation but these.
+    fn samples(&mut self, cell: CellId, but: &[u8], touch: Touch) -> CellId;
     /// A reference is taken in this field of a member of the klist: of this one, or of any.
     fn reference(&mut self, klist: CellId, member: Option<Object>, field: Field);
     /// An object.
@@ -248,6 +296,23 @@ impl Wait<'_> {
         }
     }
 
+    /// What of that cell says so.
+    #[must_use]
+    pub fn parts(self) -> Vec<Part> {
+        match self {
+            Wait::Unlinked(_, member) => vec![Part::Node(member.index), Part::Pins(member.index)],
+            Wait::Async(_, Some(domain)) => vec![Part::Domain(domain)],
+            Wait::Start(_) => vec![Part::Pending, Part::Running],
+            Wait::Run(_) => vec![Part::Waiters],
+            Wait::Lock(_)
+            | Wait::Zero(_)
+            | Wait::Not(..)
+            | Wait::Claim(_)
+            | Wait::Ended(..)
+            | Wait::Async(_, None) => vec![Part::Whole],
+        }
+    }
+
     /// Whether a task may be left here for ever: it has nothing to do.
     #[must_use]
     pub fn idles(self) -> bool {
@@ -267,11 +332,12 @@ impl Wait<'_> {
 impl Action {
     /// Tells `of` of each part, in order; the action with the images that it gives.
     pub fn walk(&self, of: &mut impl Parts) -> Action {
-        use Touch::{Count, Own, Read, Write};
+        use Part::{AllPins, Barred, Domain, Node, Nodes, Order, Pending, Pins, Running, Sample, Waiters};
+        use Touch::{Count, Mark, Own, Put, Read, Same, Write};
         match self {
             Action::Load(c) => Action::Load(of.cell(*c, Read)),
             Action::Follow(c) => Action::Follow(of.cell(*c, Read)),
-            Action::Store(c, value) => Action::Store(of.cell(*c, Write), of.value(*value)),
+            Action::Store(c, value) => Action::Store(of.stored(*c, *value), of.value(*value)),
             Action::Touch(o) => Action::Touch(of.object(*o, Use::Reads)),
             Action::Alloc(o) => Action::Alloc(of.object(*o, Use::Resets)),
             Action::AllocFirst(all) => {
@@ -297,46 +363,61 @@ impl Action {
             Action::Claim(c) => Action::Claim(of.cell(*c, Write)),
             Action::AwaitEnded(c, entry) => Action::AwaitEnded(of.cell(*c, Read), of.entry(entry)),
             Action::ListAdd { list, unless_on, member } => Action::ListAdd {
-                list: of.klist(*list, Write),
+                list: of.list(*list, Write),
                 unless_on: of.cell(*unless_on, Read),
                 member: of.object(*member, Use::Named),
             },
             Action::ListDel(one, other, o) => {
-                Action::ListDel(of.klist(*one, Write), of.klist(*other, Write), of.object(*o, Use::Named))
+                Action::ListDel(of.list(*one, Write), of.list(*other, Write), of.object(*o, Use::Named))
             }
-            Action::ListPop(c) => Action::ListPop(of.klist(*c, Write)),
+            Action::ListPop(c) => Action::ListPop(of.list(*c, Write)),
             Action::ListFirst(c) => Action::ListFirst(of.cell(*c, Read)),
             Action::ListNext(c, other, node) => {
-                let (list, other) = (of.klist(*c, Read), of.klist(*other, Read));
+                let (list, other) = (of.list(*c, Read), of.list(*other, Read));
                 Action::ListNext(list, other, node.map(|node| of.member(*c, node)))
             }
             Action::ListHas(one, other, o) => {
                 Action::ListHas(of.cell(*one, Read), of.cell(*other, Read), of.object(*o, Use::Named))
             }
-            Action::ListSplice(from, to) => Action::ListSplice(of.klist(*from, Write), of.klist(*to, Write)),
-            Action::KlistAdd(c, o) => Action::KlistAdd(of.klist(*c, Write), of.object(*o, Use::Named)),
+            Action::ListSplice(from, to) => Action::ListSplice(of.list(*from, Write), of.list(*to, Write)),
+            Action::KlistAdd(c, o) => {
+                let klist = of.nodes(*c, &[(Order, Put), (Node(o.index), Write)]);
+                Action::KlistAdd(klist, of.object(*o, Use::Named))
+            }
             Action::KlistNext(c, node) => {
-                Action::KlistNext(of.klist(*c, Write), node.map(|node| of.member(*c, node)))
+                let klist = of.nodes(*c, &[(Order, Read), (Nodes, Read), (AllPins, Count)]);
+                Action::KlistNext(klist, node.map(|node| of.member(*c, node)))
             }
-            Action::KlistExit(c, node) => {
-                Action::KlistExit(of.klist(*c, Write), node.map(|node| of.member(*c, node)))
+            Action::KlistExit(c, None) => Action::KlistExit(of.parts(*c, &[]), None),
+            Action::KlistExit(c, Some(node)) => {
+                let klist = of.nodes(*c, &[(Node(*node), Read), (Pins(*node), Count)]);
+                Action::KlistExit(klist, Some(of.member(*c, *node)))
             }
-            Action::KlistDel(c, o) => Action::KlistDel(of.klist(*c, Write), of.object(*o, Use::Named)),
-            Action::KlistAwait(c, o) => Action::KlistAwait(of.cell(*c, Read), of.object(*o, Use::Named)),
+            Action::KlistDel(c, o) => {
+                let klist = of.nodes(*c, &[(Node(o.index), Write), (Pins(o.index), Write)]);
+                Action::KlistDel(klist, of.object(*o, Use::Named))
+            }
+            Action::KlistAwait(c, o) => {
+                let klist = of.parts(*c, &[(Node(o.index), Read), (Pins(o.index), Read)]);
+                Action::KlistAwait(klist, of.object(*o, Use::Named))
+            }
             Action::KlistLast(c, field) => {
                 of.reference(*c, None, *field);
-                Action::KlistLast(of.klist(*c, Read), *field)
+                Action::KlistLast(of.nodes(*c, &[(Order, Read), (Nodes, Read)]), *field)
             }
             Action::KlistFind(c, o, field) => {
                 of.reference(*c, Some(*o), *field);
-                Action::KlistFind(of.klist(*c, Read), of.object(*o, Use::Named), *field)
+                let klist = of.node(*c, o.index, &[(Node(o.index), Read)]);
+                Action::KlistFind(klist, of.object(*o, Use::Named), *field)
             }
-            Action::KlistPeek(c) => Action::KlistPeek(of.klist(*c, Read)),
-            Action::KlistHas(c, o) => Action::KlistHas(of.klist(*c, Read), of.object(*o, Use::Named)),
+            Action::KlistPeek(c) => Action::KlistPeek(of.nodes(*c, &[(Order, Read), (Nodes, Read)])),
+            Action::KlistHas(c, o) => {
+                Action::KlistHas(of.parts(*c, &[(Node(o.index), Read)]), of.object(*o, Use::Named))
+            }
             Action::AsyncSchedule { lists, domain, entry, mark } => {
                 of.workers(1);
                 Action::AsyncSchedule {
-                    lists: of.cell(*lists, Count),
+                    lists: of.parts(*lists, &[(Domain(*domain), Count)]),
                     domain: *domain,
                     entry: of.entry(entry),
                     mark: mark.map(|mark| of.cell(mark, Own)),
@@ -344,34 +425,53 @@ impl Action {
             }
             Action::AsyncEnd(c, domain) => {
                 of.workers(-1);
-                Action::AsyncEnd(of.cell(*c, Count), *domain)
+                Action::AsyncEnd(of.parts(*c, &[(Domain(*domain), Count)]), *domain)
             }
-            Action::AsyncAwait(c, domain) => Action::AsyncAwait(of.cell(*c, Read), *domain),
+            Action::AsyncAwait(c, None) => Action::AsyncAwait(of.cell(*c, Read), None),
+            Action::AsyncAwait(c, Some(domain)) => {
+                Action::AsyncAwait(of.parts(*c, &[(Domain(*domain), Read)]), Some(*domain))
+            }
             Action::Spawn(c, entry) => {
                 of.workers(1);
-                Action::Spawn(of.cell(*c, Write), of.entry(entry))
+                Action::Spawn(of.cell(*c, Same(1)), of.entry(entry))
             }
             Action::SpawnEnd(c) => {
                 of.workers(-1);
-                Action::SpawnEnd(of.cell(*c, Write))
+                Action::SpawnEnd(of.cell(*c, Same(0)))
             }
-            Action::QueueWork(c) => Action::QueueWork(of.cell(*c, Write)),
-            Action::DisableWork(c, disabled) => Action::DisableWork(of.cell(*c, Write), *disabled),
-            Action::DequeueWork(c) => Action::DequeueWork(of.cell(*c, Write)),
+            Action::QueueWork(c) => Action::QueueWork(of.parts(*c, &[(Pending, Mark), (Barred, Read)])),
+            Action::DisableWork(c, disabled) => {
+                Action::DisableWork(of.parts(*c, &[(Barred, Write)]), *disabled)
+            }
             Action::WorkStart(c) => Action::WorkStart(of.cell(*c, Write)),
-            Action::WorkEnd(c) => Action::WorkEnd(of.cell(*c, Write)),
-            Action::FlushBegin(c) => Action::FlushBegin(of.cell(*c, Write)),
-            Action::CancelBegin(c) => Action::CancelBegin(of.cell(*c, Write)),
-            Action::FlushAwait(c) => Action::FlushAwait(of.cell(*c, Read)),
+            Action::WorkEnd(c) => {
+                Action::WorkEnd(of.parts(*c, &[(Running, Write), (Waiters, Write), (Barred, Write)]))
+            }
+            Action::DequeueWork(c) => Action::DequeueWork(of.parts(*c, &[(Pending, Write)])),
+            Action::FlushBegin(c) => {
+                Action::FlushBegin(of.parts(*c, &[(Pending, Read), (Running, Read), (Waiters, Write)]))
+            }
+            Action::CancelBegin(c) => {
+                let state = [(Pending, Write), (Running, Read), (Waiters, Write), (Barred, Write)];
+                Action::CancelBegin(of.parts(*c, &state))
+            }
+            Action::FlushAwait(c) => Action::FlushAwait(of.parts(*c, &[(Waiters, Read)])),
             Action::Choose(n) => Action::Choose(*n),
-            Action::Sample(c, who) => Action::Sample(of.cell(*c, Write), of.member(*c, *who)),
+            Action::Sample(c, who) => {
+                Action::Sample(of.parts(*c, &[(Sample(*who), Put)]), of.member(*c, *who))
+            }
             Action::Bump(c, unseen_by) => {
-                let unseen_by = unseen_by.iter().map(|who| of.member(*c, *who)).collect();
-                Action::Bump(of.cell(*c, Write), unseen_by)
+                // A sample that has moved stays one that has moved.
+                let counter = of.samples(*c, unseen_by, Same(1));
+                Action::Bump(counter, unseen_by.iter().map(|who| of.member(*c, *who)).collect())
             }
             Action::Net(c, up) => Action::Net(of.cell(*c, Write), *up),
-            Action::Moved(c, who) => Action::Moved(of.cell(*c, Write), of.member(*c, *who)),
-            Action::DropSample(c, who) => Action::DropSample(of.cell(*c, Write), of.member(*c, *who)),
+            Action::Moved(c, who) => {
+                Action::Moved(of.parts(*c, &[(Sample(*who), Write)]), of.member(*c, *who))
+            }
+            Action::DropSample(c, who) => {
+                Action::DropSample(of.parts(*c, &[(Sample(*who), Same(0))]), of.member(*c, *who))
+            }
         }
     }
 

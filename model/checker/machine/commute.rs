@@ -1,23 +1,28 @@
 //! Which steps commute: the footprint of a step, told apart more finely than by reading and writing.
 //!
-//! Two steps commute if each does, observes and allows the same in either order. They do when no cell
-//! is touched by both, or only in ways that do not matter to each other: both read it, both count it
-//! ([`Touch::Count`], as long as it stays above zero whatever the order, which is for whoever asks to
-//! make sure), or each touches its own task's byte of it ([`Touch::Own`]).
+//! Two steps commute if each does, observes and allows the same in either order. They do when no part of a cell is
+//! touched by both, or only in ways that do not matter to each other ([`Touch::commutes`]): both read it, both
+//! count it (as long as it stays above zero whatever the order, which is for whoever asks to make sure), each
+//! touches its own task's byte of it, or both write the same value.
+//!
+//! A klist is touched part by part ([`Part`]) as long as none of its nodes is dead: who steps off a dead node may
+//! unlink it. Whoever asks makes sure of that too, for the klists in [`Touches::klists`].
 //!
 //! A step that is `under` a mutex leaves it as it found it, so it only reads it. Dropping a reference
 //! frees the object only at the last one; what it writes then is told apart too ([`Touches::frees`]).
 
 use super::action::{Parts, Touch, Use};
-use super::layout::{Cell, CellId, Field, Kind, Layout, ObjectInfo};
+use super::layout::{Cell, CellId, Field, Kind, Layout, ObjectInfo, Part};
 use super::op::{Action, Entry, Op};
 use super::value::{Object, Obs};
 
 /// What a step touches.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Touches {
-    /// The cells, liveness included, events and what [`frees`](Touches::frees) names not.
-    pub cells: Vec<(CellId, Touch)>,
+    /// The parts of cells, liveness included, events and what [`frees`](Touches::frees) names not.
+    pub parts: Vec<(CellId, Part, Touch)>,
+    /// The klists of which it touches nodes.
+    pub klists: Vec<CellId>,
     /// The counts that it lowers.
     pub lowers: Vec<CellId>,
     /// The objects that it frees if it drops the last reference.
@@ -71,15 +76,23 @@ struct Recorder<'a> {
 
 impl Recorder<'_> {
     fn liveness(&mut self, object: Object, touch: Touch) {
-        self.touches.cells.extend(self.layout.object(object).liveness.map(|liveness| (liveness, touch)));
+        let liveness = self.layout.object(object).liveness;
+        self.touches.parts.extend(liveness.map(|liveness| (liveness, Part::Whole, touch)));
+    }
+
+    fn touch(&mut self, cell: CellId, parts: impl Iterator<Item = (Part, Touch)>) {
+        self.touches.parts.extend(parts.map(|(part, touch)| (cell, part, touch)));
+        let liveness = self.layout.info(cell).liveness;
+        self.touches.parts.extend(liveness.map(|liveness| (liveness, Part::Whole, Touch::Read)));
     }
 }
 
 impl Parts for Recorder<'_> {
-    fn cell(&mut self, cell: CellId, touch: Touch) -> CellId {
-        let liveness = self.layout.info(cell).liveness.map(|liveness| (liveness, Touch::Read));
-        self.touches.cells.push((cell, touch));
-        self.touches.cells.extend(liveness);
+    fn parts(&mut self, cell: CellId, parts: &[(Part, Touch)]) -> CellId {
+        if !parts.is_empty() && matches!(self.layout.info(cell).kind, Kind::Klist(..)) {
+            self.touches.klists.push(cell);
+        }
+        self.touch(cell, parts.iter().copied());
         cell
     }
 
@@ -96,7 +109,7 @@ impl Parts for Recorder<'_> {
         self.cell(cell, Touch::Count)
     }
 
-    fn klist(&mut self, cell: CellId, touch: Touch) -> CellId {
+    fn nodes(&mut self, cell: CellId, parts: &[(Part, Touch)]) -> CellId {
         match &self.layout.info(cell).kind {
             Kind::Klist(_, holders) => {
                 holders.iter().flatten().for_each(|holder| self.liveness(*holder, Touch::Read));
@@ -107,7 +120,28 @@ impl Parts for Recorder<'_> {
             }),
             kind => unreachable!("internal: {kind:?} is no list"),
         }
-        self.cell(cell, touch)
+        self.parts(cell, parts)
+    }
+
+    fn node(&mut self, cell: CellId, member: u8, parts: &[(Part, Touch)]) -> CellId {
+        let Kind::Klist(_, holders) = &self.layout.info(cell).kind else {
+            unreachable!("internal: no klist")
+        };
+        holders[usize::from(member)].into_iter().for_each(|holder| self.liveness(holder, Touch::Read));
+        self.parts(cell, parts)
+    }
+
+    fn stored(&mut self, cell: CellId, value: Obs) -> CellId {
+        self.cell(cell, Touch::Same(self.layout.encode(cell, value)))
+    }
+
+    fn samples(&mut self, cell: CellId, but: &[u8], touch: Touch) -> CellId {
+        let Kind::Generation(_, samplers) = self.layout.info(cell).kind else {
+            unreachable!("internal: nobody samples this")
+        };
+        let seen = (0..samplers).filter(|who| !but.contains(who));
+        self.touch(cell, seen.map(|who| (Part::Sample(who), touch)));
+        cell
     }
 
     fn reference(&mut self, klist: CellId, member: Option<Object>, field: Field) {
@@ -129,8 +163,8 @@ impl Parts for Recorder<'_> {
             Use::Reads => self.liveness(object, Touch::Read),
             Use::Marks => self.liveness(object, Touch::Write),
             Use::Resets => {
-                let cells = life(self.layout, object).map(|cell| (cell, Touch::Write));
-                self.touches.cells.extend(cells);
+                let cells = life(self.layout, object).map(|cell| (cell, Part::Whole, Touch::Write));
+                self.touches.parts.extend(cells);
             }
         }
         object
@@ -154,7 +188,7 @@ impl Parts for Recorder<'_> {
             // Who gives its slot back clears its flags.
             let is_flags = |cell: &CellId| matches!(self.layout.info(*cell).kind, Kind::PerTask(_));
             let flags = self.layout.by_slot().iter().copied().filter(is_flags);
-            self.touches.cells.extend(flags.map(|cell| (cell, Touch::Own)));
+            self.touches.parts.extend(flags.map(|cell| (cell, Part::Whole, Touch::Own)));
         }
     }
 }

@@ -95,12 +95,11 @@ impl Machine<'_> {
     fn check(&self, cell: CellId, access: Byte) {
         let allowed = |touch: Touch| match touch {
             Touch::Read => access == Byte::Reads,
-            Touch::Count | Touch::Write => true,
+            Touch::Count | Touch::Mark | Touch::Same(_) | Touch::Put | Touch::Write => true,
             Touch::Own => access == Byte::Own,
         };
         let within = || {
-            let cells = self.touches.cells.iter();
-            cells.into_iter().any(|(other, touch)| *other == cell && allowed(*touch))
+            self.touches.parts.iter().any(|(other, _, touch)| *other == cell && allowed(*touch))
                 || self.touches.when_last(self.layout).contains(&cell)
         };
         debug_assert!(within(), "internal: {} is touched outside the footprint", self.name(cell));
@@ -438,7 +437,7 @@ impl Machine<'_> {
                     nodes.push(node);
                     self.nodes_alive(*cell, &nodes)?;
                 }
-                let died = klist::exit(self.bytes(*cell), *current);
+                let died = current.is_some_and(|node| klist::exit(self.bytes(*cell), node));
                 return Ok(Obs::Iter(*cell, None, died));
             }
             Action::KlistDel(cell, member) => {
@@ -515,8 +514,12 @@ impl Machine<'_> {
             Action::Choose(_) => return Ok(Obs::Int(outcome)),
             Action::Sample(cell, who) => self.used(*cell)?[usize::from(*who)] = SAMPLED,
             Action::Bump(cell, unseen_by) => {
-                for (who, sample) in self.used(*cell)?.iter_mut().enumerate() {
-                    if *sample != NONE && !unseen_by.contains(&(who as u8)) {
+                self.alive(*cell)?;
+                for who in (0..self.layout.info(*cell).range().len())
+                    .filter(|who| !unseen_by.contains(&(*who as u8)))
+                {
+                    let sample = &mut self.bytes(*cell)[who];
+                    if *sample != NONE {
                         *sample = SAMPLED + 1;
                     }
                 }

@@ -14,10 +14,45 @@ fn position(klist: &[u8], member: u8) -> Option<usize> {
     (0..usize::from(klist[0])).find(|i| klist[1 + 2 * i] == member)
 }
 
+/// Whether a node is dead and linked still.
+#[must_use]
+pub fn is_dirty(klist: &[u8]) -> bool {
+    nodes(klist).any(|(_, dead)| dead)
+}
+
 /// Whether a node is linked, dead or not.
 #[must_use]
 pub fn linked(klist: &[u8], member: u8) -> bool {
     position(klist, member).is_some()
+}
+
+/// Puts the nodes in the order of their members.
+pub fn sort(klist: &mut [u8]) {
+    let nodes = usize::from(klist[0]);
+    // There are few.
+    for end in 1..nodes {
+        let mut i = end;
+        while i > 0 && klist[2 * i - 1] > klist[2 * i + 1] {
+            klist.swap(2 * i - 1, 2 * i + 1);
+            klist.swap(2 * i, 2 * i + 2);
+            i -= 1;
+        }
+    }
+}
+
+/// How many iterators stand on a node.
+#[must_use]
+pub fn pins(klist: &[u8], member: u8) -> u8 {
+    position(klist, member).map_or(0, |i| {
+        let count = klist[2 + 2 * i];
+        if count & DEAD == 0 { count - 1 } else { count & !DEAD }
+    })
+}
+
+/// Whether a node is linked before another one.
+#[must_use]
+pub fn is_before(klist: &[u8], member: u8, other: u8) -> bool {
+    position(klist, member).is_some_and(|at| position(klist, other).is_some_and(|then| at < then))
 }
 
 /// Whether a node is linked and not dead.
@@ -137,8 +172,8 @@ pub(super) fn next(klist: &mut [u8], current: Option<u8>) -> Option<(Option<u8>,
 }
 
 /// `klist_iter_exit`: whether the node left was unlinked.
-pub(super) fn exit(klist: &mut [u8], current: Option<u8>) -> bool {
-    current.is_some_and(|member| drop_node(klist, member))
+pub(super) fn exit(klist: &mut [u8], current: u8) -> bool {
+    drop_node(klist, current)
 }
 
 #[cfg(test)]
@@ -158,7 +193,7 @@ mod tests {
         assert_eq!(last(&[0; 7]), None);
         assert_eq!(next(&mut klist, current), Some((Some(1), true)));
         assert_eq!(members(&klist), [1]);
-        assert!(!exit(&mut klist, Some(1)));
+        assert!(!exit(&mut klist, 1));
         assert_eq!(klist, [1, 1, 1, 0, 0, 0, 0]);
     }
 
@@ -171,6 +206,6 @@ mod tests {
         assert_eq!(del(&mut klist, 0), None, "deleted twice");
         assert_eq!(passed(&klist, None), [0, 1]);
         assert_eq!(next(&mut klist, None), Some((Some(1), false)));
-        assert!(exit(&mut klist, first));
+        assert!(exit(&mut klist, first.expect("it stands on the first")));
     }
 }

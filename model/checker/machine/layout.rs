@@ -75,6 +75,38 @@ pub enum Kind {
     Generation(Sort, u8),
 }
 
+/// What a step touches of a cell, where that is less than all of it.
+///
+/// Two steps that touch different parts of a cell do not meet there. The parts of a klist are its order, each node
+/// (whether it is linked, and dead) and the iterators that stand on each node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Of a klist: in which order its nodes are linked.
+    Order,
+    /// Of a klist: whether the node of this member is linked and whether it is dead.
+    Node(u8),
+    /// Of a klist: every [`Part::Node`].
+    Nodes,
+    /// Of a klist: how many iterators stand on the node of this member.
+    Pins(u8),
+    /// Of a klist: every [`Part::Pins`].
+    AllPins,
+    /// Of a generation: what this sampler sees.
+    Sample(u8),
+    /// Of the async lists: the entries of this domain.
+    Domain(u8),
+    /// Of a work item: whether it is pending.
+    Pending,
+    /// Of a work item: whether it runs.
+    Running,
+    /// Of a work item: who waits for which run.
+    Waiters,
+    /// Of a work item: whether it cannot be queued.
+    Barred,
+}
+
 /// An object that has not been allocated.
 pub const ABSENT: u8 = 0;
 /// An object that may be used.

@@ -81,7 +81,7 @@ impl Op {
         let touches = Touches::of(layout, self);
         let access = |touch: Touch| if touch == Touch::Read { Access::Read } else { Access::Write };
         let mut cells: Vec<(CellId, Access)> =
-            touches.cells.iter().map(|(cell, touch)| (*cell, access(*touch))).collect();
+            touches.parts.iter().map(|(cell, _, touch)| (*cell, access(*touch))).collect();
         // The mutex is taken and released.
         cells.extend(self.under.map(|lock| (lock, Access::Write)));
         cells.extend(touches.when_last(layout).into_iter().map(|cell| (cell, Access::Write)));

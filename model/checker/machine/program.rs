@@ -6,8 +6,8 @@ use std::hash::Hash;
 use super::cpu::{Cpu, Step};
 use super::expect::Expectation;
 use super::hazard::Hazard;
-use super::layout::{CellId, Field, Layout};
-use super::op::{Access, Entry, Event, Op};
+use super::layout::{CellId, Field, Layout, Part};
+use super::op::{Entry, Event, Op, Touch};
 use super::place::{Place, SourceLine};
 use super::rename::Renaming;
 use super::step::Stop;
@@ -129,8 +129,8 @@ pub trait Program: Sync {
         None
     }
 
-    /// The cells that the checks of an event read and write.
-    fn event_cells(&self, _event: &Event) -> Vec<(CellId, Access)> {
+    /// How the checks of an event touch which parts of cells.
+    fn event_touches(&self, _event: &Event) -> Vec<(CellId, Part, Touch)> {
         Vec::new()
     }
 
@@ -164,6 +164,11 @@ pub trait Program: Sync {
     /// What a field is called in the object that takes this one's place.
     fn renamed_field(&self, _object: Object, field: Field, _renaming: &Renaming) -> Field {
         field
+    }
+
+    /// What [`Program::at_quiescence`] reads; `None`: anything.
+    fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
+        None
     }
 
     /// The name of an object.

@@ -8,7 +8,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::action::{Parts, Touch, Use};
 use super::hazard::About;
-use super::layout::{CellId, Field, Kind, Layout};
+use super::layout::{CellId, Field, Kind, Layout, Part};
 use super::op::{Entry, Event, Op};
 use super::program::{Program, SlotKind};
 use super::value::{Object, Obs, Sort};
@@ -319,6 +319,27 @@ impl Renamer {
         }
     }
 
+    /// What touching a part of a cell becomes.
+    #[must_use]
+    pub fn touched(&self, (cell, part, touch): (CellId, Part, Touch)) -> (CellId, Part, Touch) {
+        let member = |index: u8| self.member(cell, index);
+        let part = match part {
+            Part::Node(index) => Part::Node(member(index)),
+            Part::Pins(index) => Part::Pins(member(index)),
+            Part::Sample(index) => Part::Sample(member(index)),
+            Part::Whole
+            | Part::Order
+            | Part::Nodes
+            | Part::AllPins
+            | Part::Domain(_)
+            | Part::Pending
+            | Part::Running
+            | Part::Waiters
+            | Part::Barred => part,
+        };
+        (self.cell(cell), part, touch)
+    }
+
     /// What a step becomes.
     #[must_use]
     pub fn op(&self, op: &Op) -> Op {
@@ -332,7 +353,7 @@ impl Renamer {
 
 /// The images of an action's parts.
 impl Parts for &Renamer {
-    fn cell(&mut self, cell: CellId, _touch: Touch) -> CellId {
+    fn parts(&mut self, cell: CellId, _parts: &[(Part, Touch)]) -> CellId {
         Renamer::cell(self, cell)
     }
 
@@ -344,7 +365,19 @@ impl Parts for &Renamer {
         Renamer::cell(self, cell)
     }
 
-    fn klist(&mut self, cell: CellId, _touch: Touch) -> CellId {
+    fn nodes(&mut self, cell: CellId, _parts: &[(Part, Touch)]) -> CellId {
+        Renamer::cell(self, cell)
+    }
+
+    fn node(&mut self, cell: CellId, _member: u8, _parts: &[(Part, Touch)]) -> CellId {
+        Renamer::cell(self, cell)
+    }
+
+    fn stored(&mut self, cell: CellId, _value: Obs) -> CellId {
+        Renamer::cell(self, cell)
+    }
+
+    fn samples(&mut self, cell: CellId, _but: &[u8], _touch: Touch) -> CellId {
         Renamer::cell(self, cell)
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::bfs::{self, Here, Led, States, Visitor};
 use super::livelock::{into_cycle, livelock};
+use super::reduced::remedies::Remedies;
 use super::shortest::{Edge, shortest};
 use super::sightings::Sightings;
 use super::system::{Choice, System};
@@ -31,6 +32,8 @@ pub struct Limits {
     pub all_orders: bool,
     /// Disable symmetry reduction; the reference search has none.
     pub no_symmetry: bool,
+    /// Leave these out of partial order reduction.
+    pub without: Remedies,
 }
 
 impl Limits {

@@ -3,6 +3,7 @@
 pub(super) mod brute;
 mod orders;
 mod random;
+mod wild;
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -15,8 +16,8 @@ use crate::automaton::tests::repeatable;
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::effect::apply;
 use crate::machine::hazard::{About, Hazard, id};
-use crate::machine::layout::{Cell, CellId, Field, Kind, Layout};
-use crate::machine::op::{Access, Action, Entry, Event};
+use crate::machine::layout::{Cell, CellId, Field, Kind, Layout, Part};
+use crate::machine::op::{Access, Action, Entry, Event, Touch};
 use crate::machine::program::Program;
 use crate::machine::step::Bound;
 use crate::machine::value::{Object, Obs, Sort};
@@ -165,8 +166,8 @@ impl Subject for Toy<'_> {
         (task.function >= ENTRIES).then_some(0)
     }
 
-    fn event_cells(&self, event: &Event) -> Vec<(CellId, Access)> {
-        vec![(self.own, if event.kind == TELL { Access::Write } else { Access::Read })]
+    fn event_touches(&self, event: &Event) -> Vec<(CellId, Part, Touch)> {
+        vec![(self.own, Part::Whole, if event.kind == TELL { Touch::Write } else { Touch::Read })]
     }
 
     fn event(&self, event: &Event, _observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {

@@ -69,8 +69,8 @@ impl<P: Program> Teller<'_, P> {
             end.bytes = true;
         } else if hazard.at_last_step {
             let event = self.footprints.last().and_then(|step| step.op.event);
-            let cells = event.map_or(Vec::new(), |event| self.program.event_cells(&event));
-            end.cells = cells.into_iter().map(|(cell, _)| cell).collect();
+            let cells = event.map_or(Vec::new(), |event| self.program.event_touches(&event));
+            end.cells = cells.into_iter().map(|(cell, ..)| cell).collect();
             end.cells.extend(pointers_between(layout, about));
             end.steps.extend(self.pointer(hazard));
             end.at_last_step = true;

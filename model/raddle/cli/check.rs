@@ -47,7 +47,7 @@ fn native(args: &CheckArgs) -> raddle_engines::Options {
 /// What is wrong with the options together.
 fn contradiction(args: &CheckArgs) -> Option<String> {
     use Engine::{Exhaustive, Loom, Reference, Shuttle};
-    let by_engine: [(&str, bool, &[Engine]); 19] = [
+    let by_engine: [(&str, bool, &[Engine]); 20] = [
         ("--max-states", args.limits.max_states.is_some(), &[Exhaustive, Reference]),
         ("--max-memory", args.limits.max_memory.is_some(), &[Exhaustive, Reference]),
         ("--threads", args.threads.is_some(), &[Exhaustive]),
@@ -58,6 +58,7 @@ fn contradiction(args: &CheckArgs) -> Option<String> {
         ("--all-orders", args.all_orders, &[Exhaustive]),
         ("--no-symmetry", args.no_symmetry, &[Exhaustive]),
         ("--no-reduction", args.no_reduction, &[Exhaustive]),
+        ("--without", args.without.is_some(), &[Exhaustive]),
         ("--scheduler", args.scheduler.is_some(), &[Shuttle]),
         ("--seed", args.seed.is_some(), &[Shuttle]),
         ("--depth", args.depth.is_some(), &[Shuttle]),
@@ -100,6 +101,7 @@ fn options(args: &CheckArgs) -> Options {
     let mut options = Options::default().engine(args.engine).limits(Limits {
         all_orders: args.all_orders || args.no_reduction,
         no_symmetry: args.no_symmetry || args.no_reduction,
+        without: args.without.unwrap_or_default(),
         ..args.limits.limits()
     });
     options.resources = Resources {

@@ -30,6 +30,7 @@ use out::{Out, complain};
 use raddle::Engine;
 use raddle::formats::{FORMATS, Format};
 use raddle_checker::render::{DiagramOptions, Lines};
+use raddle_checker::search::reduced::remedies::Remedies;
 use raddle_checker::search::reference::Limits;
 use raddle_engines::Scheduler;
 use raddle_probing::scenario::Template;
@@ -272,6 +273,9 @@ struct CheckArgs {
     /// Disable symmetry reduction
     #[arg(long)]
     no_symmetry: bool,
+    /// Leave some of what makes partial order reduction finer out, to compare
+    #[arg(long, value_name = "NAME,...", hide = true)]
+    without: Option<Remedies>,
     /// Disable both reductions: --all-orders --no-symmetry
     #[arg(long)]
     no_reduction: bool,

@@ -25,7 +25,7 @@ pub fn contradiction(args: &CheckArgs) -> Option<&'static str> {
 /// How the search of a row is saved, if it is.
 pub fn saving(args: &CheckArgs, scenario: &Scenario, revision: &str) -> Option<Saving> {
     let file = args.checkpoint.as_ref().or(args.resume.as_ref())?.clone();
-    let how = (args.compact, args.all_orders, args.no_symmetry);
+    let how = (args.compact, args.all_orders, args.no_symmetry, args.without);
     let searched = format!("{}\n{revision}\n{how:?}\n{}", env!("CARGO_PKG_VERSION"), scenario.text());
     let every = args.checkpoint_every.unwrap_or(Duration::from_secs(60));
     let from = args.resume.clone();

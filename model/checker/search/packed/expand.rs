@@ -355,6 +355,25 @@ impl<'p, P: Program> Expander<'p, P> {
         }
     }
 
+    /// Whether it does not matter which truth value the step at a node observes.
+    pub(in crate::search) fn is_indifferent(&self, at: usize) -> bool {
+        let control = &self.system.automaton().node(NodeIndex::new(at)).control;
+        let after = |observed| self.program.resume(control, Obs::Bool(observed));
+        after(true) == after(false)
+    }
+
+    /// Whether a task that is not spawned starts at a node.
+    pub(in crate::search) fn is_there_from_the_start(&self, start: u32) -> bool {
+        let node = &self.nodes[start as usize];
+        let own = |kind: &SlotKind| match kind {
+            SlotKind::Task { entry, .. } | SlotKind::Item { entry, .. } => {
+                self.entries.get_index_of(entry) == Some(node.entry)
+            }
+            SlotKind::Worker => false,
+        };
+        self.program.slots().iter().any(|slot| own(&slot.kind))
+    }
+
     /// The order of two states by what they are, whatever the numbers of their nodes.
     pub(in crate::search) fn order(&self, one: &[u8], other: &[u8]) -> std::cmp::Ordering {
         let memory = self.shape.memory;

@@ -126,6 +126,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     /// Goes to a state.
     pub(super) fn start(&mut self, state: &[u8]) {
         self.here.copy_from_slice(state);
+        self.chooser.settle(&mut self.room, &mut self.here);
         self.way.clear();
     }
 
@@ -258,6 +259,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 Ok(Way::Nowhere)
             }
             Ok(Landed { after, warning }) => {
+                self.chooser.settle(&mut self.room, &mut self.next);
                 let certainly_none = self.past || alone && self.leaves_waits_alone(choice.slot, after);
                 if !certainly_none && let Some(deadlock) = expander.deadlock(&self.next) {
                     return Ok(Way::Deadlock(deadlock));

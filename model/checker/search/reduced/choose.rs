@@ -4,10 +4,15 @@
 //! commute with a next step of the set, or brings about one that is not enabled. Then every run from
 //! the state can be reordered so that a step of the set comes first.
 
-use super::tables::{ENDLESS, Tables, View, WORKERS};
-use crate::machine::layout::CellId;
-use crate::machine::op::enabled;
+use super::conds::{Cond, changes_nothing, is_seen, of_memory};
+use super::pieces::Piece;
+use super::quiet::Item;
+use super::remedies::Remedy;
+use super::tables::{ENDLESS, Tables, View, WORKERS, has};
+use crate::machine::layout::{CellId, Kind, Part};
+use crate::machine::op::{Op, enabled};
 use crate::machine::program::Program;
+use crate::machine::work::DISABLED;
 use crate::search::packed::expand::Expander;
 use crate::search::system::EMPTY;
 
@@ -40,6 +45,10 @@ struct Tasks<'s> {
     nodes: &'s [u32; SLOTS],
     /// Those that have not ended.
     live: u64,
+    /// Whether lists are empty and stay so.
+    frozen: bool,
+    /// The workers of items that are as good as idle.
+    inert: u64,
 }
 
 /// Room for a choice.
@@ -47,11 +56,17 @@ pub(super) struct Room {
     nodes: [u32; SLOTS],
     clashers: Known,
     enablers: Known,
+    keepers: Known,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Room { nodes: [EMPTY; SLOTS], clashers: Known::NOTHING, enablers: Known::NOTHING }
+        Room {
+            nodes: [EMPTY; SLOTS],
+            clashers: Known::NOTHING,
+            enablers: Known::NOTHING,
+            keepers: Known::NOTHING,
+        }
     }
 }
 
@@ -112,6 +127,8 @@ pub(super) struct Chooser<'a, 'p, P: Program> {
     pub(super) order: &'a Order,
     /// Choose all tasks that can go on.
     pub(super) all: bool,
+    /// Whether workers that are as good as idle are taken for idle.
+    pub(super) settles: bool,
 }
 
 impl<P: Program> Chooser<'_, '_, P> {
@@ -155,14 +172,15 @@ impl<P: Program> Chooser<'_, '_, P> {
         if self.all {
             return self.enabled(room, state);
         }
-        let Room { nodes, clashers, enablers } = room;
+        let Room { nodes, clashers, enablers, keepers } = room;
         let tasks = self.tasks(nodes, state);
         enablers.slots = 0;
+        keepers.slots = 0;
         let able = members(tasks.live).filter(|slot| self.is_enabled(&tasks, *slot));
         let enabled = able.fold(0, |all, slot| all | 1 << slot);
         let mut best = enabled;
         for seed in members(enabled) {
-            let set = self.close(&tasks, enabled, seed, best, clashers, enablers);
+            let set = self.close(&tasks, enabled, seed, best, clashers, enablers, keepers);
             if set.count_ones() < best.count_ones() {
                 best = set;
                 if best.count_ones() == 1 {
@@ -194,7 +212,116 @@ impl<P: Program> Chooser<'_, '_, P> {
                 live |= 1 << slot;
             }
         }
-        Tasks { state, nodes, live }
+        let mut tasks = Tasks { state, nodes, live, frozen: false, inert: 0 };
+        tasks.frozen = self.is_frozen(&tasks);
+        if tasks.frozen && self.settles {
+            let inert =
+                self.tables.quiet.items.iter().filter(|(work, item)| self.is_inert(&tasks, **work, item));
+            tasks.inert = inert.fold(0, |all, (_, item)| all | 1 << item.slot);
+            tasks.live &= !tasks.inert;
+        }
+        tasks
+    }
+
+    /// Whether lists are empty and stay so.
+    fn is_frozen(&self, tasks: &Tasks<'_>) -> bool {
+        let quiet = &self.tables.quiet;
+        let adds = |slot: usize| {
+            let at = tasks.nodes[slot] as usize;
+            at >= self.tables.known || has(&quiet.adds, at)
+        };
+        !quiet.adds.is_empty()
+            && quiet.lists.iter().all(|list| tasks.state[*list] == 0)
+            && !members(tasks.live).any(adds)
+    }
+
+    /// Whether the worker of an item is as good as idle.
+    fn is_inert(&self, tasks: &Tasks<'_>, work: CellId, item: &Item) -> bool {
+        let at = tasks.nodes[item.slot] as usize;
+        let bytes = |cell: CellId| &tasks.state[self.expander.layout.info(cell).range()];
+        let seen = |slot: usize| {
+            let at = tasks.nodes[slot] as usize;
+            at >= self.tables.known || has(&item.seen, at)
+        };
+        at < self.tables.known
+            && has(&item.idle, at)
+            && bytes(work)[1..].iter().all(|waiter| *waiter == 0)
+            && item.zero.iter().all(|cell| bytes(*cell).iter().all(|byte| *byte == 0))
+            && !members(tasks.live & !(1 << item.slot)).any(seen)
+    }
+
+    /// Takes workers that are as good as idle to where they are idle.
+    pub(super) fn settle(&self, room: &mut Room, state: &mut [u8]) {
+        if self.tables.quiet.items.is_empty() || !self.settles {
+            return;
+        }
+        let inert = self.tasks(&mut room.nodes, state).inert;
+        for (work, item) in &self.tables.quiet.items {
+            if inert >> item.slot & 1 != 0 {
+                state[self.expander.layout.info(*work).offset] &= DISABLED;
+                self.expander.shape.set(state, item.slot, item.start);
+                for lock in &item.locks {
+                    let owner = &mut state[self.expander.layout.info(*lock).offset];
+                    if usize::from(*owner) == item.slot + 1 {
+                        *owner = 0;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives what nobody can see any more the same value in all states.
+    pub(super) fn fade(&self, state: &mut [u8]) {
+        if self.all || !self.tables.remedies.has(Remedy::Canon) {
+            return;
+        }
+        for piece in &self.tables.faded {
+            self.forget(state, *piece);
+        }
+        for piece in self.tables.seen.keys() {
+            let slots = 0..self.expander.shape.slots;
+            let nodes = slots.map(|slot| self.expander.shape.node(state, slot)).filter(|node| *node != EMPTY);
+            if !is_seen(self.tables, *piece, nodes.map(|node| node as usize)) {
+                self.forget(state, *piece);
+            }
+        }
+    }
+
+    fn forget(&self, state: &mut [u8], piece: Piece) {
+        let (cell, part) = self.tables.pieces.at(piece);
+        let info = self.expander.layout.info(cell);
+        let bytes = &mut state[info.range()];
+        match (&info.kind, part) {
+            (Kind::Klist(..), Part::Order) => crate::machine::klist::sort(bytes),
+            (Kind::Generation(..), Part::Sample(who)) => bytes[usize::from(who)] = 0,
+            // Of those only all is forgotten.
+            (Kind::Klist(..) | Kind::Work(_) | Kind::Async(_) | Kind::Lock, _) => {}
+            _ => bytes.fill(0),
+        }
+    }
+
+    /// Whether a condition holds in a state. `op`: the step that may be put first.
+    fn holds(&self, tasks: &Tasks<'_>, cond: Cond, op: &Op) -> bool {
+        let (layout, memory) = (self.expander.layout, &tasks.state[..self.expander.shape.memory]);
+        let is_inert = |work: CellId| {
+            let item = self.tables.quiet.items.get(&work);
+            item.is_some_and(|item| tasks.inert >> item.slot & 1 != 0)
+        };
+        let nothing = || self.tables.remedies.has(Remedy::Here) && changes_nothing(layout, memory, op);
+        match cond {
+            Cond::Members => !tasks.frozen,
+            Cond::Lists => !tasks.frozen && !nothing(),
+            Cond::Nothing => !tasks.frozen && nothing(),
+            Cond::Item(work) => !is_inert(work),
+            Cond::Live(piece) => {
+                let nodes = members(tasks.live).map(|slot| tasks.nodes[slot] as usize);
+                is_seen(self.tables, piece, nodes)
+            }
+            cond => match of_memory(layout, memory, cond, op) {
+                Some(holds) => holds,
+                None => !matches!(cond, Cond::Unmarked(work) | Cond::Cancelled(work) if is_inert(work)),
+            },
+        }
     }
 
     fn started(&self, tasks: &Tasks<'_>, slot: usize) -> bool {
@@ -214,7 +341,11 @@ impl<P: Program> Chooser<'_, '_, P> {
         if node >= self.tables.known {
             return others;
         }
-        let last = |cell| tasks.state[self.expander.layout.info(cell).offset] <= 1;
+        let last = |cell| match tasks.state[self.expander.layout.info(cell).offset] {
+            0 => true,
+            1 => self.tables.is_zero_seen(cell),
+            _ => false,
+        };
         let view = match self.tables.lowers(node) {
             [] => View::Step,
             lowers if lowers.iter().any(|cell| last(*cell)) => View::Last,
@@ -240,6 +371,38 @@ impl<P: Program> Chooser<'_, '_, P> {
         owner | self.seen(tasks, slot, View::Guard, others)
     }
 
+    /// The tasks each of which must let go before one that waits can go on, besides the owner of a mutex: a
+    /// *necessary enabling set* is any of them (Godefroid).
+    fn keepers(&self, tasks: &Tasks<'_>, slot: usize) -> u64 {
+        let node = tasks.nodes[slot] as usize;
+        let tokens = &self.tables.tokens;
+        if node >= self.tables.known {
+            return 0;
+        }
+        // Whoever frees the object that it waits for ends the wait too.
+        let waits = tokens.waits_for(node) & !tokens.locks();
+        if waits == 0 || waits & tokens.mortal() != 0 {
+            return 0;
+        }
+        let keeps = |other: &usize| {
+            let at = tasks.nodes[*other] as usize;
+            at < self.tables.known && tokens.held(at) & waits != 0
+        };
+        members(tasks.live & !(1 << slot)).filter(keeps).fold(0, |all, other| all | 1 << other)
+    }
+
+    /// Whether somebody has lost one of these because the object that it is in was freed.
+    fn has_lost(&self, tasks: &Tasks<'_>, tokens: u64) -> bool {
+        let holders = |token: u64| {
+            let has = |slot: &usize| {
+                let at = tasks.nodes[*slot] as usize;
+                at < self.tables.known && self.tables.tokens.held(at) & token != 0
+            };
+            members(tasks.live).filter(has).count()
+        };
+        self.tables.tokens.lost(tokens, self.expander.layout, tasks.state, holders)
+    }
+
     /// Who else may do anything before this one has ended.
     fn others(&self, tasks: &Tasks<'_>, slot: usize) -> u64 {
         tasks.live & !(1 << slot) & !self.order.later[slot]
@@ -251,15 +414,23 @@ impl<P: Program> Chooser<'_, '_, P> {
         // Who frees an object also takes the mutex in it from its owner.
         let lost =
             |lock: CellId| usize::from(tasks.state[self.expander.layout.info(lock).offset]) != slot + 1;
-        if self.tables.may_lose(node).any(lost) {
+        if self.tables.tokens.may_lose(node).any(lost) || self.has_lost(tasks, self.tables.tokens.held(node))
+        {
             return others;
         }
-        let row = self.tables.row(self.expander.layout, node, view, op);
-        let mut seen = 0;
-        for other in members(others) {
-            let at = tasks.nodes[other] as usize;
-            if at >= self.tables.known || row.clashes(at) {
-                seen |= 1 << other;
+        let row = self.tables.row(self.expander, node, view, op);
+        let those = |nodes: &[u64], among: u64| {
+            let clashes = |other: &usize| {
+                let at = tasks.nodes[*other] as usize;
+                at >= self.tables.known || has(nodes, at)
+            };
+            members(among).filter(clashes).fold(0, |all, other| all | 1 << other)
+        };
+        let mut seen = those(&row.clash, others);
+        for (cond, nodes) in &row.conditional {
+            let more = those(nodes, others & !seen);
+            if more != 0 && self.holds(tasks, *cond, op) {
+                seen |= more;
             }
         }
         for need in &row.needs {
@@ -267,7 +438,7 @@ impl<P: Program> Chooser<'_, '_, P> {
             let lowered = |other: &usize| self.tables.drops(tasks.nodes[*other] as usize, place);
             let most: usize = members(others).map(|other| usize::from(lowered(&other))).sum();
             let endless = members(others).any(|other| lowered(&other) >= ENDLESS);
-            if endless || self.count(tasks, place) <= most + usize::from(need.slack) {
+            if endless || self.count(tasks, place) as isize <= most as isize + isize::from(need.slack) {
                 seen |=
                     members(others).filter(|other| lowered(other) > 0).fold(0, |all, slot| all | 1 << slot);
             }
@@ -296,16 +467,23 @@ impl<P: Program> Chooser<'_, '_, P> {
         best: u64,
         clashers: &mut Known,
         enablers: &mut Known,
+        keepers: &mut Known,
     ) -> u64 {
         let mut set = 1 << seed;
         while (set & enabled).count_ones() < best.count_ones() {
-            let movers = self.movers(tasks, enabled, set, enablers);
+            let movers = self.movers(tasks, enabled, set, enablers, keepers);
             let mut more = 0;
             for slot in members(set) {
                 more |= if enabled >> slot & 1 != 0 {
                     clashers.get(slot, || self.clashers(tasks, slot))
                 } else if self.started(tasks, slot) {
-                    enablers.get(slot, || self.enablers(tasks, slot))
+                    let keep = keepers.get(slot, || self.keepers(tasks, slot));
+                    match keep {
+                        0 => enablers.get(slot, || self.enablers(tasks, slot)),
+                        // Each of them has to let go first, so one is enough; and one that stands still does not.
+                        _ if keep & !movers != 0 => 0,
+                        _ => keep & keep.wrapping_neg(),
+                    }
                 } else {
                     self.order.direct[slot]
                 };
@@ -320,13 +498,21 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     /// The tasks that may move while a set stands still.
-    fn movers(&self, tasks: &Tasks<'_>, enabled: u64, set: u64, enablers: &mut Known) -> u64 {
+    fn movers(
+        &self,
+        tasks: &Tasks<'_>,
+        enabled: u64,
+        set: u64,
+        enablers: &mut Known,
+        keepers: &mut Known,
+    ) -> u64 {
         let mut movers = enabled & !set;
         loop {
             let mut joining = 0;
             for slot in members(tasks.live & !movers & !set & !enabled) {
                 let joins = if self.started(tasks, slot) {
-                    enablers.get(slot, || self.enablers(tasks, slot)) & movers != 0
+                    keepers.get(slot, || self.keepers(tasks, slot)) & !movers == 0
+                        && enablers.get(slot, || self.enablers(tasks, slot)) & movers != 0
                 } else {
                     self.order.direct[slot] & tasks.live & !movers == 0
                 };

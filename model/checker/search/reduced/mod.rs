@@ -9,16 +9,22 @@
 //! Two things it does not decide: a program whose states can come back, and one that wants more workers
 //! than there are. Then all states are searched.
 
+mod ahead;
 mod audit;
 mod chain;
 mod choose;
+mod conds;
 mod pack;
+mod pieces;
+mod quiet;
+pub mod remedies;
 pub mod resources;
 mod round;
 mod saved;
 mod some_run;
 mod symmetry;
 mod tables;
+mod tokens;
 
 pub use self::audit::audit as audit_orders;
 pub use self::symmetry::audit::audit as audit_symmetry;
@@ -28,8 +34,9 @@ use std::time::Instant;
 use indexmap::{IndexMap, IndexSet};
 
 use self::chain::{Gains, Walker};
-use self::choose::{Chooser, Order, SLOTS};
+use self::choose::{Chooser, Order, Room, SLOTS};
 use self::pack::{Packer, WIDTHS};
+use self::remedies::{Remedies, Remedy};
 use self::resources::{Resources, SearchError};
 use self::round::{Edge, Round};
 use self::saved::Lesson;
@@ -92,6 +99,9 @@ const MOST_THREADS: usize = 256;
 /// Steps after which it does not matter any more to have begun in vain.
 const SOON: usize = 10_000;
 
+/// Random runs in a row that meet nothing new before enough is known.
+const VAIN: usize = 16;
+
 /// Why a search ends without a result.
 enum Stop {
     /// More automaton nodes turned up than their packed numbers have room for.
@@ -113,6 +123,7 @@ struct Searched<'p, P: Program> {
     order: Order,
     tables: Tables,
     all_orders: bool,
+    remedies: Remedies,
     symmetry: Symmetry,
     /// What was learnt about the automata, in order, for whoever goes on with a saved search.
     lessons: Vec<Lesson>,
@@ -128,17 +139,25 @@ impl<'p, P: Program> Searched<'p, P> {
         let _ = symmetry.learn(&mut expander);
         let packer = Packer::new(&expander, &initial, width);
         let order = Order::of(&expander);
-        let tables = Tables::new(&expander);
-        Searched {
+        let remedies = if limits.all_orders { Remedies::NONE } else { limits.without.others() };
+        let tables = Tables::new(&expander, remedies);
+        let mut searched = Searched {
             expander,
             initial,
             packer,
             order,
             tables,
             all_orders: limits.all_orders,
+            remedies,
             symmetry,
             lessons: Vec::new(),
+        };
+        if remedies.has(Remedy::Learn) {
+            // Nothing has been taken for alike yet.
+            let _ = searched.learn_ahead(&[searched.initial.clone()], VAIN);
+            searched.look_again();
         }
+        searched
     }
 
     fn run(
@@ -160,21 +179,28 @@ impl<'p, P: Program> Searched<'p, P> {
             }
             self.symmetry.close(&mut round.gains.hazards);
             let uncovered = |gains| !round.gains.cover(gains);
-            if round.gains.unfit.is_some() || round.beyond.as_ref().is_some_and(uncovered) {
-                return Ok(None);
-            }
+            let unfit = round.gains.unfit.is_some() || round.beyond.as_ref().is_some_and(uncovered);
             if !self.packer.fits(self.expander.nodes.len()) {
                 return Err(Stop::TooNarrow);
             }
-            if self.is_outdated(&round) {
+            if self.is_outdated(&round) || (unfit && round.news.is_some()) {
                 let holds = self.look_again();
                 round.news = None;
                 // What was explored with less known was explored in too many orders.
-                let early = round.gains.transitions < SOON;
+                let early = round.gains.transitions < SOON && !self.remedies.has(Remedy::Learn);
                 if !holds || early || (round.edges.is_none() && self.expander.may_come_back()) {
+                    let tried = std::mem::take(&mut round.tried);
+                    if self.remedies.has(Remedy::Learn) && !tried.is_empty() {
+                        round.stale |= self.learn_ahead(&tried, VAIN).is_err();
+                        self.look_again();
+                    }
                     round = self.begin(limits, resources)?;
                 }
                 continue;
+            }
+            // What was found with tables that do not hold means nothing.
+            if unfit {
+                return Ok(None);
             }
             if round.frontier.is_empty() {
                 if round.beyond.is_some() || round.gains.stuck.is_empty() {
@@ -209,7 +235,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     fn chooser(&self) -> Chooser<'_, 'p, P> {
         let Searched { expander, tables, order, all_orders: all, .. } = self;
-        Chooser { expander, tables, order, all: *all }
+        Chooser { expander, tables, order, all: *all, settles: true }
     }
 
     /// The limit that has been reached, if there is one.
@@ -238,7 +264,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     /// Makes the tables anew. Whether all that was asked of the old ones stands.
     fn look_again(&mut self) -> bool {
-        let tables = Tables::new(&self.expander);
+        let tables = Tables::new(&self.expander, self.remedies);
         let holds = tables.confirm(&self.tables, &self.expander);
         self.tables = tables;
         self.lessons.push(Lesson::Tables);
@@ -249,7 +275,8 @@ impl<'p, P: Program> Searched<'p, P> {
     fn begin(&mut self, limits: &Limits, resources: &Resources) -> Result<Round, Stop> {
         let mut round = Round::new(self.packer.stride(), limits, resources)?;
         round.edges = self.expander.may_come_back().then(Vec::new);
-        let initial = self.initial.clone();
+        let mut initial = self.initial.clone();
+        self.chooser().settle(&mut Room::default(), &mut initial);
         match self.expander.deadlock(&initial) {
             // The way from the initial state begins with no step.
             None => self.walk_from(&mut round, &initial)?,
@@ -280,7 +307,8 @@ impl<'p, P: Program> Searched<'p, P> {
                     round.take(walker.gains);
                     if store {
                         round.passed -= usize::from(state == self.initial && round.beyond.is_none());
-                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state);
+                        let fade = |state: &mut [u8]| self.chooser().fade(state);
+                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state, fade);
                         let mut found = Batch::new(self.packer.stride());
                         found.push_with(|bytes| self.packer.pack(&mut state, bytes));
                         round.add(&[found])?;
@@ -302,6 +330,7 @@ impl<'p, P: Program> Searched<'p, P> {
     fn is_outdated(&self, round: &Round) -> bool {
         let Some(news) = round.news else { return false };
         round.frontier.is_empty()
+            || self.remedies.has(Remedy::Learn)
             || self.expander.nodes.len() > self.tables.known * 5 / 4 + 16
             || round.gains.transitions > 2 * news + SOON
     }

@@ -42,6 +42,8 @@ pub(super) struct Round {
     pub(super) edges: Option<Vec<Edge>>,
     /// A renaming was given up by which states were taken for each other.
     pub(super) stale: bool,
+    /// The states in which something new about the automata was met.
+    pub(super) tried: Vec<Vec<u8>>,
     /// The steps taken when something new about the automata was last met.
     pub(super) news: Option<usize>,
 }
@@ -70,7 +72,17 @@ impl Round {
         }
         let visited = Visited::new(stride, &kind)?;
         let gains = Gains::default();
-        Ok(Round { visited, frontier, gains, passed: 1, beyond: None, edges: None, stale: false, news: None })
+        Ok(Round {
+            visited,
+            frontier,
+            gains,
+            passed: 1,
+            beyond: None,
+            edges: None,
+            stale: false,
+            tried: Vec::new(),
+            news: None,
+        })
     }
 
     /// The bytes of memory that states take.
@@ -122,6 +134,7 @@ impl<P: Program> Searched<'_, P> {
                 }
                 round.take(piece.gains);
                 if let Some((unknown, rest)) = piece.rest {
+                    round.tried.push(unknown.tried.0.clone());
                     round.stale |= self.learn(unknown).is_err();
                     round.news = Some(round.gains.transitions);
                     pieces.push(rest);
@@ -154,7 +167,7 @@ impl<P: Program> Searched<'_, P> {
         let pack = |state: &[u8], bytes: &mut Vec<u8>| {
             let (image, images) = &mut *room.borrow_mut();
             image.copy_from_slice(state);
-            self.symmetry.canonical(&self.expander, images, image);
+            self.symmetry.canonical(&self.expander, images, image, |state| chooser.fade(state));
             packer.pack(image, bytes);
         };
         // Whether a state is stored already is looked up before it is looked at closely.

@@ -91,9 +91,11 @@ impl<P: Program> Searched<'_, P> {
         let note: Note = postcard::from_bytes(&note).map_err(|_| damaged())?;
         let mut scratch = Scratch::default();
         let mut next = self.initial.clone();
+        // It has them from the beginning.
+        self.lessons.clear();
         for lesson in note.lessons {
             match &lesson {
-                Lesson::Tables => self.tables = Tables::new(&self.expander),
+                Lesson::Tables => self.tables = Tables::new(&self.expander, self.remedies),
                 Lesson::Step(state, slot, outcome) => {
                     let choice = Choice { slot: *slot, outcome: *outcome };
                     if let Err(Halt::Unknown(unknown)) =

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::chain::{Sought, Walker};
+use super::choose::Chooser;
 use super::{Reduced, Searched};
 use crate::machine::program::Program;
 use crate::search::reference::{Cut, Found, Limits};
@@ -67,7 +68,8 @@ impl<P: Program> Searched<'_, P> {
         at: Option<usize>,
     ) -> Option<(Vec<Choice>, Option<crate::machine::hazard::Hazard>)> {
         loop {
-            let chooser = self.chooser();
+            // The run is one of the program's own, with all that workers do.
+            let chooser = Chooser { settles: false, ..self.chooser() };
             let mut walker = Walker::new(&chooser, false);
             walker.sought = Some(Sought { id, hit: None });
             let mut found: Vec<(Vec<u8>, Box<[Choice]>)> = Vec::new();

@@ -157,8 +157,10 @@ impl Symmetry {
         expander: &Expander<'_, P>,
         images: &mut Images,
         state: &mut [u8],
+        fade: impl Fn(&mut [u8]),
     ) {
         let Images { image, least, scratch } = images;
+        fade(state);
         loop {
             let mut moved = false;
             for element in &self.elements {
@@ -166,6 +168,7 @@ impl Symmetry {
                 image.extend_from_slice(state);
                 element.rename(expander, state, image);
                 expander.sort_workers(scratch, image);
+                fade(image);
                 let than: &[u8] = if moved { least } else { state };
                 if expander.order(image, than).is_lt() {
                     std::mem::swap(image, least);
@@ -247,9 +250,9 @@ impl Element {
         }
         let [event, renamed] = [op, renamed].map(|op| op.and_then(|op| op.event.as_ref()));
         if let Some((event, renamed)) = event.zip(renamed) {
-            let cells = program.event_cells(event).into_iter();
-            let cells: BTreeSet<_> = cells.map(|(cell, access)| (self.renamer.cell(cell), access)).collect();
-            if cells != program.event_cells(renamed).into_iter().collect() {
+            let touches = program.event_touches(event).into_iter();
+            let touches: BTreeSet<_> = touches.map(|touch| self.renamer.touched(touch)).collect();
+            if touches != program.event_touches(renamed).into_iter().collect() {
                 return None;
             }
         }

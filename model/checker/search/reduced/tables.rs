@@ -12,12 +12,16 @@ use std::sync::OnceLock;
 
 use indexmap::IndexMap;
 
-use super::choose::members;
+use super::conds::Cond;
+use super::pieces::{Mask, Piece, Pieces};
+use super::quiet::Quiet;
+use super::remedies::{Remedies, Remedy};
+use super::tokens::Tokens;
 use crate::machine::action::Touch;
 use crate::machine::blocked::Hold;
 use crate::machine::commute::{Touches, liveness, raised};
-use crate::machine::layout::{CellId, Layout};
-use crate::machine::op::{Access, Action, Op};
+use crate::machine::layout::{CellId, Kind, Layout, Part};
+use crate::machine::op::{Action, Op};
 use crate::machine::program::Program;
 use crate::machine::value::Obs;
 use crate::search::packed::expand::Expander;
@@ -48,115 +52,99 @@ pub(super) struct Need {
     /// Which count.
     pub(super) count: u16,
     /// How much more than zero must be left.
-    pub(super) slack: u8,
+    pub(super) slack: i8,
+}
+
+/// Nodes, a bit each.
+pub(super) type Nodes = Box<[u64]>;
+
+#[inline]
+pub(super) fn has(nodes: &[u64], node: usize) -> bool {
+    nodes[node / 64] >> (node % 64) & 1 != 0
+}
+
+fn no_nodes(known: usize) -> Vec<u64> {
+    vec![0; known.div_ceil(64).max(1)]
 }
 
 /// The dependencies of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// The nodes whose tasks may get to a step that does not commute with it, a bit each.
-    clash: Box<[u64]>,
+    pub(super) clash: Nodes,
+    /// The same, for steps that do not commute with it in states in which this is so.
+    pub(super) conditional: Box<[(Cond, Nodes)]>,
     /// It commutes with what others count as long as this much of the counts is left.
     pub(super) needs: Box<[Need]>,
 }
 
-impl Row {
-    /// Whether a task at this node may get to a step that does not commute.
-    #[inline]
-    pub(super) fn clashes(&self, node: usize) -> bool {
-        self.clash[node / 64] >> (node % 64) & 1 != 0
-    }
-}
-
-/// The cells that a step touches, a bit each, by the way it does.
-#[derive(Clone)]
-struct Mask {
-    words: usize,
-    bits: Box<[u64]>,
-}
-
-impl Mask {
-    fn new(words: usize) -> Self {
-        Mask { words, bits: vec![0; 4 * words].into() }
-    }
-
-    fn add(&mut self, cell: CellId, touch: Touch) {
-        let (word, bit) = (usize::from(cell.0) / 64, 1 << (cell.0 % 64));
-        let mut now = touch;
-        for other in [Touch::Read, Touch::Count, Touch::Own, Touch::Write] {
-            let bits = &mut self.bits[other as usize * self.words + word];
-            if *bits & bit != 0 {
-                // Touched in two ways: as if it were written.
-                now = if other == touch { touch } else { Touch::Write };
-                *bits &= !bit;
-            }
-        }
-        self.bits[now as usize * self.words + word] |= bit;
-    }
-
-    fn has(&self, cell: CellId) -> bool {
-        let word = usize::from(cell.0) / 64;
-        (0..4).any(|touch| self.bits[touch * self.words + word] >> (cell.0 % 64) & 1 != 0)
-    }
-
-    fn commutes(&self, other: &Mask) -> bool {
-        (0..self.words).all(|word| {
-            let of = |mask: &Mask, touch: Touch| mask.bits[touch as usize * self.words + word];
-            let all = |mask: &Mask| {
-                of(mask, Touch::Read) | of(mask, Touch::Count) | of(mask, Touch::Own) | of(mask, Touch::Write)
-            };
-            let alike = |touch: Touch| of(self, touch) & of(other, touch);
-            let fine = alike(Touch::Read) | alike(Touch::Count) | alike(Touch::Own);
-            all(self) & all(other) & !fine == 0
-        })
-    }
+/// Whether nobody sees whether a step finds a flag set.
+pub(super) fn is_unseen<P: Program>(expander: &Expander<'_, P>, at: usize) -> bool {
+    let last = expander.nodes[at].op.as_ref().and_then(|op| op.actions.last());
+    !matches!(last, Some(Action::QueueWork(_))) || expander.is_indifferent(at)
 }
 
 /// What tasks can still do, by the node they are at.
 pub(super) struct Tables {
     /// How many nodes they know.
     pub(super) known: usize,
+    pub(super) remedies: Remedies,
+    pub(super) pieces: Pieces,
     masks: Vec<Mask>,
     touches: Vec<Touches>,
-    /// The mutexes that a task at a node holds, whatever way it came, a bit each.
-    held: Vec<u64>,
-    /// The mutex that the step waits for, as such a bit.
-    pub(super) waits_for: Vec<u64>,
+    /// Whether the step's checks look at a list.
+    pub(super) checks_lists: Vec<bool>,
+    /// By piece, the nodes whose steps touch it, and how.
+    index: Vec<Vec<(u32, Touch)>>,
+    /// By klist, the nodes whose steps touch its nodes.
+    klists: IndexMap<CellId, Vec<u32>>,
+    /// The pieces that nobody sees, whatever happens.
+    dead: Vec<bool>,
+    /// Of other pieces that nobody sees at rest, the nodes from which somebody may see them.
+    pub(super) seen: IndexMap<Piece, Nodes>,
+    /// The dead pieces that somebody touches.
+    pub(super) faded: Vec<Piece>,
+    pub(super) quiet: Quiet,
+    /// What tasks keep others from.
+    pub(super) tokens: Tokens,
     /// The nodes from which a step, or the start of a task that a step spawns, leads to a node.
     before: Vec<Vec<u32>>,
     /// The counts that some step lowers; the first is the number of free workers.
     pub(super) counts: IndexMap<Option<CellId>, usize>,
+    /// Whether somebody sees that a count is zero.
+    zero: Vec<bool>,
     /// By how much the tasks that come of a node may lower each count, on balance.
     drops: Vec<u8>,
-    /// The mutexes that have a bit.
-    locks: Vec<CellId>,
-    /// Those of them that are in objects which can be freed.
-    mortal: u64,
     rows: Vec<[OnceLock<Row>; VIEWS]>,
 }
 
 impl Tables {
     /// Tables of the automata as they are.
-    pub(super) fn new<P: Program>(expander: &Expander<'_, P>) -> Self {
+    pub(super) fn new<P: Program>(expander: &Expander<'_, P>, remedies: Remedies) -> Self {
         let known = expander.nodes.len();
-        let locks: Vec<CellId> = expander.layout.locks().iter().copied().take(64).collect();
-        let is_mortal = |lock: &CellId| expander.layout.info(*lock).liveness.is_some();
-        let mortal = locks.iter().enumerate().filter(|(_, lock)| is_mortal(lock));
+        let pieces = Pieces::of(expander.layout, remedies.has(Remedy::Fine));
         let mut tables = Tables {
-            mortal: mortal.fold(0, |all, (place, _)| all | 1 << place),
             known,
+            remedies,
             masks: Vec::with_capacity(known),
             touches: Vec::with_capacity(known),
-            held: Vec::new(),
-            waits_for: Vec::with_capacity(known),
+            checks_lists: Vec::with_capacity(known),
+            index: vec![Vec::new(); pieces.len()],
+            klists: IndexMap::new(),
+            dead: vec![false; pieces.len()],
+            seen: IndexMap::new(),
+            faded: Vec::new(),
+            quiet: Quiet::default(),
+            tokens: Tokens::default(),
             before: vec![Vec::new(); known],
             counts: std::iter::once((None, 0)).collect(),
+            zero: Vec::new(),
             drops: Vec::new(),
-            locks,
             rows: (0..known).map(|_| Default::default()).collect(),
+            pieces,
         };
-        for node in &expander.nodes {
-            tables.step(expander, node.op.as_ref());
+        for at in 0..known {
+            tables.step(expander, at);
         }
         for (at, node) in expander.nodes.iter().enumerate() {
             let next =
@@ -166,34 +154,53 @@ impl Tables {
                 tables.holding(at, &node.holds, &expander.nodes[*to as usize].holds);
             }
         }
-        tables.held = tables.hold(expander, true);
+        tables.tokens = Tokens::of(expander, &tables.touches, remedies.has(Remedy::Nes));
         tables.leave(expander);
+        for (at, mask) in tables.masks.iter().enumerate() {
+            for (piece, touch) in mask.iter() {
+                tables.index[usize::from(piece.0)].push((at as u32, touch));
+            }
+            for klist in &tables.touches[at].klists {
+                tables.klists.entry(*klist).or_default().push(at as u32);
+            }
+        }
         tables.lower(expander);
+        tables.look_for_zero(expander);
+        if remedies.has(Remedy::Dead) {
+            tables.die(expander);
+        }
+        tables.quiet = Quiet::of(expander, &tables);
         tables
     }
 
-    fn step<P: Program>(&mut self, expander: &Expander<'_, P>, op: Option<&Op>) {
+    fn step<P: Program>(&mut self, expander: &Expander<'_, P>, at: usize) {
         let layout = expander.layout;
-        let mut mask = Mask::new(layout.cells().len().div_ceil(64));
+        let mut mask = Mask::default();
         let mut touches = Touches::default();
-        let mut waits_for = 0;
-        if let Some(op) = op {
+        let mut checks_lists = false;
+        if let Some(op) = &expander.nodes[at].op {
             touches = Touches::of(layout, op);
-            if let Some(event) = &op.event {
-                let touch = |access| if access == Access::Read { Touch::Read } else { Touch::Write };
-                let cells = expander.program.event_cells(event).into_iter();
-                touches.cells.extend(cells.map(|(cell, access)| (cell, touch(access))));
+            let checks = op.event.iter().flat_map(|event| expander.program.event_touches(event));
+            let checks: Vec<_> = checks.collect();
+            checks_lists = checks.iter().any(|(cell, ..)| matches!(layout.info(*cell).kind, Kind::List(..)));
+            for (cell, part, touch) in touches.parts.iter().copied().chain(checks) {
+                let touch = match touch {
+                    Touch::Same(_) if !self.remedies.has(Remedy::Same) => Touch::Put,
+                    Touch::Mark if self.remedies.has(Remedy::Same) && is_unseen(expander, at) => {
+                        Touch::Same(1)
+                    }
+                    other => other,
+                };
+                mask.touch(&self.pieces, cell, part, touch);
             }
-            touches.cells.iter().for_each(|(cell, touch)| mask.add(*cell, *touch));
             for cell in &touches.lowers {
                 let place = self.counts.len();
                 self.counts.entry(Some(*cell)).or_insert(place);
             }
-            waits_for = op.locks().map_or(0, |lock| self.bit(lock));
         }
         self.masks.push(mask);
         self.touches.push(touches);
-        self.waits_for.push(waits_for);
+        self.checks_lists.push(checks_lists);
     }
 
     /// Whether others wait for ever depends on what a task holds: a step that changes that counts as one
@@ -202,72 +209,30 @@ impl Tables {
         let times = |holds: &[Hold], hold: &Hold| holds.iter().filter(|other| *other == hold).count();
         for hold in before.iter().chain(after) {
             if times(before, hold) != times(after, hold) {
-                let (Hold::Cell(cell) | Hold::Node(cell, _)) = hold;
-                self.masks[node].add(*cell, Touch::Count);
-            }
-        }
-    }
-
-    fn bit(&self, lock: CellId) -> u64 {
-        self.locks.iter().position(|other| *other == lock).map_or(0, |place| 1 << place)
-    }
-
-    /// The mutexes that are held at each node, on every way to it or on some way.
-    fn hold<P: Program>(&self, expander: &Expander<'_, P>, on_every_way: bool) -> Vec<u64> {
-        let mut all = vec![if on_every_way { u64::MAX } else { 0 }; self.known];
-        let mut todo: Vec<usize> = expander.starts.iter().map(|start| *start as usize).collect();
-        todo.iter().for_each(|start| all[*start] = 0);
-        let mut met = vec![false; self.known];
-        while let Some(at) = todo.pop() {
-            let (mut held, mut tried) = (all[at], 0);
-            for action in expander.nodes[at].op.iter().flat_map(|op| &op.actions) {
-                match action {
-                    Action::Lock(lock) => held |= self.bit(*lock),
-                    Action::Unlock(lock) => held &= !self.bit(*lock),
-                    Action::TryLock(lock) => tried |= self.bit(*lock),
-                    // No other action takes or releases a mutex.
-                    _ => {}
-                }
-            }
-            let seen = expander.nodes[at].op.as_ref().and_then(|op| op.actions.last());
-            for (observed, to) in &expander.nodes[at].edges {
-                let taken = match (seen, observed) {
-                    (Some(Action::TryLock(_)), Obs::Bool(true)) => tried,
-                    (Some(Action::TryLock(_)), _) => 0,
-                    // Whether it was taken is not seen.
-                    _ => {
-                        if on_every_way {
-                            0
-                        } else {
-                            tried
-                        }
-                    }
+                let (cell, part) = match hold {
+                    Hold::Cell(cell) => (*cell, Part::Whole),
+                    Hold::Node(klist, member) => (*klist, Part::Pins(*member)),
                 };
-                let next = held | taken;
-                let to = *to as usize;
-                let joined = if on_every_way { all[to] & next } else { all[to] | next };
-                if joined != all[to] || !std::mem::replace(&mut met[to], true) {
-                    all[to] = joined;
-                    todo.push(to);
-                }
+                self.masks[node].touch(&self.pieces, cell, part, Touch::Count);
             }
         }
-        all
     }
 
     /// Who gives its slot back must hold no mutex. Nobody else changes who holds it, but whoever frees the
     /// object that it is in does.
     fn leave<P: Program>(&mut self, expander: &Expander<'_, P>) {
-        let may_hold = self.hold(expander, false);
-        for (node, may_hold) in may_hold.into_iter().enumerate() {
+        for node in 0..self.known {
+            let may_hold = self.tokens.may_hold(node);
             if self.touches[node].workers >= 0 {
                 continue;
             }
             for lock in expander.layout.locks() {
-                let bit = self.bit(*lock);
+                let bit = self.tokens.of_lock(*lock);
                 if bit == 0 || may_hold & bit != 0 {
                     let liveness = expander.layout.info(*lock).liveness;
-                    liveness.into_iter().for_each(|liveness| self.masks[node].add(liveness, Touch::Read));
+                    liveness.into_iter().for_each(|liveness| {
+                        self.masks[node].touch(&self.pieces, liveness, Part::Whole, Touch::Read);
+                    });
                 }
             }
         }
@@ -333,42 +298,90 @@ impl Tables {
         if node < self.known { self.drops[node * self.counts.len() + count] } else { ENDLESS }
     }
 
-    /// What the step at a node does not commute with.
-    pub(super) fn row(&self, layout: &Layout, node: usize, view: View, op: &Op) -> &Row {
-        self.rows[node][view as usize].get_or_init(|| self.make_row(layout, node, view, op))
+    /// Which counts somebody sees to be zero.
+    fn look_for_zero<P: Program>(&mut self, expander: &Expander<'_, P>) {
+        let ops = || expander.nodes.iter().flat_map(|node| &node.op);
+        let looks = |cell: CellId| {
+            let piece = self.pieces.one(cell, Part::Whole);
+            let otherwise = self.index[usize::from(piece.0)].iter().any(|(_, touch)| *touch != Touch::Count);
+            let lowers = |op: &Op| {
+                op.actions.iter().enumerate().any(|(place, action)| match action {
+                    Action::Put(other) => *other == cell,
+                    Action::Dec(other) => *other == cell && place + 1 == op.actions.len(),
+                    _ => false,
+                })
+            };
+            otherwise || ops().any(lowers)
+        };
+        let all = !self.remedies.has(Remedy::Zero);
+        self.zero = self.counts.keys().map(|count| all || count.is_none_or(looks)).collect();
     }
 
-    fn make_row(&self, layout: &Layout, node: usize, view: View, op: &Op) -> Row {
-        let held = self.held[node];
+    /// What nobody sees any more.
+    fn die<P: Program>(&mut self, expander: &Expander<'_, P>) {
+        let Some(rest) = expander.program.seen_at_rest() else { return };
+        let mut at_rest = Mask::default();
+        rest.into_iter().for_each(|(cell, part)| at_rest.touch(&self.pieces, cell, part, Touch::Read));
+        for piece in self.pieces.ids().filter(|piece| !at_rest.has(*piece)) {
+            let place = usize::from(piece.0);
+            let seers = self.index[place].iter().filter(|(_, touch)| touch.sees());
+            let seers: Vec<usize> = seers.map(|(at, _)| *at as usize).collect();
+            if seers.is_empty() {
+                self.dead[place] = true;
+                if !self.index[place].is_empty() {
+                    self.faded.push(piece);
+                }
+            } else {
+                let nodes = self.reach(seers.into_iter(), 0);
+                self.seen.insert(piece, nodes);
+            }
+        }
+    }
+
+    /// What the step at a node does not commute with.
+    pub(super) fn row<P: Program>(
+        &self,
+        expander: &Expander<'_, P>,
+        node: usize,
+        view: View,
+        op: &Op,
+    ) -> &Row {
+        self.rows[node][view as usize].get_or_init(|| self.make_row(expander, node, view, op))
+    }
+
+    fn mask(&self, layout: &Layout, node: usize, view: View, op: &Op) -> Mask {
         let touches = &self.touches[node];
         let mut mask = match view {
-            View::Guard => Mask::new(self.masks[node].words),
+            View::Guard => Mask::default(),
             _ => self.masks[node].clone(),
         };
+        let mut touch = |cell: CellId, part, touch| mask.touch(&self.pieces, cell, part, touch);
         if view == View::Last {
             let lowered = touches.lowers.iter().copied();
-            touches
-                .when_last(layout)
-                .into_iter()
-                .chain(lowered)
-                .for_each(|cell| mask.add(cell, Touch::Write));
+            let written = touches.when_last(layout).into_iter().chain(lowered);
+            written.for_each(|cell| touch(cell, Part::Whole, Touch::Write));
         }
-        let mut live: Vec<CellId> = Vec::new();
+        let mut live: Vec<CellId> = self.tokens.cells(self.tokens.held(node)).collect();
         if view == View::Guard
-            && let Some(guard) = op.guard()
+            && let Some(wait) = op.wait()
         {
             // Who holds a mutex is asked of the state.
             if op.locks().is_none() {
-                mask.add(guard, Touch::Read);
+                wait.parts().into_iter().for_each(|part| touch(wait.cell(), part, Touch::Read));
             }
-            live.push(guard);
+            live.push(wait.cell());
         }
-        live.extend(self.locks.iter().filter(|lock| held & self.bit(**lock) != 0));
-        for lock in live {
-            if let Some(liveness) = layout.info(lock).liveness {
-                mask.add(liveness, Touch::Read);
-            }
+        for cell in live {
+            let liveness = layout.info(cell).liveness;
+            liveness.into_iter().for_each(|liveness| touch(liveness, Part::Whole, Touch::Read));
         }
+        mask
+    }
+
+    fn make_row<P: Program>(&self, expander: &Expander<'_, P>, node: usize, view: View, op: &Op) -> Row {
+        let layout = expander.layout;
+        let mask = self.mask(layout, node, view, op);
+        let touches = &self.touches[node];
         let mut needs: Vec<Need> = Vec::new();
         for (place, (cell, _)) in self.counts.iter().enumerate() {
             let count = place as u16;
@@ -376,76 +389,136 @@ impl Tables {
                 None if view == View::Guard => {}
                 None => match touches.workers {
                     0 => {}
-                    down => needs.push(Need { count, slack: u8::from(down > 0) }),
+                    down => needs.push(Need { count, slack: i8::from(down > 0) }),
                 },
                 Some(cell) => {
                     // Others may free the object with the count, and this step uses it or its part, ...
                     let object = layout.info(*cell).object;
                     let frees = |touches: &Touches| touches.frees.contains(&object);
-                    let used =
-                        liveness(layout, object).any(|cell| mask.has(cell)) && self.touches.iter().any(frees);
+                    let mut live = liveness(layout, object);
+                    let used = live.any(|cell| mask.has(self.pieces.one(cell, Part::Whole)))
+                        && self.touches.iter().any(frees);
                     // ... or it counts itself.
-                    let counts = view != View::Guard && touches.cells.contains(&(*cell, Touch::Count));
+                    let own = (*cell, Part::Whole, Touch::Count);
+                    let counts = view != View::Guard && touches.parts.contains(&own);
                     let lowers = view == View::Step && touches.lowers.contains(cell);
+                    let unseen = !used && !self.zero[place];
                     if used || counts {
-                        needs.push(Need { count, slack: u8::from(lowers) });
+                        needs.push(Need { count, slack: i8::from(lowers) - i8::from(unseen) });
                     }
                 }
             }
         }
-        Row { clash: self.reach(&mask, held), needs: needs.into() }
+        let mut seeds: IndexMap<Cond, Vec<usize>> = IndexMap::from([(Cond::Always, Vec::new())]);
+        for (piece, touch) in mask.iter().filter(|(piece, _)| !self.is_dead(*piece)) {
+            for (other, against) in &self.index[usize::from(piece.0)] {
+                if !touch.commutes(*against) {
+                    let cond = self.cond(
+                        layout,
+                        (node, view),
+                        (op, expander.nodes[*other as usize].op.as_ref()),
+                        piece,
+                        touch,
+                        *against,
+                    );
+                    seeds.entry(cond).or_default().push(*other as usize);
+                }
+            }
+        }
+        let ops = expander.nodes.iter().take(self.known).map(|node| node.op.as_ref());
+        self.quiet_seeds(view, op, ops, &mut seeds);
+        for klist in &touches.klists {
+            let others = self.klists[klist].iter().map(|other| *other as usize);
+            seeds.entry(Cond::Dirty(*klist)).or_default().extend(others);
+        }
+        let held = self.tokens.held(node);
+        let clash = self.reach(seeds[&Cond::Always].iter().copied(), held);
+        let conditional = seeds.into_iter().skip(1).map(|(cond, seeds)| {
+            let nodes = self.reach(seeds.into_iter(), held);
+            (cond, nodes)
+        });
+        let more = |(_, nodes): &(Cond, Nodes)| nodes.iter().zip(&clash).any(|(some, all)| some & !all != 0);
+        Row { conditional: conditional.filter(more).collect(), clash, needs: needs.into() }
     }
 
-    /// The nodes from which a step can be reached that does not commute with these touches, without
-    /// passing a step that waits for one of these mutexes.
-    fn reach(&self, mask: &Mask, held: u64) -> Box<[u64]> {
-        let mut clash = vec![0u64; self.known.div_ceil(64).max(1)];
+    /// The nodes from which one of these can be reached, without passing a step that waits for what somebody
+    /// keeps who holds this.
+    pub(super) fn reach(&self, from: impl Iterator<Item = usize>, held: u64) -> Nodes {
+        let mut reached = no_nodes(self.known);
         let mut todo = Vec::new();
         let mut meet = |node: usize, todo: &mut Vec<usize>| {
-            if self.waits_for[node] & held == 0 && clash[node / 64] >> (node % 64) & 1 == 0 {
-                clash[node / 64] |= 1 << (node % 64);
+            if self.tokens.waits_for(node) & held == 0 && !has(&reached, node) {
+                reached[node / 64] |= 1 << (node % 64);
                 todo.push(node);
             }
         };
-        for node in 0..self.known {
-            if !mask.commutes(&self.masks[node]) {
-                meet(node, &mut todo);
-            }
-        }
+        from.for_each(|node| meet(node, &mut todo));
         while let Some(node) = todo.pop() {
             for before in &self.before[node] {
                 meet(*before as usize, &mut todo);
             }
         }
-        clash.into()
+        reached.into()
     }
 
     /// Whether these tables say of all that the others were asked what they said, and know more nodes.
     pub(super) fn confirm<P: Program>(&self, other: &Tables, expander: &Expander<'_, P>) -> bool {
-        let counts = self.counts.keys().take(other.counts.len()).eq(other.counts.keys());
+        let counts = self.counts.keys().take(other.counts.len()).eq(other.counts.keys())
+            && self.zero.iter().zip(&other.zero).all(|(one, two)| one == two);
         let drops = |node: usize| {
             let all = |place: usize| self.drops(node, place) == other.drops(node, place);
-            self.waits_for[node] == other.waits_for[node] && (0..other.counts.len()).all(all)
+            (0..other.counts.len()).all(all)
+        };
+        let same = |one: &[u64], two: &[u64]| (0..other.known).all(|node| has(one, node) == has(two, node));
+        let none = no_nodes(self.known);
+        let under = |row: &Row, cond: Cond| -> Vec<u64> {
+            let found = row.conditional.iter().find(|(other, _)| *other == cond);
+            let mut nodes = row.clash.to_vec();
+            nodes.resize(none.len(), 0);
+            for (all, more) in nodes.iter_mut().zip(found.iter().flat_map(|(_, nodes)| nodes)) {
+                *all |= more;
+            }
+            nodes
         };
         let rows = |node: usize| {
             [View::Step, View::Last, View::Guard].into_iter().all(|view| {
                 let Some(row) = other.rows[node][view as usize].get() else { return true };
                 let Some(op) = &expander.nodes[node].op else { return true };
-                let now = self.row(expander.layout, node, view, op);
-                now.needs == row.needs && (0..other.known).all(|node| now.clashes(node) == row.clashes(node))
+                let now = self.row(expander, node, view, op);
+                let mut conds = now.conditional.iter().chain(&row.conditional).map(|(cond, _)| *cond);
+                now.needs == row.needs
+                    && same(&now.clash, &row.clash)
+                    && conds.all(|cond| same(&under(now, cond), &under(row, cond)))
             })
         };
-        counts && (0..other.known).all(|node| drops(node) && rows(node))
+        let seen = self.dead == other.dead
+            && self.faded == other.faded
+            && self.seen.keys().eq(other.seen.keys())
+            && self.seen.iter().all(|(piece, nodes)| same(nodes, &other.seen[piece]));
+        counts
+            && seen
+            && self.quiet.confirms(&other.quiet, same)
+            && self.tokens.confirms(&other.tokens, other.known)
+            && (0..other.known).all(|node| drops(node) && rows(node))
     }
 
-    /// The mutexes that a task at a node has taken and that are in objects which can be freed.
-    #[inline]
-    pub(super) fn may_lose(&self, node: usize) -> impl Iterator<Item = CellId> {
-        members(self.held[node] & self.mortal).map(|place| self.locks[place])
+    /// Whether nobody ever sees a piece.
+    fn is_dead(&self, piece: Piece) -> bool {
+        self.dead[usize::from(piece.0)]
     }
 
     /// The counts that the step at a node lowers.
     pub(super) fn lowers(&self, node: usize) -> &[CellId] {
         &self.touches[node].lowers
+    }
+
+    /// What the step at a node touches, its checks not included.
+    pub(super) fn touches(&self, node: usize) -> &Touches {
+        &self.touches[node]
+    }
+
+    /// Whether it may matter that a count comes to zero.
+    pub(super) fn is_zero_seen(&self, count: CellId) -> bool {
+        self.counts.get(&Some(count)).is_none_or(|place| self.zero[*place])
     }
 }

@@ -1,0 +1,76 @@
+//! Families of scenarios by size: devices on one bus, asynchronous drivers registered by tasks of their own, and a
+//! task that undoes something; on v6.2.
+
+use raddle::{Options, Scenario};
+
+/// A family, devices, drivers, and the states that the default search stores.
+pub type Row = (&'static str, u8, u8, usize);
+
+/// What a test has time for.
+pub const SMALL: &[Row] = &[
+    ("plain", 1, 1, 1),
+    ("plain", 1, 2, 26),
+    ("plain", 2, 1, 2),
+    ("plain", 2, 2, 103),
+    ("plain", 3, 1, 5),
+    ("sync", 2, 2, 34),
+    ("res", 1, 2, 28),
+    ("mod", 1, 2, 104),
+    ("del", 2, 1, 96),
+    ("add", 1, 2, 1_035),
+];
+
+/// What only the benchmark has time for.
+#[allow(dead_code, reason = "the test takes the small ones")]
+pub const LARGE: &[Row] = &[
+    ("plain", 1, 3, 124),
+    ("plain", 2, 3, 845),
+    ("plain", 3, 2, 461),
+    ("plain", 3, 3, 6_322),
+    ("plain", 4, 3, 51_239),
+    ("plain", 3, 4, 56_299),
+];
+
+fn scenario(family: &str, devices: u8, drivers: u8) -> String {
+    let mut text = "title = \"a family\"\nrevisions = [\"v6.2\"]\n".to_owned();
+    let initially = if family == "add" { "absent" } else { "added" };
+    if family == "res" {
+        text += "[resource.r]\n";
+    }
+    for d in 0..devices {
+        text += &format!("[device.d{d}]\ninitially = \"{initially}\"\n");
+    }
+    for v in 0..drivers {
+        let probe = match family {
+            "enodev" => r#"["return(-ENODEV, 0)"]"#,
+            "defer" => r#"["return(-EPROBE_DEFER, 0)"]"#,
+            "res" if v == 0 => r#"["provide(r)", "return(0)"]"#,
+            "res" => r#"["require(r)", "return(0)"]"#,
+            _ => r#"["return(0)"]"#,
+        };
+        let kind = if family == "sync" { "default" } else { "prefer-asynchronous" };
+        text += &format!("[driver.v{v}]\nprobe-type = \"{kind}\"\nprobe = {probe}\n");
+        let register = if family == "mod" { "load_module" } else { "driver_register" };
+        text += &format!("[task.reg{v}]\nrun = [\"{register}(v{v})\"]\n");
+    }
+    for d in (0..devices).filter(|_| family == "add") {
+        text += &format!("[task.add{d}]\nrun = [\"device_register(d{d})\"]\n");
+    }
+    let undo = match family {
+        "del" => "device_unregister(d0)",
+        "mod" => "delete_module(v0)",
+        _ => "driver_unregister(v0)",
+    };
+    text += &format!("[task.undo]\nrun = [\"{undo}\"]\n");
+    text + &format!("[environment]\nworkers = {}\n", (2 * devices * drivers).clamp(1, 16))
+}
+
+/// The states that the default search stores, on so many threads.
+pub fn states(family: &str, devices: u8, drivers: u8, threads: usize) -> usize {
+    let scenario = Scenario::parse("family.toml", &scenario(family, devices, drivers));
+    let scenario = scenario.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    let report = scenario.check_on("v6.2", &Options::default().threads(threads), |_| {});
+    let report = report.unwrap_or_else(|error| panic!("{error}"));
+    assert!(!report.cut, "the search ends");
+    report.states
+}
