@@ -161,6 +161,25 @@ pub const SPECIAL: &[&str] = &[
     "smp_load_acquire",
 ];
 
+/// Functions that print: their arguments are read, the names in them too.
+pub const PRINTS: &[&str] = &[
+    "pr_debug",
+    "pr_err",
+    "pr_warn",
+    "pr_warning",
+    "pr_info",
+    "pr_notice",
+    "printk",
+    "dev_dbg",
+    "dev_vdbg",
+    "dev_err",
+    "dev_warn",
+    "dev_info",
+    "dev_notice",
+    "dev_crit",
+    "dev_printk",
+];
+
 /// Macros that head a statement.
 pub const HEADS: &[&str] = &[
     "scoped_guard",

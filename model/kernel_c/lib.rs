@@ -26,6 +26,7 @@ pub mod patch;
 pub mod reach;
 mod scan;
 mod sources;
+pub mod statement;
 pub mod subject;
 pub mod table;
 mod text;

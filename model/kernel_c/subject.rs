@@ -1,6 +1,6 @@
 //! A kernel's own C as a subject: what a scenario's calls run in it.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use indexmap::{IndexMap, IndexSet};
 use raddle_checker::machine::cpu::Step;
@@ -22,11 +22,13 @@ use raddle_probing::world::World;
 use rustc_hash::FxHashMap;
 
 use super::added::Added;
-use super::ast::{ExprKind, Name, Type};
+use super::ast::{ExprKind, Name, Stmt, Type};
 use super::contracts::Contracts;
 use super::interp::{Interp, domain_path};
+use super::known::PRINTS;
 use super::map::Map;
 use super::reach::Reach;
+use super::statement::{self, Reached, Statement};
 use super::table::Tables;
 use super::tree::Tree;
 use super::value::{Path, Value, word};
@@ -76,7 +78,7 @@ pub type OnTree<'t> = Probing<&'t KernelC>;
 /// A kernel's own C.
 #[derive(Debug)]
 pub struct KernelC {
-    tree: Tree,
+    tree: Arc<Tree>,
     tables: Tables,
     contracts: Contracts,
     map: Map,
@@ -91,6 +93,10 @@ pub struct KernelC {
     typedefs: Mutex<FxHashMap<Name, Option<Type>>>,
     stuck: Mutex<IndexSet<Stuck>>,
     assumed: Mutex<IndexSet<String>>,
+    /// A statement that is not run.
+    left_out: Option<usize>,
+    /// The statements that runs have come to, if that is to be known.
+    reached: Option<Mutex<Reached>>,
 }
 
 impl KernelC {
@@ -111,7 +117,7 @@ impl KernelC {
             .collect();
         let map = Map::new(&tables, added);
         KernelC {
-            tree,
+            tree: Arc::new(tree),
             tables,
             contracts,
             probing,
@@ -124,7 +130,59 @@ impl KernelC {
             typedefs: Mutex::default(),
             stuck: Mutex::default(),
             assumed: Mutex::default(),
+            left_out: None,
+            reached: None,
         }
+    }
+
+    /// The same without a statement.
+    #[must_use]
+    pub fn without(&self, statement: Statement) -> Self {
+        KernelC {
+            tree: Arc::clone(&self.tree),
+            tables: self.tables.clone(),
+            contracts: self.contracts.clone(),
+            map: self.map.clone(),
+            reach: self.reach.clone(),
+            spawned: self.spawned.clone(),
+            takes_drivers_lock: self.takes_drivers_lock,
+            runs_release: self.runs_release,
+            probing: self.probing.clone(),
+            constants: Mutex::default(),
+            typedefs: Mutex::default(),
+            stuck: Mutex::default(),
+            assumed: Mutex::default(),
+            left_out: Some(statement.id()),
+            reached: None,
+        }
+    }
+
+    /// From now on notes the statements that runs come to.
+    pub fn watch(&mut self) {
+        self.reached = Some(Mutex::default());
+    }
+
+    /// The statements that runs have come to since it was last asked.
+    #[must_use]
+    pub fn take_reached(&self) -> Reached {
+        let reached =
+            self.reached.as_ref().map(|reached| reached.lock().expect("internal: nobody panics here"));
+        reached.map(|mut reached| std::mem::take(&mut *reached)).unwrap_or_default()
+    }
+
+    /// Whether a statement is run: all are but the one that is left out.
+    pub(crate) fn runs(&self, stmt: &'static Stmt) -> bool {
+        let id = statement::id(stmt);
+        if let Some(reached) = &self.reached {
+            reached.lock().expect("internal: nobody panics here").insert(id);
+        }
+        self.left_out != Some(id)
+    }
+
+    /// Whether of a call of this function nothing is run: a stub stands for it, or it prints.
+    #[must_use]
+    pub fn passes_over(&self, function: &str) -> bool {
+        self.tables.stubs.contains_key(function) || PRINTS.contains(&function)
     }
 
     /// The tree.

@@ -52,34 +52,11 @@ pub struct Options {
     pub config: Option<Config>,
     /// A revision of the git repository that the directory is in, instead of its files.
     pub revision: Option<String>,
-    /// A statement that is left out.
-    pub without: Option<Deleted>,
     /// Patches, in the order in which they apply.
     pub patches: Vec<Mail>,
     /// Whether what a hunk shows around its change, and the tree does not have, is taken from the hunk: a patch
     /// before it has made it, and is not at hand.
     pub rebuild: bool,
-}
-
-/// A statement to be left out of a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deleted {
-    /// The file.
-    pub file: Name,
-    /// The line that it begins on.
-    pub line: u32,
-    /// Its text, without the semicolon.
-    pub text: &'static str,
-}
-
-impl Deleted {
-    /// The file's text without it; `None` if it is not there.
-    fn from(&self, text: &str) -> Option<String> {
-        let start: usize = text.split_inclusive('\n').take(self.line as usize - 1).map(str::len).sum();
-        let at = start + text[start..].find(self.text)?;
-        let blank: String = self.text.chars().map(|c| if c == '\n' { c } else { ' ' }).collect();
-        Some(format!("{}{blank}{}", &text[..at], &text[at + self.text.len()..]))
-    }
 }
 
 /// A kernel tree with the patches on it.
@@ -139,12 +116,6 @@ impl Tree {
             applied.push(patch::apply(mail, &mut sources, options.rebuild)?);
         }
         unused(&applied)?;
-        if let Some(deleted) = &options.without
-            && let Some(text) = sources.read(deleted.file).and_then(|text| deleted.from(&text))
-        {
-            let marks = sources.marks(deleted.file);
-            sources.lay(deleted.file, Some(text), marks);
-        }
         let config = options.config.unwrap_or_else(Config::small);
         let version = version(&makefile).unwrap_or_default();
         let mut inner = Inner::new(sources);

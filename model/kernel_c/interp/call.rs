@@ -241,8 +241,8 @@ impl Interp<'_> {
 
     pub(super) fn call(&mut self, function: &'static Function, mut args: Vec<Value>) -> Step<Value> {
         if let Some(unread) = function.unread.first() {
-            self.line = unread.line;
-            return self.stuck(&unread.what);
+            let (file, line, what) = (function.file, unread.line, unread.what.clone());
+            return self.stuck_at(Stuck { file, line, function: function.name, what });
         }
         self.foreign_data(function, &mut args)?;
         let frame = Frame {

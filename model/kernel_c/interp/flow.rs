@@ -62,7 +62,7 @@ impl Interp<'_> {
                     }
                     Flow::Next
                 }
-                (StmtKind::Expr(expr), None) if guard_of(expr).is_some() => {
+                (StmtKind::Expr(expr), None) if guard_of(expr).is_some() && self.c.runs(stmt) => {
                     let Some((class, argument)) = guard_of(expr) else {
                         unreachable!("internal: it is a guard")
                     };
@@ -144,7 +144,9 @@ impl Interp<'_> {
         Ok(match &stmt.kind {
             StmtKind::Empty | StmtKind::Label(_) | StmtKind::Case(_) => Flow::Next,
             StmtKind::Expr(expr) => {
-                self.eval(expr)?;
+                if self.c.runs(stmt) {
+                    self.eval(expr)?;
+                }
                 Flow::Next
             }
             StmtKind::Declare(_) => self.block(std::slice::from_ref(stmt), None, true)?,

@@ -10,29 +10,11 @@ use raddle_probing::objects::{CORE, Core, DEVICE, DEVICE_REFS, DevicePrivate, PR
 use super::{Interp, Target, join};
 use crate::added::{ALLOCATORS, INIT_WORK};
 use crate::ast::{Expr, ExprKind, Name, Type};
+use crate::known::PRINTS;
 use crate::map::Slot;
 use crate::table::Stub;
 use crate::types::Typer;
 use crate::value::{Path, Value, ZERO, truth};
-
-/// Functions that print: their arguments are read, the names in them too.
-const PRINTS: &[&str] = &[
-    "pr_debug",
-    "pr_err",
-    "pr_warn",
-    "pr_warning",
-    "pr_info",
-    "pr_notice",
-    "printk",
-    "dev_dbg",
-    "dev_vdbg",
-    "dev_err",
-    "dev_warn",
-    "dev_info",
-    "dev_notice",
-    "dev_crit",
-    "dev_printk",
-];
 
 /// The path that a member of `container_of` is.
 fn member(expr: &Expr) -> Option<String> {

@@ -13,7 +13,7 @@ use super::{AblateArgs, TableFormat};
 /// Changes each rule of a revision on all scenario files below the paths.
 pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
     if let Some(dir) = &args.tree {
-        return super::review::ablate(args, dir, out);
+        return super::left_out::ablate(args, dir, out);
     }
     let mut exit = Exit::default();
     let name = args.revision.as_deref().unwrap_or_default();

@@ -9,6 +9,7 @@ mod dump;
 mod embedded;
 mod inputs;
 mod interrupt;
+mod left_out;
 mod list;
 mod memory;
 mod out;
@@ -215,6 +216,15 @@ struct AblateArgs {
     /// With --tree: leave out statements of this function only
     #[arg(long, value_name = "F", requires = "tree")]
     function: Option<String>,
+    /// With --tree: leave out only so many statements, drawn by --seed
+    #[arg(long, value_name = "N", requires = "tree")]
+    sample: Option<usize>,
+    /// Seed of --sample
+    #[arg(long, value_name = "N", default_value = "1", requires = "sample")]
+    seed: u64,
+    /// With --tree: one scenario whose hazards change is enough
+    #[arg(long, requires = "tree")]
+    first: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "text")]
     format: TableFormat,

@@ -3,81 +3,112 @@
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use raddle::on_tree::OnTree;
 use raddle::{Options, Report, Scenario, Verdict};
 use raddle_checker::render::{DiagramOptions, Lines};
-use raddle_kernel_c::ast::StmtKind;
 use raddle_kernel_c::error::Error;
 use raddle_kernel_c::patch::Mail;
 use raddle_kernel_c::subject::KernelC;
-use raddle_kernel_c::tree::{Deleted, Tree};
-use raddle_kernel_c::walk;
+use serde_json::{Value, json};
 
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain};
 use super::tree::{TreeArgs, patched, read};
-use super::{AblateArgs, CompareArgs, ReviewArgs};
+use super::{CompareArgs, ReviewArgs};
 
 /// The hazards of each scenario that could be explored to its end.
-struct Row {
-    reports: IndexMap<String, Report>,
-    unfinished: Vec<String>,
+#[derive(Default)]
+pub struct Row {
+    /// What came of each, by its path.
+    pub reports: IndexMap<String, Report>,
+    /// Those that could not be explored, with the reason.
+    pub unfinished: Vec<String>,
+}
+
+/// A scenario whose hazards differ from one row to another.
+pub struct Change {
+    path: String,
+    new: Vec<String>,
+    gone: Vec<String>,
+}
+
+impl Change {
+    /// As JSON.
+    pub fn to_json(&self) -> Value {
+        json!({ "scenario": self.path, "new": self.new, "gone": self.gone })
+    }
+}
+
+impl Row {
+    /// Adds what came of a scenario.
+    pub fn add(&mut self, path: &str, on: OnTree) {
+        match on.stuck {
+            Some(stuck) => self.unfinished.push(format!("{path}: not understood: {stuck}")),
+            None if on.report.verdict == Verdict::Inconclusive => self.unfinished.push(path.to_owned()),
+            None => {}
+        }
+        self.reports.insert(path.to_owned(), on.report);
+    }
+
+    /// What differs in another row of the same scenarios.
+    pub fn changes(&self, after: &Row) -> Vec<Change> {
+        let both = after.reports.iter().filter_map(|(path, new)| Some((path, self.reports.get(path)?, new)));
+        let differ = both.filter_map(|(path, old, new)| {
+            let (old, new) = (old.hazards(), new.hazards());
+            let beyond = |one: &[String], other: &[String]| -> Vec<String> {
+                one.iter().filter(|id| !other.contains(id)).cloned().collect()
+            };
+            let change = Change { path: path.clone(), new: beyond(&new, &old), gone: beyond(&old, &new) };
+            (old != new).then_some(change)
+        });
+        differ.collect()
+    }
 }
 
 /// Checks the scenarios without rules of their own.
-fn check(
+pub fn check(
     scenarios: &[Scenario],
     kernel: &KernelC,
     args: &[String],
     options: &Options,
     exit: &mut Exit,
 ) -> Row {
-    let mut row = Row { reports: IndexMap::new(), unfinished: Vec::new() };
+    let mut row = Row::default();
     for scenario in scenarios {
         let path = scenario.file().path.clone();
         let Some(on) = exit.run(&path, || scenario.check_on_tree(kernel, args, options, |_| {})) else {
             continue;
         };
-        match on.stuck {
-            Some(stuck) => row.unfinished.push(format!("{path}: not understood: {stuck}")),
-            None if on.report.verdict == Verdict::Inconclusive => row.unfinished.push(path.clone()),
-            None => {}
-        }
-        row.reports.insert(path, on.report);
+        row.add(&path, on);
     }
     row
 }
 
 /// The scenarios below the paths that run on a tree.
-fn library(paths: &[PathBuf], exit: &mut Exit) -> Vec<Scenario> {
+pub fn library(paths: &[PathBuf], exit: &mut Exit) -> Vec<Scenario> {
     let paths = if paths.is_empty() { vec![PathBuf::from("scenarios")] } else { paths.to_vec() };
     let mut all = scenarios(&paths, false, exit);
     all.retain(|scenario| scenario.file().rules.is_empty());
     all
 }
 
-/// Says what has changed from one row to the next; how many scenarios differ.
-fn changes(before: &Row, after: &Row, out: &mut Out) -> usize {
-    let mut differ = 0;
-    for (path, report) in &after.reports {
-        let Some(old) = before.reports.get(path) else { continue };
-        let (old, new) = (old.hazards(), report.hazards());
-        if old == new {
-            continue;
-        }
-        differ += 1;
-        let beyond = |one: &[String], other: &[String]| -> Vec<String> {
-            one.iter().filter(|id| !other.contains(id)).cloned().collect()
-        };
-        out.line(format_args!("    {path}"));
-        for (word, ids) in [("new", beyond(&new, &old)), ("gone", beyond(&old, &new))] {
-            if !ids.is_empty() {
-                out.line(format_args!("        {word:<5}{}", ids.join(", ")));
-            }
+/// Says what has changed in a scenario.
+pub fn show(change: &Change, out: &mut Out) {
+    out.line(format_args!("    {}", change.path));
+    for (word, ids) in [("new", &change.new), ("gone", &change.gone)] {
+        if !ids.is_empty() {
+            out.line(format_args!("        {word:<5}{}", ids.join(", ")));
         }
     }
+}
+
+/// Says what has changed from one row to the next; how many scenarios differ.
+fn changes(before: &Row, after: &Row, out: &mut Out) -> usize {
+    let all = before.changes(after);
+    all.iter().for_each(|change| show(change, out));
     let fresh = after.unfinished.iter().filter(|path| !before.unfinished.contains(path));
     fresh.for_each(|what| out.line(format_args!("    not explored to the end: {what}")));
-    differ
+    all.len()
 }
 
 /// The diagrams of hazards that one row has and the other has not.
@@ -149,61 +180,6 @@ fn review_series(args: &ReviewArgs, out: &mut Out) -> Result<u8, Error> {
     Ok(exit.code())
 }
 
-/// Leaves out one call or assignment after the other, of a patch or of the functions that are reached: which
-/// hazards appear.
-pub fn ablate(args: &AblateArgs, dir: &Path, out: &mut Out) -> u8 {
-    let ablated = (|| -> Result<u8, Error> {
-        let mails = args.on.mails()?;
-        let base = args.on.kernel(dir, &mails)?;
-        let mut exit = Exit::default();
-        let scenarios = library(&args.paths, &mut exit);
-        let options = Options::default().limits(args.limits.limits());
-        let before = check(&scenarios, &base, &[], &options, &mut exit);
-        let (mut protects, mut all) = (0, 0);
-        for deleted in statements(&base, args.function.as_deref(), !mails.is_empty()) {
-            if out.is_gone() || exit.interrupted() {
-                break;
-            }
-            all += 1;
-            let kernel = args.on.kernel_without(dir, &mails, deleted.clone())?;
-            let after = check(&scenarios, &kernel, &[], &options, &mut exit);
-            out.line(format_args!("{}:{} {}", deleted.file, deleted.line, first_line(deleted.text)));
-            protects += usize::from(changes(&before, &after, out) > 0);
-            out.flush();
-        }
-        out.line(format_args!(
-            "{all} statements left out, {protects} of them change the hazards of some scenario"
-        ));
-        Ok(exit.code())
-    })();
-    ablated.unwrap_or_else(|error| {
-        complain(error);
-        INPUT_ERROR
-    })
-}
-
-/// The calls and assignments of functions of the core: of one, or those that a patch adds.
-fn statements(kernel: &KernelC, function: Option<&str>, added: bool) -> Vec<Deleted> {
-    let mut all = Vec::new();
-    for of in kernel.reach().functions.values().filter(|of| of.file.ends_with(".c") && of.made_by.is_none()) {
-        if function.is_some_and(|name| name != of.name) {
-            continue;
-        }
-        walk::statements(&of.body, &mut |stmt| {
-            let StmtKind::Expr(expr) = &stmt.kind else { return };
-            if function.is_some() || !added || kernel.tree().is_added(of.file, stmt.line) {
-                all.push(Deleted { file: of.file, line: stmt.line, text: expr.text });
-            }
-        });
-    }
-    all.sort_by_key(|deleted| (deleted.file, deleted.line));
-    all
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
-}
-
 /// A tree without and with its patches.
 pub fn compare(args: &CompareArgs, dir: &Path, out: &mut Out) -> u8 {
     let compared = (|| -> Result<u8, Error> {
@@ -237,15 +213,8 @@ pub fn compare(args: &CompareArgs, dir: &Path, out: &mut Out) -> u8 {
 
 impl TreeArgs {
     /// The tree with these patches, ready to be run.
-    fn kernel(&self, dir: &Path, mails: &[Mail]) -> Result<KernelC, Error> {
+    pub fn kernel(&self, dir: &Path, mails: &[Mail]) -> Result<KernelC, Error> {
         let (tree, tables) = self.open_with(dir, mails)?;
         Ok(KernelC::new(tree, tables))
-    }
-
-    fn kernel_without(&self, dir: &Path, mails: &[Mail], deleted: Deleted) -> Result<KernelC, Error> {
-        let (mut options, tables) = self.options()?;
-        options.patches = mails.to_vec();
-        options.without = Some(deleted);
-        Ok(KernelC::new(Tree::open(dir, options)?, tables))
     }
 }
