@@ -447,7 +447,10 @@ impl Action {
             Action::WorkEnd(c) => {
                 Action::WorkEnd(of.parts(*c, &[(Running, Write), (Waiters, Write), (Barred, Write)]))
             }
-            Action::DequeueWork(c) => Action::DequeueWork(of.parts(*c, &[(Pending, Write)])),
+            // Who flushes a pending run is let go.
+            Action::DequeueWork(c) => {
+                Action::DequeueWork(of.parts(*c, &[(Pending, Write), (Waiters, Write)]))
+            }
             Action::FlushBegin(c) => {
                 Action::FlushBegin(of.parts(*c, &[(Pending, Read), (Running, Read), (Waiters, Write)]))
             }
