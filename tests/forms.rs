@@ -513,9 +513,11 @@ impl Program for Reworded {
 fn other_words_for_everything_show_the_same_steps() {
     let mut reworded = 0;
     for (scenario, report, violation) in violations().filter(|(.., violation)| !violation.in_set_up) {
-        let program = Reworded(scenario.program(&report.revision).expect("it is known"));
-        let story = replay(&program, &violation.schedule, ending(violation)).expect("it replays");
-        assert_eq!(told(&story), told(&violation.story), "{}", which(report, violation));
+        // Replayed: the steps of a route, which the hazard does not need, are left out of both.
+        let program = scenario.program(&report.revision).expect("it is known");
+        let plain = replay(&program, &violation.schedule, ending(violation)).expect("it replays");
+        let story = replay(&Reworded(program), &violation.schedule, ending(violation)).expect("it replays");
+        assert_eq!(told(&story), told(&plain), "{}", which(report, violation));
         reworded += usize::from(hazard_words(&story) != hazard_words(&violation.story));
     }
     assert!(reworded > 100, "{reworded} are said in other words");

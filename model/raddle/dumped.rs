@@ -118,7 +118,7 @@ impl DumpedTrace {
     pub fn replay(&self) -> Result<Replayed, String> {
         let scenario = Scenario::parse(&self.scenario, &self.text).map_err(|errors| errors[0].to_string())?;
         let program = scenario.program(&self.revision).map_err(|error| error.to_string())?;
-        let story = if self.in_set_up {
+        let mut story = if self.in_set_up {
             story::replay_set_up(&program).ok_or(NO_HAZARD)?
         } else {
             let at_rest = self.story.hazard.as_ref().is_some_and(|hazard| !hazard.at_last_step);
@@ -134,6 +134,10 @@ impl DumpedTrace {
             };
             story::replay(&program, &self.schedule, ending).map_err(changed)?
         };
+        // A route shows steps that the hazard alone does not need.
+        for (step, dumped) in story.steps.iter_mut().zip(&self.story.steps) {
+            step.needed |= dumped.needed;
+        }
         let shows = story.hazard.as_ref().is_some_and(|hazard| hazard.id == self.hazard);
         let text = diagram(&story, &DiagramOptions::full());
         Ok(Replayed { story, shows, text })
