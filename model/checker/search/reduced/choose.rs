@@ -459,6 +459,7 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     /// The enabled tasks of the smallest persistent set with this one, if they are fewer than the best.
+    #[allow(clippy::too_many_arguments, reason = "what is asked of a slot more than once is kept apart")]
     fn close(
         &self,
         tasks: &Tasks<'_>,
