@@ -900,6 +900,11 @@ fn a_run_passes_or_avoids_what_is_asked() {
     let (code, text, _) =
         check(&["--full", "--passing", "pmem0.mutex", "--avoiding", "__driver_attach_async_helper"]);
     assert!(code == 0 && text.contains("lock pmem0.mutex") && !text.contains("warning"), "{text}");
+    let older = raddle(&["check", "scenarios/merged/driver-attach-window.toml", "--revision", "v3.18"], dir);
+    assert!(
+        older.status.code() < Some(2) && stdout(&older).contains("no task calls it on v3.18"),
+        "{older:?}"
+    );
     let (code, text, _) = check(&["--avoiding", "driver_register"]);
     assert!(code == 0 && text.contains("no run to stale-driver-pointer takes the route"), "{text}");
     for (option, word, said) in [

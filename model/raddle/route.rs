@@ -64,7 +64,8 @@ impl Route {
     ///
     /// # Errors
     ///
-    /// A word of the route names nothing.
+    /// A word of the route names nothing on any revision; a function of a file's route that is not called on this
+    /// one is a warning.
     pub fn apply(
         &self,
         scenario: &Scenario,
@@ -113,7 +114,11 @@ impl Route {
                     "\"{name}\" is no hazard and no cell, and no task calls it on {}",
                     report.revision
                 );
-                return Err(wrong(text));
+                // The route of a file may be meant for other revisions.
+                if *self == options.route {
+                    return Err(wrong(text));
+                }
+                report.warnings.push(text);
             }
         }
         if *self == options.route {
