@@ -148,6 +148,17 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         known: &impl Fn(&[u8]) -> bool,
         mut found: impl FnMut(&[u8], &[Choice]),
     ) -> Result<(), Unknown> {
+        self.start(state);
+        // What has faded may make a worker as good as idle that was not when the last step was taken: then nobody
+        // may be left who goes on.
+        if !self.past
+            && self.here != state
+            && let Some(deadlock) = self.chooser.expander.deadlock(&self.here)
+        {
+            self.report(deadlock, false);
+            self.gains.stuck.push(self.here.clone());
+            return Ok(());
+        }
         let chosen = self.chooser.choose(&mut self.room, state);
         let mut led_on = false;
         self.all_of(state, chosen, &mut led_on, known, &mut found)?;

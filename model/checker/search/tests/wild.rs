@@ -398,3 +398,18 @@ proptest! {
         }
     }
 }
+
+/// A list that nobody looks at again fades, so that all lists are empty, and the worker of the item is as good as
+/// idle from then on: the deadlock that its last step would complete is there at once.
+#[test]
+fn a_worker_that_becomes_idle_because_a_list_has_faded_hides_no_deadlock() {
+    let tasks = vec![vec![Add(0), ListAdd(0), Queue], vec![Remove(0)], vec![], vec![], vec![]];
+    let program = program(tasks);
+    let reference = search(&program, &program.memory(), Limits::default(), |_| {});
+    let resources = Resources { threads: 1, ..Resources::default() };
+    let found = reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
+    let found = found.expect("nothing is on disk").expect("no state comes back");
+    let expected: Vec<&str> = reference.found.iter().map(|found| found.id).collect();
+    assert_eq!(found.hazards.keys().copied().collect::<Vec<_>>(), expected);
+    assert_eq!(expected, [crate::machine::hazard::id::DEADLOCK]);
+}
