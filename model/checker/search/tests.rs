@@ -186,9 +186,12 @@ impl Subject for Toy<'_> {
     }
 }
 
+/// What tasks run, each told what it was started with.
+pub(in crate::search) type Boxed<'a> = Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a>;
+
 /// Tasks that run a closure, in a layout of the test's own; also one type for all.
 pub(super) struct Bare {
-    body: Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>,
+    body: Boxed<'static>,
     at_rest: Vec<Hazard>,
 }
 

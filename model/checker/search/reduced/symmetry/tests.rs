@@ -15,6 +15,7 @@ use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs, Sort};
 use crate::search::reduced::{self, resources::Resources};
 use crate::search::reference::{Limits, search};
+use crate::search::tests::Boxed;
 use crate::search::tests::agree;
 use crate::search::tests::brute::config;
 
@@ -91,7 +92,7 @@ fn of(function: u8, thing: Object) -> Entry {
 }
 
 /// Tasks and what they spawn run a closure. It is boxed: the searches are compiled once for all tests.
-struct Body<'a>(Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a>);
+struct Body<'a>(Boxed<'a>);
 
 impl Subject for Body<'_> {
     fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
