@@ -150,7 +150,10 @@ impl Calls<'_> {
         }
         if !is_known(name) {
             let known = CALLS.iter().map(|info| info.name).chain([RETURN.0]);
-            let help = did_you_mean(name, known)
+            let help = KERNEL_NAMES.iter().find(|(kernel, _)| *kernel == name);
+            let help = help
+                .map(|(_, call)| format!("the call for it is {}", quoted(call)))
+                .or_else(|| did_you_mean(name, known))
                 .unwrap_or_else(|| "\"raddle list calls\" shows all calls".to_owned());
             let message = format!("call {} is not known", quoted(name));
             faults.add(text.part(call.name.range), message, Some(help));
@@ -334,6 +337,28 @@ impl Calls<'_> {
         self.names.find(section, argument.text, span, faults)
     }
 }
+
+/// Functions of the kernel that a driver's author may write, and the calls that stand for them.
+const KERNEL_NAMES: &[(&str, &str)] = &[
+    ("add_timer", "mod_timer"),
+    ("cancel_delayed_work", "cancel_work"),
+    ("cancel_delayed_work_sync", "cancel_work_sync"),
+    ("del_timer", "timer_delete"),
+    ("del_timer_sync", "timer_delete_sync"),
+    ("devm_kzalloc", "devm-alloc"),
+    ("devm_request_irq", "devm-request_irq"),
+    ("kfree", "free"),
+    ("kmalloc", "alloc"),
+    ("kzalloc", "alloc"),
+    ("mod_delayed_work", "queue_work"),
+    ("mutex_lock", "lock"),
+    ("mutex_unlock", "unlock"),
+    ("queue_delayed_work", "queue_work"),
+    ("schedule_delayed_work", "queue_work"),
+    ("schedule_work", "queue_work"),
+    ("spin_lock", "lock"),
+    ("spin_unlock", "unlock"),
+];
 
 /// Whether a row takes as many arguments as a call has.
 fn takes(info: &CallInfo, call: &CallText, stand: &Stand) -> bool {

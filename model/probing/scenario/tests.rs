@@ -436,6 +436,17 @@ fn names_are_per_table() {
 }
 
 #[test]
+fn names_of_the_kernel_lead_to_the_calls_for_them() {
+    check(
+        "[work.w]\n[task.t]\nrun = ['schedule_delayed_work(w)', 'del_timer_sync(w)']",
+        &[
+            "3:9: call \"schedule_delayed_work\" is not known; the call for it is \"queue_work\"",
+            "3:37: call \"del_timer_sync\" is not known; the call for it is \"timer_delete_sync\"",
+        ],
+    );
+}
+
+#[test]
 fn calls_are_checked() {
     check(
         "[device.d]\n[driver.v]\nprobe = ['return(0)', 'use()', 'return(0, 0, -EBUSY)']\n\
