@@ -107,7 +107,9 @@ fn has_effect(rule: &str) -> Result<(), Failed> {
     let scenario = Scenario::load(root.join(&path)).map_err(|errors| errors[0].to_string())?;
     let found = |overrides: &[(&str, &str)]| -> Result<_, String> {
         let program = scenario.program_with(revision, overrides).map_err(|error| error.to_string())?;
-        let report = scenario.check_program(&program, revision, &Options::default(), &mut |_| {});
+        // All states: with reductions one state is often all that is stored.
+        let options = Options::default().engine(Engine::Reference);
+        let report = scenario.check_program(&program, revision, &options, &mut |_| {});
         let report = report.map_err(|error| error.to_string())?;
         Ok((report.verdict, report.hazards(), report.states))
     };
