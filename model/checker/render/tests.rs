@@ -117,23 +117,24 @@ fn diagrams() {
 fn lines_of_source_stand_below_their_steps() {
     let mut story = samples::use_after_free();
     let last = story.steps.len() - 1;
+    // Short ones: longer lines are wrapped.
     let line =
         |text: &str, added| Source { text: Some(text.to_owned()), added, ..Source::new("drivers/x.c", 7) };
-    story.steps[0].at = line("kfree(drv->p);", false);
-    story.steps[last].at = line("flush_work(&drv->p->work);", true);
+    story.steps[0].at = line("k(p);", false);
+    story.steps[last].at = line("f(&w);", true);
     let shown = |lines| diagram(&story, &DiagramOptions { lines, ..FULL });
     let (none, added, all) = (shown(Lines::None), shown(Lines::Added), shown(Lines::All));
     assert!(!none.contains("drivers/x.c"), "{none}");
-    assert!(added.contains("+ drivers/x.c:7: flush_work(&drv->p->work);"), "{added}");
-    assert!(!added.contains("kfree(drv->p)"), "{added}");
-    assert!(all.contains("  drivers/x.c:7: kfree(drv->p);"), "{all}");
+    assert!(added.contains("+ drivers/x.c:7: f(&w);"), "{added}");
+    assert!(!added.contains("k(p)"), "{added}");
+    assert!(all.contains("  drivers/x.c:7: k(p);"), "{all}");
     // What is added stands below the mark of its step, which stays where it was.
     let position = |text: &str, what: &str| text.lines().position(|line| line.contains(what)).unwrap();
     assert_eq!(position(&none, "^^^"), position(&added, "^^^"));
     assert_eq!(position(&added, "^^^") + 1, position(&added, "+ drivers"));
     let log: Json = serde_json::from_str(&sarif(&[(heading("use-after-free"), &story)])).unwrap();
     let location = &log["runs"][0]["results"][0]["locations"][0];
-    assert_eq!(location["physicalLocation"]["region"]["snippet"]["text"], "flush_work(&drv->p->work);");
+    assert_eq!(location["physicalLocation"]["region"]["snippet"]["text"], "f(&w);");
     assert_eq!(location["properties"]["added"], true);
 }
 
