@@ -86,8 +86,8 @@ pub const PRIMITIVES: &[&str] = &[
     "device_remove_file",
 ];
 
-/// Macros and functions that are evaluated by hand.
-pub const SPECIAL: &[&str] = &[
+/// Macros and functions that are evaluated by hand, besides those of [`PRINTS`].
+const SPECIAL: &[&str] = &[
     "container_of",
     "container_of_const",
     "list_entry",
@@ -128,21 +128,6 @@ pub const SPECIAL: &[&str] = &[
     "test_bit",
     "set_bit",
     "clear_bit",
-    "pr_debug",
-    "pr_err",
-    "pr_warn",
-    "pr_warning",
-    "pr_info",
-    "pr_notice",
-    "printk",
-    "dev_dbg",
-    "dev_vdbg",
-    "dev_err",
-    "dev_warn",
-    "dev_info",
-    "dev_notice",
-    "dev_crit",
-    "dev_printk",
     "kzalloc",
     "kmalloc",
     "kzalloc_obj",
@@ -179,6 +164,12 @@ pub const PRINTS: &[&str] = &[
     "dev_crit",
     "dev_printk",
 ];
+
+/// Whether a macro or function is evaluated by hand.
+#[must_use]
+pub fn is_special(name: &str) -> bool {
+    SPECIAL.contains(&name) || PRINTS.contains(&name)
+}
 
 /// Macros that head a statement.
 pub const HEADS: &[&str] = &[

@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::ast::{Expr, ExprKind, Function, Name, Stmt, StmtKind, Variable};
-use super::known::{HEADS, PRIMITIVES, ROOTS, SPECIAL};
+use super::known::{HEADS, PRIMITIVES, ROOTS, is_special};
 use super::table::{Stubbed, Tables};
 use super::tree::Tree;
 use super::types::Typer;
@@ -126,7 +126,7 @@ impl Walker<'_> {
 
     /// A name that is no call: a function whose address is taken is reached.
     fn name(&mut self, name: Name, at: &At) {
-        let known = at.locals.contains(name) || SPECIAL.contains(&name) || PRIMITIVES.contains(&name);
+        let known = at.locals.contains(name) || is_special(name) || PRIMITIVES.contains(&name);
         if known || name.is_empty() || self.tables.stubs.contains_key(name) {
             return;
         }
@@ -170,7 +170,7 @@ impl Walker<'_> {
     }
 
     fn call_name(&mut self, name: Name, args: &'static [Expr], line: u32, at: &At) {
-        if at.locals.contains(name) || SPECIAL.contains(&name) || name.is_empty() {
+        if at.locals.contains(name) || is_special(name) || name.is_empty() {
             return;
         }
         if PRIMITIVES.contains(&name) {

@@ -14,7 +14,7 @@ use raddle_probing::objects::{BUS_CODE, Core, DEVICE, DRIVER, DRVDATA};
 use super::{Flow, Frame, Interp};
 use crate::ast::{Expr, ExprKind, Function, Macro, Name, StmtKind, Type};
 use crate::contracts::Tell;
-use crate::known::{PRIMITIVES, SPECIAL};
+use crate::known::{PRIMITIVES, is_special};
 use crate::reach::is_run;
 use crate::subject::Stuck;
 use crate::table::Stub;
@@ -351,7 +351,7 @@ impl Interp<'_> {
                 other => return self.stuck(format!("{other:?} is called")),
             },
         };
-        if SPECIAL.contains(&name) {
+        if is_special(name) {
             return self.special(name, args);
         }
         let known =
