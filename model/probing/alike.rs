@@ -5,8 +5,9 @@
 //! the renamings to find out. The checks of [`properties`](crate::properties) treat all objects alike,
 //! with two exceptions that are left out here. Resources stand as numbers in what is owed, so they stay
 //! what they are. So do memory, flags, pointers, lists and functions as they are declared, to keep it simple:
-//! instances of memory take each other's places with their devices, and what lies in them with them. A wait for probing that returns too early is reported for the first device or
-//! attach_work that it missed, so where there are such waits those stay what they are.
+//! instances of memory take each other's places with their devices, and what lies in them with them. A wait for
+//! probing that returns too early is reported for the first device or attach_work that it missed, so where there
+//! are such waits those stay what they are.
 
 use super::call::Call;
 use super::ids::{Device, Devres, Module};

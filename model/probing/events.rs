@@ -64,7 +64,7 @@ coded! {
         LoadEnds(module: Module),
         /// The deferred-probe work has dealt with a device.
         DeferredDone(dev: Device),
-        /// A work item that probes devices has returned; whom it is named by.
+        /// A work item whose run probes devices has returned; the object that it belongs to.
         AttachDone(of: Object),
         /// The deferred-probe work takes a device off the active list.
         DeferredTaken,

@@ -1,8 +1,7 @@
 //! The ghosts of probing: what the checks keep in memory and model code never reads.
 //!
 //! One row a ghost: its owner, its meaning, its number among the owner's fields, its type, and what its name in
-//! layouts adds to the owner's. A new ghost is
-//! a row here; `raddle list ghosts` shows them all.
+//! layouts adds to the owner's. A new ghost is a row here; `raddle list ghosts` shows them all.
 
 use super::ids::{Device, Driver, Module, Work};
 use super::objects::{Core, Count, DEVICE, DRIVER, PerTask, TICKETS};

@@ -218,7 +218,8 @@ pub enum Use {
     Resets,
 }
 
-/// What is done with the parts of an action, each of which has its image.
+/// What is done with the parts of an action, each of which has its image. By default that is itself; of a cell it
+/// is what [`Parts::named`] gives, however the action touches it.
 pub trait Parts {
     /// A cell, its object's liveness included.
     fn cell(&mut self, cell: CellId, touch: Touch) -> CellId {
@@ -231,29 +232,49 @@ pub trait Parts {
     /// A cell that is named and not touched.
     fn named(&mut self, cell: CellId) -> CellId;
     /// A count that is lowered; `frees`: the last reference frees the count's object.
-    fn lowered(&mut self, cell: CellId, frees: bool) -> CellId;
+    fn lowered(&mut self, cell: CellId, _frees: bool) -> CellId {
+        self.named(cell)
+    }
     /// Parts of a cell, its object's liveness included.
-    fn parts(&mut self, cell: CellId, parts: &[(Part, Touch)]) -> CellId;
+    fn parts(&mut self, cell: CellId, _parts: &[(Part, Touch)]) -> CellId {
+        self.named(cell)
+    }
     /// Parts of a list or klist of which nodes are touched: those who hold them must be there.
-    fn nodes(&mut self, cell: CellId, parts: &[(Part, Touch)]) -> CellId;
+    fn nodes(&mut self, cell: CellId, _parts: &[(Part, Touch)]) -> CellId {
+        self.named(cell)
+    }
     /// The same, where only the node of this member is touched.
-    fn node(&mut self, cell: CellId, member: u8, parts: &[(Part, Touch)]) -> CellId;
+    fn node(&mut self, cell: CellId, _member: u8, _parts: &[(Part, Touch)]) -> CellId {
+        self.named(cell)
+    }
     /// A cell that gets this value, whatever was there.
-    fn stored(&mut self, cell: CellId, value: Obs) -> CellId;
+    fn stored(&mut self, cell: CellId, _value: Obs) -> CellId {
+        self.named(cell)
+    }
     /// What all samplers see of a generation but these.
-    fn samples(&mut self, cell: CellId, but: &[u8], touch: Touch) -> CellId;
+    fn samples(&mut self, cell: CellId, _but: &[u8], _touch: Touch) -> CellId {
+        self.named(cell)
+    }
     /// A reference is taken in this field of a member of the klist: of this one, or of any.
-    fn reference(&mut self, klist: CellId, member: Option<Object>, field: Field);
+    fn reference(&mut self, _klist: CellId, _member: Option<Object>, _field: Field) {}
     /// An object.
-    fn object(&mut self, object: Object, used: Use) -> Object;
+    fn object(&mut self, object: Object, _used: Use) -> Object {
+        object
+    }
     /// A value that is stored or compared.
-    fn value(&mut self, value: Obs) -> Obs;
+    fn value(&mut self, value: Obs) -> Obs {
+        value
+    }
     /// An object by its number in a list.
-    fn member(&mut self, list: CellId, index: u8) -> u8;
+    fn member(&mut self, _list: CellId, index: u8) -> u8 {
+        index
+    }
     /// What a task is started with that the step starts or waits for.
-    fn entry(&mut self, entry: &Entry) -> Entry;
+    fn entry(&mut self, entry: &Entry) -> Entry {
+        entry.clone()
+    }
     /// The number of tasks in worker slots changes by this.
-    fn workers(&mut self, change: i8);
+    fn workers(&mut self, _change: i8) {}
 }
 
 /// What a step waits for.
@@ -329,7 +350,28 @@ impl Wait<'_> {
     }
 }
 
+/// Looks whether an action names a cell.
+struct Named {
+    cell: CellId,
+    found: bool,
+}
+
+impl Parts for Named {
+    fn named(&mut self, cell: CellId) -> CellId {
+        self.found |= cell == self.cell;
+        cell
+    }
+}
+
 impl Action {
+    /// Whether it names a cell, be it touched or not.
+    #[must_use]
+    pub fn names(&self, cell: CellId) -> bool {
+        let mut named = Named { cell, found: false };
+        self.walk(&mut named);
+        named.found
+    }
+
     /// Tells `of` of each part, in order; the action with the images that it gives.
     pub fn walk(&self, of: &mut impl Parts) -> Action {
         use Part::{AllPins, Barred, Domain, Node, Nodes, Order, Pending, Pins, Running, Sample, Waiters};

@@ -13,7 +13,7 @@
 
 use super::action::{Parts, Touch, Use};
 use super::layout::{Cell, CellId, Field, Kind, Layout, ObjectInfo, Part};
-use super::op::{Action, Entry, Op};
+use super::op::{Action, Op};
 use super::value::{Object, Obs};
 
 /// What a step touches.
@@ -168,18 +168,6 @@ impl Parts for Recorder<'_> {
             }
         }
         object
-    }
-
-    fn value(&mut self, value: Obs) -> Obs {
-        value
-    }
-
-    fn member(&mut self, _list: CellId, index: u8) -> u8 {
-        index
-    }
-
-    fn entry(&mut self, entry: &Entry) -> Entry {
-        entry.clone()
     }
 
     fn workers(&mut self, change: i8) {

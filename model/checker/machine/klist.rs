@@ -28,16 +28,9 @@ pub fn linked(klist: &[u8], member: u8) -> bool {
 
 /// Puts the nodes in the order of their members.
 pub fn sort(klist: &mut [u8]) {
-    let nodes = usize::from(klist[0]);
-    // There are few.
-    for end in 1..nodes {
-        let mut i = end;
-        while i > 0 && klist[2 * i - 1] > klist[2 * i + 1] {
-            klist.swap(2 * i - 1, 2 * i + 1);
-            klist.swap(2 * i, 2 * i + 2);
-            i -= 1;
-        }
-    }
+    let count = usize::from(klist[0]);
+    let (nodes, _) = klist[1..].as_chunks_mut::<2>();
+    nodes[..count].sort_unstable();
 }
 
 /// How many iterators stand on a node.

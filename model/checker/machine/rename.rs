@@ -353,35 +353,9 @@ impl Renamer {
 
 /// The images of an action's parts.
 impl Parts for &Renamer {
-    fn parts(&mut self, cell: CellId, _parts: &[(Part, Touch)]) -> CellId {
-        Renamer::cell(self, cell)
-    }
-
     fn named(&mut self, cell: CellId) -> CellId {
         Renamer::cell(self, cell)
     }
-
-    fn lowered(&mut self, cell: CellId, _frees: bool) -> CellId {
-        Renamer::cell(self, cell)
-    }
-
-    fn nodes(&mut self, cell: CellId, _parts: &[(Part, Touch)]) -> CellId {
-        Renamer::cell(self, cell)
-    }
-
-    fn node(&mut self, cell: CellId, _member: u8, _parts: &[(Part, Touch)]) -> CellId {
-        Renamer::cell(self, cell)
-    }
-
-    fn stored(&mut self, cell: CellId, _value: Obs) -> CellId {
-        Renamer::cell(self, cell)
-    }
-
-    fn samples(&mut self, cell: CellId, _but: &[u8], _touch: Touch) -> CellId {
-        Renamer::cell(self, cell)
-    }
-
-    fn reference(&mut self, _klist: CellId, _member: Option<Object>, _field: Field) {}
 
     fn object(&mut self, object: Object, _used: Use) -> Object {
         Renamer::object(self, object)
@@ -398,8 +372,6 @@ impl Parts for &Renamer {
     fn entry(&mut self, entry: &Entry) -> Entry {
         Renamer::entry(self, entry)
     }
-
-    fn workers(&mut self, _change: i8) {}
 }
 
 fn objects_are_alike(layout: &Layout, renaming: &Renaming) -> bool {

@@ -2,8 +2,7 @@
 //!
 //! One result a hazard; its code flow has one thread flow for each task, and the global number of each
 //! step as its `executionOrder`. Locations are those of the model's source, or of the text that it interprets: then
-//! with the line. Left out: artifacts,
-//! fingerprints, graphs.
+//! with the line. Left out: artifacts, fingerprints, graphs.
 
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};

@@ -51,22 +51,23 @@ struct Tasks<'s> {
     inert: u64,
 }
 
-/// Room for a choice.
-pub(super) struct Room {
-    nodes: [u32; SLOTS],
+/// What has been asked of the slots of a state.
+struct Asked {
     clashers: Known,
     enablers: Known,
     keepers: Known,
 }
 
+/// Room for a choice.
+pub(super) struct Room {
+    nodes: [u32; SLOTS],
+    asked: Asked,
+}
+
 impl Default for Room {
     fn default() -> Self {
-        Room {
-            nodes: [EMPTY; SLOTS],
-            clashers: Known::NOTHING,
-            enablers: Known::NOTHING,
-            keepers: Known::NOTHING,
-        }
+        let (clashers, enablers, keepers) = (Known::NOTHING, Known::NOTHING, Known::NOTHING);
+        Room { nodes: [EMPTY; SLOTS], asked: Asked { clashers, enablers, keepers } }
     }
 }
 
@@ -137,7 +138,7 @@ impl<P: Program> Chooser<'_, '_, P> {
         if self.all {
             return if self.enabled(room, state) == 0 { Look::Nobody } else { Look::Unclear };
         }
-        let Room { nodes, clashers, .. } = room;
+        let Room { nodes, asked: Asked { clashers, .. } } = room;
         let tasks = self.tasks(nodes, state);
         clashers.slots = 0;
         if tasks.live >> first & 1 != 0
@@ -172,15 +173,15 @@ impl<P: Program> Chooser<'_, '_, P> {
         if self.all {
             return self.enabled(room, state);
         }
-        let Room { nodes, clashers, enablers, keepers } = room;
+        let Room { nodes, asked } = room;
         let tasks = self.tasks(nodes, state);
-        enablers.slots = 0;
-        keepers.slots = 0;
+        asked.enablers.slots = 0;
+        asked.keepers.slots = 0;
         let able = members(tasks.live).filter(|slot| self.is_enabled(&tasks, *slot));
         let enabled = able.fold(0, |all, slot| all | 1 << slot);
         let mut best = enabled;
         for seed in members(enabled) {
-            let set = self.close(&tasks, enabled, seed, best, clashers, enablers, keepers);
+            let set = self.close(&tasks, enabled, seed, best, asked);
             if set.count_ones() < best.count_ones() {
                 best = set;
                 if best.count_ones() == 1 {
@@ -459,28 +460,18 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     /// The enabled tasks of the smallest persistent set with this one, if they are fewer than the best.
-    #[allow(clippy::too_many_arguments, reason = "what is asked of a slot more than once is kept apart")]
-    fn close(
-        &self,
-        tasks: &Tasks<'_>,
-        enabled: u64,
-        seed: usize,
-        best: u64,
-        clashers: &mut Known,
-        enablers: &mut Known,
-        keepers: &mut Known,
-    ) -> u64 {
+    fn close(&self, tasks: &Tasks<'_>, enabled: u64, seed: usize, best: u64, asked: &mut Asked) -> u64 {
         let mut set = 1 << seed;
         while (set & enabled).count_ones() < best.count_ones() {
-            let movers = self.movers(tasks, enabled, set, enablers, keepers);
+            let movers = self.movers(tasks, enabled, set, asked);
             let mut more = 0;
             for slot in members(set) {
                 more |= if enabled >> slot & 1 != 0 {
-                    clashers.get(slot, || self.clashers(tasks, slot))
+                    asked.clashers.get(slot, || self.clashers(tasks, slot))
                 } else if self.started(tasks, slot) {
-                    let keep = keepers.get(slot, || self.keepers(tasks, slot));
+                    let keep = asked.keepers.get(slot, || self.keepers(tasks, slot));
                     match keep {
-                        0 => enablers.get(slot, || self.enablers(tasks, slot)),
+                        0 => asked.enablers.get(slot, || self.enablers(tasks, slot)),
                         // Each of them has to let go first, so one is enough; and one that stands still does not.
                         _ if keep & !movers != 0 => 0,
                         _ => keep & keep.wrapping_neg(),
@@ -499,21 +490,14 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     /// The tasks that may move while a set stands still.
-    fn movers(
-        &self,
-        tasks: &Tasks<'_>,
-        enabled: u64,
-        set: u64,
-        enablers: &mut Known,
-        keepers: &mut Known,
-    ) -> u64 {
+    fn movers(&self, tasks: &Tasks<'_>, enabled: u64, set: u64, asked: &mut Asked) -> u64 {
         let mut movers = enabled & !set;
         loop {
             let mut joining = 0;
             for slot in members(tasks.live & !movers & !set & !enabled) {
                 let joins = if self.started(tasks, slot) {
-                    keepers.get(slot, || self.keepers(tasks, slot)) & !movers == 0
-                        && enablers.get(slot, || self.enablers(tasks, slot)) & movers != 0
+                    asked.keepers.get(slot, || self.keepers(tasks, slot)) & !movers == 0
+                        && asked.enablers.get(slot, || self.enablers(tasks, slot)) & movers != 0
                 } else {
                     self.order.direct[slot] & tasks.live & !movers == 0
                 };

@@ -56,41 +56,29 @@ enum Walk {
     Last,
 }
 
-/// The only thing that a step does to a klist, if it is to look for a node.
-fn walk(op: &Op, klist: CellId) -> Option<Walk> {
-    let mut found = None;
-    for action in &op.actions {
-        let here = match action {
-            Action::KlistNext(cell, from) => Some((*cell, Some(Walk::Next(*from)))),
-            Action::KlistLast(cell, _) => Some((*cell, Some(Walk::Last))),
-            Action::KlistAdd(cell, _)
-            | Action::KlistExit(cell, _)
-            | Action::KlistDel(cell, _)
-            | Action::KlistAwait(cell, _)
-            | Action::KlistFind(cell, ..)
-            | Action::KlistPeek(cell)
-            | Action::KlistHas(cell, _) => Some((*cell, None)),
-            _ => None,
-        };
-        match here {
-            Some((cell, walk)) if cell == klist => match (found, walk) {
-                (None, Some(walk)) => found = Some(walk),
-                _ => return None,
-            },
-            _ => {}
-        }
-    }
-    found
+/// The only action of a step that names a cell.
+fn only(op: &Op, cell: CellId) -> Option<&Action> {
+    let mut all = op.actions.iter().filter(|action| action.names(cell));
+    all.next().filter(|_| all.next().is_none())
 }
 
-/// Whether a step's checks look at a klist.
-fn is_walk(op: &Op, klist: CellId) -> Option<Walk> {
+/// The only thing that a step does to a klist, if it is to look for a node.
+fn walk(op: &Op, klist: CellId) -> Option<Walk> {
+    match only(op, klist)? {
+        Action::KlistNext(_, from) => Some(Walk::Next(*from)),
+        Action::KlistLast(..) => Some(Walk::Last),
+        _ => None,
+    }
+}
+
+/// The same, if no check of the step may look at the klist too.
+fn unchecked_walk(op: &Op, klist: CellId) -> Option<Walk> {
     walk(op, klist).filter(|_| op.event.is_none())
 }
 
 /// In which states a step that looks for a node of a klist touches a part of it.
 fn looks(op: &Op, klist: CellId, part: Part) -> Option<Cond> {
-    is_walk(op, klist)?;
+    unchecked_walk(op, klist)?;
     Some(match part {
         Part::Node(member) => Cond::Looks(klist, member),
         Part::Pins(member) => Cond::Pins(klist, member),
@@ -106,41 +94,16 @@ fn ends(op: &Op, work: CellId) -> bool {
 
 /// All that a step does to a work item is to queue it.
 fn queues(op: &Op, work: CellId) -> bool {
-    let of_item = |action: &&Action| match action {
-        Action::QueueWork(cell)
-        | Action::DisableWork(cell, _)
-        | Action::DequeueWork(cell)
-        | Action::WorkStart(cell)
-        | Action::WorkEnd(cell)
-        | Action::FlushBegin(cell)
-        | Action::CancelBegin(cell)
-        | Action::FlushAwait(cell) => *cell == work,
-        _ => false,
-    };
-    let mut all = op.actions.iter().filter(of_item).peekable();
+    let mut all = op.actions.iter().filter(|action| action.names(work)).peekable();
     all.peek().is_some() && all.all(|action| matches!(action, Action::QueueWork(_)))
 }
 
 /// The member that a step deletes from a klist, if it does nothing else to it.
 fn deletes(op: &Op, klist: CellId) -> Option<u8> {
-    let mut members = op.actions.iter().filter_map(|action| match action {
-        Action::KlistDel(cell, member) if *cell == klist => Some(Some(member.index)),
-        Action::KlistAdd(cell, _)
-        | Action::KlistNext(cell, _)
-        | Action::KlistExit(cell, _)
-        | Action::KlistAwait(cell, _)
-        | Action::KlistLast(cell, _)
-        | Action::KlistFind(cell, ..)
-        | Action::KlistPeek(cell)
-        | Action::KlistHas(cell, _)
-            if *cell == klist =>
-        {
-            Some(None)
-        }
+    match only(op, klist)? {
+        Action::KlistDel(_, member) => Some(member.index),
         _ => None,
-    });
-    let member = members.next()??;
-    members.next().is_none().then_some(member)
+    }
 }
 
 impl Tables {
@@ -185,7 +148,8 @@ impl Tables {
                 if view == View::Step
                     && let Some(member) = deletes(one, cell)
                     && matches!(part, Part::Node(own) | Part::Pins(own) if own == member)
-                    && let Some(Walk::Next(Some(from))) = against.and_then(|other| is_walk(other, cell))
+                    && let Some(Walk::Next(Some(from))) =
+                        against.and_then(|other| unchecked_walk(other, cell))
                 {
                     return Cond::Ahead(cell, member, from);
                 }

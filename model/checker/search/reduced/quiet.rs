@@ -175,16 +175,9 @@ fn item<P: Program>(expander: &Expander<'_, P>, tables: &Tables, slot: usize, wo
     let sees = |at: &usize| {
         let Some(op) = expander.nodes[*at].op.as_ref().filter(|_| !has(&idle, *at)) else { return false };
         let item = op.actions.iter().any(|action| match action {
-            Action::DisableWork(cell, _)
-            | Action::DequeueWork(cell)
-            | Action::FlushBegin(cell)
-            | Action::CancelBegin(cell)
-            | Action::FlushAwait(cell)
-            | Action::WorkStart(cell)
-            | Action::WorkEnd(cell) => *cell == work,
             Action::QueueWork(cell) => *cell == work && !is_unseen(expander, *at),
             Action::TryLock(lock) | Action::Lock(lock) => locks.contains(lock),
-            _ => false,
+            other => other.names(work),
         });
         let checks = op.event.iter().flat_map(|event| expander.program.event_touches(event));
         let mut checked = checks.map(|(cell, ..)| cell);
