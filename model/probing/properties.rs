@@ -38,7 +38,11 @@ pub struct View<'a> {
 
 impl View<'_> {
     fn place<T>(&self, cell: Cell<T>, part: Part, may: impl Fn(Touch) -> bool) -> std::ops::Range<usize> {
-        let id = self.layout.find(cell);
+        self.place_of(self.layout.find(cell), part, may)
+    }
+
+    /// Where a cell is; all that is read and written passes here.
+    fn place_of(&self, id: CellId, part: Part, may: impl Fn(Touch) -> bool) -> std::ops::Range<usize> {
         let is_allowed = |allowed: &Vec<(CellId, Part, Touch)>| {
             let mut those = allowed.iter().filter(|(other, ..)| *other == id);
             those.any(|(_, within, touch)| (*within == Part::Whole || *within == part) && may(*touch))
@@ -74,6 +78,16 @@ impl View<'_> {
         let may = |touch| matches!(touch, Touch::Put | Touch::Write) || touch == Touch::Same(byte);
         let place = self.place(cell, Part::Whole, may);
         self.memory[place.start] = byte;
+    }
+
+    /// The first byte of a cell by its number.
+    fn byte_of(&self, cell: CellId) -> u8 {
+        self.memory[self.place_of(cell, Part::Whole, Touch::sees).start]
+    }
+
+    /// Whether an object is there and may be used.
+    fn is_alive(&self, object: Object) -> bool {
+        self.layout.object(object).liveness.is_none_or(|liveness| self.byte_of(liveness) == ALIVE)
     }
 
     fn on_klist<T>(&self, klist: Cell<T>, index: u8) -> bool {
@@ -442,6 +456,7 @@ impl Checks<'_> {
             seen.push(whole(layout.find(private.refs())));
             seen.extend(liveness(private.object()));
         }
+        seen.extend(self.memory_of_devices().flat_map(|(instance, _)| liveness(instance.object())));
         seen.extend((0..self.world.buses.len() as u8).map(|bus| whole(layout.find(Bus(bus).refs()))));
         let resources = (0..self.world.resources.len() as u8).map(Resource);
         seen.extend(resources.map(|resource| whole(layout.find(resource.present()))));
@@ -459,7 +474,7 @@ impl Checks<'_> {
         let view = &View { layout: self.layout, memory: &mut memory, allowed };
         let mut hazards = Vec::new();
         for lock in self.layout.locks() {
-            if view.memory[self.layout.info(*lock).offset] != 0 {
+            if view.byte_of(*lock) != 0 {
                 hazards.push(Breach::HeldAtRest(*lock).hazard(self));
             }
         }
@@ -480,12 +495,18 @@ impl Checks<'_> {
         hazards
     }
 
+    /// The memory that each device has of its own.
+    fn memory_of_devices(&self) -> impl Iterator<Item = (Instance, Device)> {
+        let instances = (0..).map(Instance).zip(&self.world.instances);
+        instances.filter_map(|(instance, decl)| Some((instance, decl.dev?)))
+    }
+
     /// Memory of devices that are not bound. What is there once is left alone.
     fn memory_leaks(&self, view: &View<'_>) -> Vec<Hazard> {
-        let instances = (0..).map(Instance).zip(&self.world.instances);
-        let of_devices = instances.filter_map(|(instance, decl)| Some((instance, decl.dev?)));
-        let unbound = |dev: Device| !self.alive(view, dev.object()) || view.byte(dev.driver()) == 0;
-        let left = of_devices.filter(|(instance, dev)| self.alive(view, instance.object()) && unbound(*dev));
+        let unbound = |dev: Device| !view.is_alive(dev.object()) || view.byte(dev.driver()) == 0;
+        let left = self
+            .memory_of_devices()
+            .filter(|(instance, dev)| view.is_alive(instance.object()) && unbound(*dev));
         left.map(|(instance, dev)| Breach::LeavesMemory(instance, dev).hazard(self)).collect()
     }
 
@@ -516,18 +537,13 @@ impl Checks<'_> {
         Breach::Leaks(self.layout.find(cell), why).hazard(self)
     }
 
-    fn alive(&self, view: &View<'_>, object: Object) -> bool {
-        let liveness = self.layout.object(object).liveness;
-        liveness.is_none_or(|cell| view.memory[self.layout.info(cell).offset] == ALIVE)
-    }
-
     fn device_leak(&self, view: &View<'_>, dev: Device) -> Option<Hazard> {
-        if !self.alive(view, dev.object()) {
+        if !view.is_alive(dev.object()) {
             return None;
         }
         let is_child = |child: &Device| {
             self.world.devices[child.index()].parent == Some(dev)
-                && self.alive(view, child.object())
+                && view.is_alive(child.object())
                 && view.byte(child.holds_parent()) != 0
         };
         let children = self.devices().filter(is_child).count();
@@ -550,7 +566,7 @@ impl Checks<'_> {
         let private = Private(drv.0);
         let bus = self.world.drivers[drv.index()].bus;
         let listed = view.on_klist(bus.klist_drivers(), drv.0);
-        let leaks = self.alive(view, private.object()) && view.byte(private.refs()) > u8::from(listed);
+        let leaks = view.is_alive(private.object()) && view.byte(private.refs()) > u8::from(listed);
         leaks.then(|| self.leak(private.refs(), Leak::Unregistered))
     }
 
