@@ -66,12 +66,14 @@ impl Interp<'_> {
             && let (ExprKind::Call(callee, args), ExprKind::Number(0, _)) = (&left.kind, &right.kind)
             && let (ExprKind::Name("atomic_read"), [counter]) = (&callee.kind, &args[..])
         {
-            let Value::Pointer(at, path) = self.eval(counter)? else { return self.stuck("a wait for what") };
+            let Value::Pointer(at, path) = self.eval(counter)? else {
+                return self.stuck(format!("a wait for the counter {}", counter.text));
+            };
             if let Slot::Count(cell) | Slot::Atomic(cell) = self.slot(at, path)? {
                 self.step(Action::AwaitZero(cell))?;
                 return Ok(Some(ZERO));
             }
-            return self.stuck("a wait for what");
+            return self.stuck(format!("a wait for the counter {path}"));
         }
         // `flag` or `!flag`: until the flag has the other value.
         let (of, until) = match &condition.kind {

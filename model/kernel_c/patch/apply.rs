@@ -246,9 +246,7 @@ fn rebuilt(hunk: &Hunk, lines: &mut Vec<(String, bool)>, from: usize, notes: &mu
         ));
         return true;
     }
-    let Some(middle) = wanted.len().checked_sub(4).filter(|middle| *middle <= wanted.len()) else {
-        return false;
-    };
+    let Some(middle) = wanted.len().checked_sub(4) else { return false };
     let Some(start) = only(&wanted[..2], from..lines.len()) else { return false };
     let near = start + 2..(start + 2 + middle + REBUILT + 1).min(lines.len());
     let Some(end) = only(&wanted[2 + middle..], near) else { return false };
