@@ -5,7 +5,7 @@
 //! or shows a run, the shortest there is, that ends in a hazard.
 //!
 //! ```
-//! use raddle::{Options, Scenario, Verdict};
+//! use raddle::{DiagramOptions, Options, Scenario, Verdict};
 //!
 //! # let dir = std::env::temp_dir().join(format!("raddle-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&dir)?;
