@@ -11,6 +11,7 @@ mod engines;
 mod forms;
 mod growth;
 mod luis;
+mod mutations;
 mod reduction;
 mod trees;
 mod uses;

@@ -1,6 +1,7 @@
 //! Tests of the searches, and of what the machine can do, on programs that know no subject.
 
 pub(super) mod brute;
+mod finer;
 mod orders;
 mod random;
 mod wild;
@@ -16,8 +17,9 @@ use crate::automaton::tests::repeatable;
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::effect::apply;
 use crate::machine::hazard::{About, Hazard, id};
+use crate::machine::klist;
 use crate::machine::layout::{Cell, CellId, Field, Kind, Layout, Part};
-use crate::machine::op::{Access, Action, Entry, Event, Touch};
+use crate::machine::op::{Access, Action, Entry, Event, Op, Touch};
 use crate::machine::program::Program;
 use crate::machine::step::Bound;
 use crate::machine::value::{Object, Obs, Sort};
@@ -112,6 +114,8 @@ pub(super) const LIST: Cell<()> = Cell::new(ROOT, Field(6));
 pub(super) const ASYNC: Cell<()> = Cell::new(ROOT, Field(7));
 pub(super) const WORK: Cell<()> = Cell::new(ROOT, Field(8));
 pub(super) const OWN: Cell<bool> = Cell::new(ROOT, Field(9));
+/// Two `list_head`s for the things.
+pub(super) const HEADS: [Cell<()>; 2] = [Cell::new(ROOT, Field(10)), Cell::new(ROOT, Field(11))];
 
 /// Two things that can be freed, each with a reference count, and on `LIST` each with a node.
 pub(super) const fn thing(index: u8) -> Object {
@@ -125,6 +129,12 @@ pub(super) const fn refs(index: u8) -> Cell<u8> {
 /// A mutex inside the first thing.
 pub(super) const INSIDE: Cell<()> = Cell::new(thing(0), Field(1));
 
+/// The hazard that checks find.
+pub(super) const CHECKED: &str = "checked";
+
+/// A klist inside the first thing.
+pub(super) const NODES: Cell<()> = Cell::new(thing(0), Field(2));
+
 /// Functions of spawned tasks, which are async entries, begin here.
 pub(super) const ENTRIES: u8 = 10;
 /// What a worker of `WORK` runs.
@@ -133,16 +143,49 @@ pub(super) const ITEM: u8 = 9;
 /// What tasks do, each told which of them it is. One type for all, so that the searches are compiled once.
 type Body<'a> = Box<dyn Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a>;
 
-/// An event that marks all flags of `OWN`; the next one finds none marked, or it is a hazard.
-pub(super) const TELL: u8 = 1;
+/// What checks do when they are told of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Marks all flags of `OWN`.
+    Mark,
+    /// No flag may be marked.
+    Unmarked,
+    /// Counts `N` up if it is not zero.
+    Grow,
+    /// Nothing may be on the first of `HEADS`.
+    Empty,
+    /// The second thing may not be on `LIST`.
+    Unlinked,
+}
+
+impl Check {
+    const ALL: [Check; 5] = [Check::Mark, Check::Unmarked, Check::Grow, Check::Empty, Check::Unlinked];
+
+    /// What it looks at, and how.
+    fn touches(self) -> (usize, Touch) {
+        match self {
+            Check::Mark => (0, Touch::Write),
+            Check::Unmarked => (0, Touch::Read),
+            Check::Grow => (1, Touch::Write),
+            Check::Empty => (2, Touch::Read),
+            Check::Unlinked => (3, Touch::Read),
+        }
+    }
+}
+
+/// A step that tells a check.
+pub(super) fn telling(action: Action, check: Check) -> Op {
+    Op::from(action).telling(Event { kind: check as u8, args: [Obs::None; 3] })
+}
+
 const MARKED: u8 = 2;
 
 pub(super) struct Toy<'a> {
     body: Body<'a>,
-    own: CellId,
-    flags: std::ops::Range<usize>,
-    /// What `N` must be at rest, and where it is.
-    at_rest: Option<(usize, u8)>,
+    /// What checks look at (`OWN`, `N`, the first of `HEADS`, `LIST`), and where it is.
+    checked: [(CellId, std::ops::Range<usize>); 4],
+    /// What `N` must be at rest.
+    at_rest: Option<u8>,
 }
 
 impl Subject for Toy<'_> {
@@ -167,22 +210,38 @@ impl Subject for Toy<'_> {
     }
 
     fn event_touches(&self, event: &Event) -> Vec<(CellId, Part, Touch)> {
-        vec![(self.own, Part::Whole, if event.kind == TELL { Touch::Write } else { Touch::Read })]
+        let (place, touch) = Check::ALL[usize::from(event.kind)].touches();
+        vec![(self.checked[place].0, Part::Whole, touch)]
     }
 
     fn event(&self, event: &Event, _observed: Obs, memory: &mut [u8]) -> Result<(), Hazard> {
-        let flags = &mut memory[self.flags.clone()];
-        if event.kind == TELL {
-            flags.iter_mut().filter(|flag| **flag != 0).for_each(|flag| *flag |= MARKED);
-        } else if flags.iter().any(|flag| flag & MARKED != 0) {
-            return Err(Hazard::new("marked", About::Program, "a flag is marked"));
-        }
-        Ok(())
+        let check = Check::ALL[usize::from(event.kind)];
+        let bytes = &mut memory[self.checked[check.touches().0].1.clone()];
+        let fine = match check {
+            Check::Mark => {
+                bytes.iter_mut().filter(|flag| **flag != 0).for_each(|flag| *flag |= MARKED);
+                true
+            }
+            Check::Unmarked => bytes.iter().all(|flag| flag & MARKED == 0),
+            Check::Grow => {
+                bytes[0] += u8::from(bytes[0] != 0);
+                true
+            }
+            Check::Empty => bytes[0] == 0,
+            Check::Unlinked => !klist::linked(bytes, 1),
+        };
+        fine.then_some(()).ok_or_else(|| Hazard::new(CHECKED, About::Program, "what a check has found"))
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {
-        let wrong = self.at_rest.is_some_and(|(at, n)| memory[at] != n);
+        let n = &self.checked[Check::Grow.touches().0].1;
+        let wrong = self.at_rest.is_some_and(|wanted| memory[n.start] != wanted);
         wrong.then(|| Hazard::new(id::WARNING, About::Program, "n is wrong")).into_iter().collect()
+    }
+
+    fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
+        let n = self.checked[Check::Grow.touches().0].0;
+        Some(self.at_rest.iter().map(|_| (n, Part::Whole)).collect())
     }
 }
 
@@ -221,10 +280,10 @@ pub(super) fn toy<'a>(
     ending(tasks, workers, None, body)
 }
 
-fn ending<'a>(
+pub(super) fn ending<'a>(
     tasks: u8,
     workers: u8,
-    n: Option<u8>,
+    at_rest: Option<u8>,
     body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a,
 ) -> Functions<Toy<'a>> {
     let slots = tasks + 1 + workers;
@@ -237,18 +296,23 @@ fn ending<'a>(
     layout.cell(INSIDE, "thing0.mutex", Kind::Lock);
     layout.cell(A, "a", Kind::Lock);
     layout.cell(B, "b", Kind::Lock);
-    let at = layout.cell(N, "n", Kind::Int);
+    layout.cell(N, "n", Kind::Int);
     layout.cell(FLAG, "flag", Kind::Bool);
     layout.cell(PTR, "ptr", Kind::Pointer(vec![Sort(1)]));
     layout.cell(COUNT, "count", Kind::Count);
     layout.cell(LIST, "list", Kind::Klist(Sort(1), vec![Some(thing(0)), Some(thing(1))]));
+    layout.cell(NODES, "thing0.klist", Kind::Klist(Sort(1), vec![None, None]));
     layout.cell(ASYNC, "async", Kind::Async(1));
     layout.cell(WORK, "work", Kind::Work(slots));
     // A ghost, so that it has room for marks.
-    let own = layout.ghost(OWN, "own", Kind::PerTask(slots));
-    let at_rest = n.map(|n| (layout.info(at).offset, n));
-    let flags = layout.info(own).range();
-    let mut program = Functions::new(layout, Toy { body: Box::new(body), own, flags, at_rest });
+    layout.ghost(OWN, "own", Kind::PerTask(slots));
+    for (head, name) in HEADS.into_iter().zip(["head", "other head"]) {
+        layout.cell(head, name, Kind::List(Sort(1), 2));
+    }
+    let checked = [layout.find(OWN), layout.find(N), layout.find(HEADS[0]), layout.find(LIST)];
+    let checked = checked.map(|cell| (cell, layout.info(cell).range()));
+    let toy = Toy { body: Box::new(body), checked, at_rest };
+    let mut program = Functions::new(layout, toy);
     for task in 0..tasks {
         program = program.task(&format!("t{task}"), entry(task));
     }

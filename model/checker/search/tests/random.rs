@@ -7,12 +7,12 @@ use std::ops::ControlFlow::{Break, Continue};
 use proptest::prelude::*;
 
 use super::brute::config;
-use super::{A, ASYNC, B, COUNT, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, TELL, Toy, WORK};
-use super::{do_, must, refs, schedule, synchronize, thing, toy};
+use super::{A, ASYNC, B, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, Toy, WORK};
+use super::{do_, must, refs, schedule, synchronize, telling, thing, toy};
 use crate::automaton::functions::Functions;
 use crate::machine::cpu::{Cpu, Held, KlistIter, Step};
 use crate::machine::layout::Cell;
-use crate::machine::op::{Action, Event, Op};
+use crate::machine::op::{Action, Op};
 use crate::machine::value::{Datum, Obs};
 use crate::search::reduced::{self, audit_orders, resources::Resources};
 use crate::search::reference::{Limits, search};
@@ -174,9 +174,8 @@ fn run(cpu: &Cpu<'_>, instrs: &[Instr]) -> Step<()> {
             Instr::MayEnd if cpu.choose(2)? == 1 => return Ok(()),
             Instr::MayEnd => {}
             Instr::Mark | Instr::Look => {
-                let kind = if matches!(instr, Instr::Mark) { TELL } else { TELL + 1 };
-                let load = Op::from(Action::Load(cpu.cell(N)));
-                cpu.step(load.telling(Event { kind, args: [Obs::None; 3] }))?;
+                let check = if matches!(instr, Instr::Mark) { Check::Mark } else { Check::Unmarked };
+                cpu.step(telling(Action::Load(cpu.cell(N)), check))?;
             }
         }
     }
