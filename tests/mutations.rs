@@ -108,7 +108,7 @@ fn every_mutation_is_caught() {
     mutate(dir.path(), &mutations, |file, text| {
         std::fs::write(dir.path().join(file), text).expect("it can be written");
     });
-    let library = dir.path().join("model/checker/checker.rs");
+    let library = dir.path().join("model/checker/lib.rs");
     let text = std::fs::read_to_string(&library).expect("the library is there");
     std::fs::write(&library, text + SWITCH).expect("it can be written");
     let mut build = Command::new(env!("CARGO"));

@@ -49,6 +49,7 @@
 //! [`Program`](machine::program::Program).
 
 pub mod automaton;
+pub mod certificate;
 pub mod checker;
 pub mod machine;
 pub mod render;

@@ -112,7 +112,7 @@ impl<'p, P: Program> System<'p, P> {
     }
 
     /// Its automata, to be explored further.
-    pub(super) fn automaton_mut(&mut self) -> &mut Automaton<'p, P> {
+    pub(crate) fn automaton_mut(&mut self) -> &mut Automaton<'p, P> {
         &mut self.automaton
     }
 

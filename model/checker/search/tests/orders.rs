@@ -9,6 +9,7 @@ use super::{
     must, refs, schedule, synchronize, telling, thing, toy,
 };
 use crate::automaton::functions::{Functions, Subject, entry};
+use crate::certificate::tests::certified;
 use crate::machine::cpu::Cpu;
 use crate::machine::hazard::id;
 use crate::machine::layout::{Kind, Layout};
@@ -34,6 +35,7 @@ fn is_decided<S: Subject>(program: &Functions<S>) -> bool {
 /// Compares the searches, and makes sure that the reduced one decides.
 pub(super) fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) {
     super::check(program, expected);
+    certified(program, &program.memory());
     assert!(is_decided(program), "all states are searched");
 }
 

@@ -10,6 +10,7 @@ use super::brute::config;
 use super::{A, ASYNC, B, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, Toy, WORK};
 use super::{do_, must, refs, schedule, synchronize, telling, thing, toy};
 use crate::automaton::functions::Functions;
+use crate::certificate::tests::certified;
 use crate::machine::cpu::{Cpu, Held, KlistIter, Step};
 use crate::machine::layout::Cell;
 use crate::machine::op::{Action, Op};
@@ -243,6 +244,7 @@ fn compare(program: &Functions<Toy<'_>>) -> Result<(), TestCaseError> {
         prop_assert_eq!(hazards, expected);
     }
     audit_orders(program, &program.memory(), 300);
+    certified(program, &program.memory());
     Ok(())
 }
 

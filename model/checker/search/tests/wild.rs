@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::ops::ControlFlow;
 
 use crate::automaton::functions::{Functions, Subject, entry};
+use crate::certificate::tests::certified;
 use crate::machine::cpu::{Cpu, KlistIter, Step};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::layout::{Cell, CellId, Field, Kind, Layout, Part};
@@ -385,6 +386,7 @@ proptest! {
         let mut expected: Vec<(&str, usize)> =
             reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
         expected.sort_unstable();
+        certified(&program, &program.memory());
         let some = (0..REMEDIES.len()).filter(|place| left_out >> place & 1 != 0);
         let some = some.fold(Remedies::NONE, |all, place| all.with(REMEDIES[place].0));
         for (no_symmetry, without) in [(true, Remedies::NONE), (false, Remedies::NONE), (true, some)] {
