@@ -2,9 +2,9 @@
 //!
 //! All of it is coarser than what the default search knows. Two steps commute if they touch no part of a cell in
 //! ways that matter to each other ([`Touch::commutes`]). Klists are touched as a whole. A step that lowers a count
-//! clashes with every other one that lowers it; it writes all that it may free if the count is 1 in the state at
-//! hand, or, for steps later on, if it was ever observed to be the last. While the owner of a mutex stands still,
-//! nobody gets past a step that waits for the mutex, unless the mutex is in something that can be freed.
+//! clashes with every other one that lowers it. It writes the count and all that it may free, but for a step that is
+//! taken where the count is above 1. While the owner of a mutex stands still, nobody gets past a step that waits for
+//! the mutex, unless the mutex is in something that can be freed.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -18,7 +18,6 @@ use crate::machine::commute::Touches;
 use crate::machine::layout::{CellId, Kind, Layout, Part};
 use crate::machine::op::{Action, Op, Touch};
 use crate::machine::program::{Program, SlotKind};
-use crate::machine::value::Obs;
 use crate::search::system::{State, System};
 
 /// Automaton nodes, a bit each.
@@ -31,9 +30,8 @@ struct Footprint {
     parts: Parts,
     /// What it touches besides if it brings a count to zero.
     last: Parts,
-    /// The counts that it lowers, and whether it was ever observed to be the last to do so.
+    /// The counts that it lowers.
     lowers: Vec<CellId>,
-    may_be_last: bool,
     /// It gives or takes a worker's slot.
     workers: bool,
     /// The mutex that it waits for, if the mutex is always there.
@@ -79,7 +77,7 @@ fn clash(one: &[(CellId, Part, Touch)], other: &[(CellId, Part, Touch)]) -> bool
     })
 }
 
-fn footprint<P: Program>(system: &System<'_, P>, op: &Op, seen: &[Obs]) -> Footprint {
+fn footprint<P: Program>(system: &System<'_, P>, op: &Op) -> Footprint {
     let (program, layout) = (system.program(), system.program().layout());
     let touches = Touches::of(layout, op);
     let mut parts = touches.parts.clone();
@@ -98,8 +96,6 @@ fn footprint<P: Program>(system: &System<'_, P>, op: &Op, seen: &[Obs]) -> Footp
     }
     let written = touches.when_last(layout).into_iter().chain(touches.lowers.iter().copied());
     let last = written.map(|cell| (cell, Part::Whole, Touch::Write)).collect();
-    let is_told = matches!(op.actions.last(), Some(Action::Put(_) | Action::Dec(_)));
-    let may_be_last = !is_told || touches.lowers.len() > 1 || seen.contains(&Obs::Bool(true));
     let lock = op.locks().filter(|lock| liveness(*lock).is_none());
     let mut guard = Parts::new();
     if let Some(wait) = op.wait() {
@@ -111,7 +107,6 @@ fn footprint<P: Program>(system: &System<'_, P>, op: &Op, seen: &[Obs]) -> Footp
     Footprint {
         parts,
         last,
-        may_be_last: may_be_last && !touches.lowers.is_empty(),
         lowers: touches.lowers,
         workers: touches.workers != 0,
         lock,
@@ -145,8 +140,7 @@ impl Relations {
         next.resize(graph.node_count(), Vec::new());
         let mut nodes = Vec::new();
         for at in graph.node_indices() {
-            let seen: Vec<Obs> = graph.edges(at).map(|edge| *edge.weight()).collect();
-            let mut own = graph[at].next.as_ref().map(|(op, _)| footprint(system, op, &seen));
+            let mut own = graph[at].next.as_ref().map(|(op, _)| footprint(system, op));
             if let Some(own) = &mut own {
                 // What a task holds decides who waits for ever.
                 for to in &next[at.index()] {
@@ -194,7 +188,7 @@ impl Relations {
                 };
                 node.workers && other.workers
                     || node.lowers.iter().any(|count| other.lowers.contains(count))
-                    || clash(&of(node, last), &of(other, other.may_be_last))
+                    || clash(&of(node, last), &of(other, true))
             })
         })
     }
@@ -202,9 +196,7 @@ impl Relations {
     /// The nodes whose steps may let the step of this one be taken.
     fn wakers<'n>(&self, node: &'n Footprint) -> &'n Nodes {
         node.wakers.get_or_init(|| {
-            self.set(|other| {
-                clash(&node.guard, &other.parts) || other.may_be_last && clash(&node.guard, &other.last)
-            })
+            self.set(|other| clash(&node.guard, &other.parts) || clash(&node.guard, &other.last))
         })
     }
 

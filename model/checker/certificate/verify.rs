@@ -8,13 +8,16 @@ use super::{NoProof, Proved, Record, fits, hash, slots};
 use crate::machine::program::Program;
 use crate::search::system::{Choice, State, System};
 
+/// The states that were met, and the steps between them, by their places.
+pub(super) type Walked = (IndexSet<State>, Vec<(u32, u32)>);
+
 /// Walks from the initial state through what `explored` says of each state that is met: the slots whose steps are
-/// taken there. Returns the states, in the order in which they are met, and the steps between them.
+/// taken there. The states are in the order in which they are met.
 pub(super) fn walk<P: Program>(
     system: &mut System<'_, P>,
     memory: &[u8],
     mut explored: impl FnMut(&mut System<'_, P>, usize, &State) -> Result<u64, NoProof>,
-) -> Result<(IndexSet<State>, Vec<(u32, u32)>), NoProof> {
+) -> Result<Walked, NoProof> {
     let initial = system.initial(memory);
     let mut states = IndexSet::from([initial]);
     let (mut steps, mut choices) = (Vec::new(), Vec::new());

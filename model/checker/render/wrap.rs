@@ -37,7 +37,7 @@ pub(super) fn wrap(text: &str, width: usize, hang: usize) -> Vec<String> {
         while !fits(&line, bare, word) {
             let room = width.saturating_sub(line.len() + usize::from(!bare));
             let too_long = word.len() > width - hang;
-            if too_long && (bare || room >= width / 2) {
+            if too_long && (bare || room >= (width / 2).max(1)) {
                 let (piece, rest) = word.split_at(break_at(word, room));
                 if !bare {
                     line.push(' ');
@@ -91,6 +91,7 @@ mod tests {
         assert_eq!(wrap("a.really_long_name = x", 12, 2), ["a.really_", "  long_name", "  = x"]);
         assert_eq!(wrap("f(abcdefghijklmnop)", 10, 4), ["f(abcdefgh", "    ijklmn", "    op)"]);
         assert_eq!(wrap("lock \u{e4}\n", 10, 4), ["lock ?"]);
+        assert_eq!(wrap("+ :0", 1, 4), ["+", ":", "0"]);
     }
 
     #[test]
