@@ -860,6 +860,10 @@ fn a_verdict_that_says_little_comes_with_a_warning() {
     let twice = "[task.twice]\nafter = [\"insmod\"]\n\
         run = [\"driver_unregister(nd_pmem)\", \"driver_unregister(nd_pmem)\"]\n\
         [task.late]\nafter = [\"twice\"]\nrun = [\"device_unregister(pmem0)\"]\n[expect]";
+    let unqueued = "[work.job]\nrun = [\"use(pmem0)\"]\n[expect]";
+    let both = "[task.one]\nafter = [\"insmod\"]\nrun = [\"driver_unregister(nd_pmem)\"]\n\
+        [task.two]\nafter = [\"insmod\"]\nrun = [\"driver_unregister(nd_pmem)\"]\n[expect]";
+    let inert = "[rules]\ngetters-hide-stash = true\n[device.";
     let unlisted = "[expect]\n\"v6.0\" = []";
     let rule = "[rules]\ncan-match = false\n[device.";
     for (text, warning) in [
@@ -872,6 +876,12 @@ fn a_verdict_that_says_little_comes_with_a_warning() {
             "task twice never ends: it makes no call after driver_unregister(nd_pmem)",
         ),
         (GOOD.replace("[expect]", twice), "task late never starts"),
+        (GOOD.replace("[expect]", unqueued), "kworker (job) never runs"),
+        (GOOD.replace("[device.", inert), "getters-hide-stash = true changes nothing here on v3.18"),
+        (
+            GOOD.replace("[expect]", both),
+            "in some runs two makes no call after driver_unregister(nd_pmem): the contract holds it back",
+        ),
     ] {
         let (warnings, strict) = warnings(&text);
         assert!(warnings.iter().any(|one| one == warning) && strict, "{warning}: {warnings:?}");
@@ -1001,7 +1011,7 @@ fn a_checkpoint_replaces_checkpoints_only() {
     let (dir, _) = with(LARGE);
     fs::write(dir.path().join("precious"), "precious").expect("written");
     std::os::unix::fs::symlink("precious", dir.path().join("link")).expect("a link");
-    for file in ["link", "/dev/null"] {
+    for file in ["link", "/dev/null", "precious"] {
         let (code, _, said) = search(dir.path(), &["--checkpoint", file, "--max-states", "100"]);
         assert!(code == 2 && said.contains(file), "{said}");
     }

@@ -117,8 +117,8 @@ fn every_mutation_is_caught() {
     assert!(built.status.success(), "the mutated code does not compile");
     let messages = String::from_utf8(built.stdout).expect("JSON");
     let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let tests = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).last();
-    let tests = tests.expect("the tests are built");
+    let mut tests = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    let tests = tests.next_back().expect("the tests are built");
     assert_eq!(caught(&tests, dir.path(), None), None, "without a mutation");
     let mut wrong = Vec::new();
     for (number, Mutation { what, unseen, .. }) in mutations.iter().enumerate() {

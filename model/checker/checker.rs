@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
-use crate::machine::set_up::{SetUpError, set_up};
 use crate::machine::step::Bound;
 use crate::render::{self, DiagramOptions};
 use crate::search::answer;
 use crate::search::reduced::resources::{Resources, SearchError};
-use crate::search::reference::{Cut, Found, Limits, Outcome, Progress};
+use crate::search::reference::{Cut, Found, Limits, NoStart, Outcome, Progress, start};
 use crate::search::system::Choice;
 use crate::story::{self, Ending, Story, Turn};
 
@@ -94,13 +93,11 @@ impl<'p, P: Program> Checker<'p, P> {
     ///
     /// As [`Checker::run`].
     pub fn run_with(self, progress: impl FnMut(Progress) + Send) -> Result<Report, Error> {
-        let memory = match set_up(self.program, |_, _, _, _| {}) {
+        let memory = match start(self.program, &self.limits) {
             Ok(memory) => memory,
-            Err(SetUpError::Mistake(text)) => return Err(Error::SetUp(text)),
-            Err(SetUpError::Bound(bound)) => {
-                return Ok(Report { cut: Some(Cut::Bound(bound)), ..Report::nothing() });
-            }
-            Err(SetUpError::Hazard(hazard, _)) => {
+            Err(NoStart::Cut(cut)) => return Ok(Report { cut: Some(cut), ..Report::nothing() }),
+            Err(NoStart::Mistake(text)) => return Err(Error::SetUp(text)),
+            Err(NoStart::Hazard(hazard)) => {
                 let violation = Violation::in_set_up(self.program, &hazard);
                 return Ok(Report { violations: vec![violation], ..Report::nothing() });
             }

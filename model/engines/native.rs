@@ -480,7 +480,8 @@ impl<P: Native> Shared<P> {
         let at_rest = |slot: usize| match &run.slots[slot].phase {
             Phase::Empty | Phase::Ended => true,
             Phase::Ready(op) => {
-                (op.idles() && !enabled(self.program.layout(), &run.memory, slot, op))
+                let rests = self.program.slots()[slot].kind.rests(op);
+                (rests && !enabled(self.program.layout(), &run.memory, slot, op))
                     || !self.may_start(run, slot)
             }
             Phase::Stuck(_) => false,

@@ -1,6 +1,7 @@
 //! Checking a scenario: it is set up, explored by an engine, and every hazard told.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use crate::engine;
 use crate::guarantee;
@@ -11,10 +12,10 @@ use crate::vacuous;
 use raddle_checker::Violation;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
-use raddle_checker::machine::set_up::{SetUpError, set_up};
+use raddle_checker::machine::set_up::set_up;
 use raddle_checker::search::answer;
 use raddle_checker::search::reduced::resources::Resources;
-use raddle_checker::search::reference::{self, Limits, Outcome, Progress};
+use raddle_checker::search::reference::{self, Cut, Limits, NoStart, Outcome, Progress, start};
 use raddle_checker::story::Ending;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_engines::Shown;
@@ -160,9 +161,10 @@ impl Scenario {
         options: &Options,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
+        let begun = Instant::now();
         let program = self.program(revision)?;
         let mut report = self.check_program(&program, revision, options, &mut progress)?;
-        report.warnings = vacuous::warnings(self, &program, &report);
+        report.warnings = vacuous::warnings(self, &program, &report, options, begun);
         let route = Route::of(self, options);
         if route != Route::default() {
             route.apply(self, &mut report, options)?;
@@ -221,25 +223,31 @@ impl Scenario {
             warnings: Vec::new(),
             options: Vec::new(),
         };
-        match set_up(program, |_, _, _, _| {}) {
+        let begun = Instant::now();
+        match start(program, &options.limits) {
             Ok(_) if options.engine.is_native() => native(&mut report),
             Ok(memory) => {
                 let mut limits = options.limits;
                 limits.data_races |= self.file().also.iter().any(|also| also == id::DATA_RACE);
-                let outcome = if options.engine == Engine::Reference {
+                // The set-up has had its share of the time.
+                limits.time_limit = limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+                let mut outcome = if options.engine == Engine::Reference {
                     reference::search(program, &memory, limits, progress)
                 } else {
                     answer::search(program, &memory, limits, &options.resources, progress)
                         .map_err(|failed| InputError::of_file(&self.file().path, failed.to_string()))?
                 };
+                if let (Some(Cut::Time(told)), Some(limit)) = (&mut outcome.cut, options.limits.time_limit) {
+                    *told = limit;
+                }
                 fill(&mut report, self, program, &outcome);
             }
-            Err(SetUpError::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
-            Err(SetUpError::Bound(bound)) => {
+            Err(NoStart::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
+            Err(NoStart::Cut(cut)) => {
                 report.cut = true;
-                report.guarantee = guarantee::of_bounded_set_up(self, program, bound);
+                report.guarantee = guarantee::of_cut_set_up(self, program, cut);
             }
-            Err(SetUpError::Hazard(hazard, _)) => {
+            Err(NoStart::Hazard(hazard)) => {
                 report.verdict = Verdict::Violated;
                 report.violations = vec![Violation::in_set_up(program, &hazard)];
                 report.guarantee = guarantee::OF_BAD_SET_UP.to_owned();

@@ -16,6 +16,11 @@ const VERSION: u32 = 2;
 const NO_HAZARD: &str = "the set-up no longer raises a hazard; the model or the scenario has changed since \
                          this trace was dumped";
 
+/// Why a text was not read. What an error repeats of the text is shown as text.
+fn damaged(what: &str, error: &serde_json::Error) -> String {
+    format!("{what}: {}", printable(&error.to_string()))
+}
+
 /// A violation's run, with the scenario that it belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DumpedTrace {
@@ -80,7 +85,7 @@ impl DumpedTrace {
     /// Why the text is no trace that this version can read.
     pub fn parse(text: &str) -> Result<Self, String> {
         let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|error| format!("this is no JSON: {error}"))?;
+            serde_json::from_str(text).map_err(|error| damaged("this is no JSON", &error))?;
         if value.get("format").and_then(|format| format.as_str()) != Some("raddle trace") {
             return Err("this is no trace of raddle (no \"format\": \"raddle trace\")".to_owned());
         }
@@ -95,7 +100,7 @@ impl DumpedTrace {
             None => return Err("this trace is damaged: it has no version".to_owned()),
         }
         let trace: DumpedTrace =
-            serde_json::from_value(value).map_err(|error| format!("this trace is damaged: {error}"))?;
+            serde_json::from_value(value).map_err(|error| damaged("this trace is damaged", &error))?;
         let (steps, told) = (trace.schedule.len(), trace.story.steps.len());
         if steps != told && !trace.in_set_up {
             return Err(format!("this trace is damaged: its schedule has {steps} steps, its story {told}"));

@@ -98,13 +98,9 @@ fn no_room(scenario: &Scenario, program: &Probing<impl Subject>, bound: Bound) -
     }
 }
 
-/// A set-up that the model has no room for.
-pub(crate) fn of_bounded_set_up(
-    scenario: &Scenario,
-    program: &Probing<impl Subject>,
-    bound: Bound,
-) -> String {
-    format!("inconclusive: {} (in the set-up)", no_room(scenario, program, bound))
+/// A set-up that came to a limit.
+pub(crate) fn of_cut_set_up(scenario: &Scenario, program: &Probing<impl Subject>, cut: Cut) -> String {
+    format!("inconclusive: {} (in the set-up)", why_cut(scenario, program, cut))
 }
 
 /// A set-up that raises a hazard.

@@ -1,18 +1,27 @@
 //! Warnings: a verdict that is true, but says less than it seems to.
 //!
 //! What a scenario never does is looked for in a few plain runs first, which show nearly always that it
-//! does it; only if they do not, all states are explored, and then the warning is certain.
+//! does it; only if they do not, it is read off the automata that a search has found complete, and then the warning
+//! is certain.
 
-use indexmap::IndexSet;
+use std::time::Instant;
 
+use indexmap::{IndexMap, IndexSet};
+
+use crate::check::Options;
 use crate::coverage::explored;
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
-use raddle_checker::machine::program::{Call, Program};
+use raddle_checker::automaton::Automaton;
+use raddle_checker::machine::op::{Action, Entry, Op, Wait};
+use raddle_checker::machine::program::{Call, Program, SlotKind};
 use raddle_checker::machine::run::Run;
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_checker::search::explore::call_words;
+use raddle_checker::search::reduced;
+use raddle_checker::search::reduced::resources::Resources;
+use raddle_checker::search::reference::Limits;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_driver_core::revision::Revision;
 use raddle_driver_core::rules::{RULES, Rules};
@@ -22,32 +31,81 @@ use raddle_probing::world::{Initially, Match};
 /// Steps of a plain run at the most.
 const STEPS: usize = 2_000;
 
-/// States that are explored at the most. If there are more, nothing is said.
+/// States that are explored at the most where the default search cannot tell.
 const STATES: usize = 50_000;
 
+/// Why nothing is said of what is never done.
+const NOT_LOOKED_FOR: &str = "whether something is never done was not looked for to the end: a limit was hit";
+
 /// The warnings about a report on a scenario.
-pub(crate) fn warnings(scenario: &Scenario, program: &DriverCore, report: &Report) -> Vec<String> {
+pub(crate) fn warnings(
+    scenario: &Scenario,
+    program: &DriverCore,
+    report: &Report,
+    options: &Options,
+    begun: Instant,
+) -> Vec<String> {
     let file = scenario.file();
+    let rest = || Limits {
+        time_limit: options.limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed())),
+        ..options.limits
+    };
     let mut warnings = Vec::new();
     for revision in file.expect.keys().filter(|revision| !file.revisions.contains(revision)) {
         warnings.push(format!("[expect] names {revision}, which is not among the revisions"));
     }
     if let Some(revision) = Revision::find(&report.revision) {
         let as_is = Rules::of(revision);
-        let idle = |(name, value): &(&String, &String)| {
-            RULES.iter().any(|rule| rule.name == *name && (rule.get)(&as_is) == value.as_str())
-        };
-        for (name, value) in file.rules.iter().filter(idle) {
-            warnings.push(format!("{name} = {value} changes nothing: so it is on {}", report.revision));
+        for (name, value) in &file.rules {
+            let own = RULES.iter().find(|rule| rule.name == *name).map(|rule| (rule.get)(&as_is));
+            match own {
+                Some(own) if own == value.as_str() => {
+                    warnings
+                        .push(format!("{name} = {value} changes nothing: so it is on {}", report.revision));
+                }
+                Some(own) if does_nothing(scenario, program, &report.revision, (name, own), &rest()) => {
+                    warnings.push(format!("{name} = {value} changes nothing here on {}", report.revision));
+                }
+                _ => {}
+            }
         }
+    }
+    if file.world.tasks.is_empty() {
+        warnings.push("there are no tasks".to_owned());
     }
     for task in file.world.tasks.iter().filter(|task| task.run.is_empty()) {
         warnings.push(format!("task {} makes no calls", task.name));
     }
     if report.verdict == Verdict::Verified {
-        warnings.extend(never_done(scenario, program));
+        warnings.extend(never_done(scenario, program, &rest()));
     }
     warnings
+}
+
+/// The default search, if it comes to its end.
+fn searched<'p>(program: &'p DriverCore, limits: &Limits) -> Option<reduced::Reduced<'p, DriverCore>> {
+    let memory = set_up(program, |_, _, _, _| {}).ok()?;
+    let found = reduced::search(program, &memory, *limits, &Resources::default(), |_| {}).ok()??;
+    found.outcome.cut.is_none().then_some(found)
+}
+
+/// Whether all tasks go on in the same way with another value of a rule.
+fn does_nothing(
+    scenario: &Scenario,
+    program: &DriverCore,
+    revision: &str,
+    instead: (&str, &str),
+    limits: &Limits,
+) -> bool {
+    let Ok(other) = scenario.program_with(revision, &[instead]) else { return false };
+    let all = |automaton: &Automaton<'_, DriverCore>| -> IndexSet<String> {
+        let step = |node: &raddle_checker::automaton::Node<_>| format!("{:?} {:?}", node.control, node.next);
+        automaton.graph().node_weights().map(step).collect()
+    };
+    let (one, other) = (searched(program, limits), searched(&other, limits));
+    one.zip(other).is_some_and(|(one, other)| {
+        one.hazards == other.hazards && all(one.automaton()) == all(other.automaton())
+    })
 }
 
 /// What happened in the runs so far.
@@ -58,6 +116,8 @@ struct Seen {
     calls: Vec<IndexSet<String>>,
     /// Devices and drivers that a function was called with at once.
     met: IndexSet<(Object, Object)>,
+    /// The tasks that a plain run has left in a call that the contract holds back, by slot, with the call.
+    held_back: IndexMap<usize, String>,
 }
 
 impl Seen {
@@ -65,6 +125,10 @@ impl Seen {
         if let Some(call) = stack.first() {
             self.calls[slot].insert(call_words(program, call.name, &call.args));
         }
+        self.meet(stack);
+    }
+
+    fn meet(&mut self, stack: &[Call]) {
         for call in stack {
             let ids = |arg: &Obs| if let Obs::Id(object) = arg { Some(*object) } else { None };
             let objects: Vec<Object> = call.args.iter().filter_map(ids).collect();
@@ -75,53 +139,109 @@ impl Seen {
     }
 }
 
-fn never_done(scenario: &Scenario, program: &DriverCore) -> Vec<String> {
+/// A place whose calls are to be made.
+struct Place<'s> {
+    slot: usize,
+    /// What it is called, such as `task insmod`.
+    name: String,
+    entry: &'s Entry,
+    /// What is declared together is enough if one of it does it.
+    group: usize,
+}
+
+/// The tasks of a scenario, and its work items, timers and interrupts.
+fn places<'s>(scenario: &Scenario, program: &'s DriverCore) -> Vec<Place<'s>> {
     let world = &scenario.file().world;
+    let slot = |wanted: &str| program.slots().iter().position(|slot| slot.name == wanted);
+    let mut places = Vec::new();
+    for task in &world.tasks {
+        let Some(slot) = slot(&task.name) else { continue };
+        if let SlotKind::Task { entry, .. } = &program.slots()[slot].kind {
+            places.push(Place { slot, name: format!("task {}", task.name), entry, group: places.len() });
+        }
+    }
+    let first = places.len();
+    let items = program.slots().iter().enumerate().rev();
+    let items = items.filter_map(|(slot, decl)| match &decl.kind {
+        SlotKind::Item { entry, .. } => Some((slot, decl.name.as_str(), entry)),
+        _ => None,
+    });
+    // Those of the scenario come last, in its order.
+    let mut items: Vec<_> = items.take(world.works.len()).collect();
+    items.reverse();
+    for (work, (slot, name, entry)) in world.works.iter().zip(items) {
+        let group = first + usize::from(work.first.0);
+        places.push(Place { slot, name: name.to_owned(), entry, group });
+    }
+    places
+}
+
+/// Whether a step ends a run of a work item.
+fn ends_a_run(op: &Op) -> bool {
+    op.actions.iter().any(|action| matches!(action, Action::WorkEnd(_)))
+}
+
+fn never_done(scenario: &Scenario, program: &DriverCore, limits: &Limits) -> Vec<String> {
     let Ok(memory) = set_up(program, |_, _, _, _| {}) else { return Vec::new() };
-    let slot = |name: &str| program.slots().iter().position(|slot| slot.name == name);
-    let tasks: Vec<(usize, &str)> =
-        world.tasks.iter().filter_map(|task| Some((slot(&task.name)?, task.name.as_str()))).collect();
+    let places = places(scenario, program);
     let pairs: Vec<(Device, Driver)> = pairs(scenario);
     let slots = program.slots().len();
-    let mut seen =
-        Seen { ended: vec![false; slots], calls: vec![IndexSet::new(); slots], met: IndexSet::new() };
+    let mut seen = Seen {
+        ended: vec![false; slots],
+        calls: vec![IndexSet::new(); slots],
+        met: IndexSet::new(),
+        held_back: IndexMap::new(),
+    };
     let is_met =
         |seen: &Seen, (dev, drv): &(Device, Driver)| seen.met.contains(&(dev.object(), drv.object()));
+    let of_group = |seen: &Seen, group: usize| {
+        places.iter().filter(|place| place.group == group).any(|place| seen.ended[place.slot])
+    };
     let all_seen = |seen: &Seen| {
-        tasks.iter().all(|(slot, _)| seen.ended[*slot]) && pairs.iter().all(|pair| is_met(seen, pair))
+        places.iter().all(|place| of_group(seen, place.group)) && pairs.iter().all(|pair| is_met(seen, pair))
+    };
+    let held_back = |seen: &Seen| {
+        let ended = seen.held_back.iter().filter(|(slot, _)| seen.ended[**slot]);
+        let told = ended.map(|(slot, call)| {
+            let name = &program.slots()[*slot].name;
+            format!("in some runs {name} makes no call after {call}: the contract holds it back")
+        });
+        told.collect::<Vec<String>>()
     };
     for first in 0..slots {
         for last_outcome in [false, true] {
             plain_run(program, &memory, first, last_outcome, &mut seen);
             if all_seen(&seen) {
-                return Vec::new();
+                return held_back(&seen);
             }
         }
     }
-    let Ok(explored) = explored(program, STATES) else { return Vec::new() };
-    if !explored.complete {
+    let Ok(found) = reduced::search(program, &memory, *limits, &Resources::default(), |_| {}) else {
         return Vec::new();
-    }
-    for state in &explored.states {
-        for (slot, _) in &tasks {
-            let node = state.node(*slot).map(|node| explored.system.automaton().node(node));
-            seen.ended[*slot] |= node.is_none_or(|node| node.next.is_none());
-            let node = node.filter(|_| explored.system.is_enabled(state, *slot));
-            if let Some(node) = node {
-                seen.stack(program, *slot, &program.stack(&node.control));
+    };
+    match found {
+        Some(found) if found.outcome.cut.is_none() => look(program, found.automaton(), &places, &mut seen),
+        Some(_) => return vec![NOT_LOOKED_FOR.to_owned()],
+        None => match explored(program, STATES) {
+            Ok(explored) if explored.complete => {
+                look(program, explored.system.automaton(), &places, &mut seen)
             }
-        }
-        let workers = (0..slots).filter(|slot| !tasks.iter().any(|(task, _)| task == slot));
-        for node in workers.filter_map(|slot| Some((slot, state.node(slot)?))) {
-            let control = &explored.system.automaton().node(node.1).control;
-            seen.stack(program, node.0, &program.stack(control));
-        }
+            _ => return vec![NOT_LOOKED_FOR.to_owned()],
+        },
     }
-    let mut warnings = Vec::new();
-    for (slot, name) in tasks.iter().filter(|(slot, _)| !seen.ended[*slot]) {
-        warnings.push(match seen.calls[*slot].last() {
-            None => format!("task {name} never starts"),
-            Some(call) => format!("task {name} never ends: it makes no call after {call}"),
+    let mut warnings = held_back(&seen);
+    for (at, place) in places.iter().enumerate() {
+        let is_first = places[..at].iter().all(|before| before.group != place.group);
+        if !is_first || of_group(&seen, place.group) {
+            continue;
+        }
+        let group = places.iter().filter(|other| other.group == place.group);
+        let calls: Vec<&String> = group.flat_map(|other| &seen.calls[other.slot]).collect();
+        let name = &place.name;
+        warnings.push(match calls.last() {
+            None if at < scenario.file().world.tasks.len() => format!("{name} never starts"),
+            None => format!("{name} never runs"),
+            Some(call) => format!("{name} never ends: it makes no call after {call}"),
         });
     }
     for (dev, drv) in pairs.iter().filter(|pair| !is_met(&seen, pair)) {
@@ -129,6 +249,29 @@ fn never_done(scenario: &Scenario, program: &DriverCore) -> Vec<String> {
         warnings.push(format!("{} and {} never meet", name(dev.object()), name(drv.object())));
     }
     warnings
+}
+
+/// What happens in some run, read off the automata: a step was taken from each node that leads on.
+fn look(program: &DriverCore, automaton: &Automaton<'_, DriverCore>, places: &[Place<'_>], seen: &mut Seen) {
+    let graph = automaton.graph();
+    for at in graph.node_indices() {
+        let node = &graph[at];
+        let entry = program.entry(&node.control);
+        let own = places.iter().filter(|place| place.entry == entry);
+        let goes_on = graph.neighbors(at).next().is_some();
+        match &node.next {
+            None => own.for_each(|place| seen.ended[place.slot] = true),
+            Some((op, _)) if goes_on => {
+                let stack = program.stack(&node.control);
+                seen.meet(&stack);
+                for place in own {
+                    seen.ended[place.slot] |= ends_a_run(op);
+                    seen.stack(program, place.slot, &stack);
+                }
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// The devices and drivers that match, unless the set-up has brought them together.
@@ -157,6 +300,7 @@ fn plain_run(program: &DriverCore, memory: &[u8], first: usize, last_outcome: bo
         let next = run.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
         let outcomes = next.map_or(1, |(op, _)| op.outcomes());
         let outcome = if last_outcome { outcomes.saturating_sub(1) } else { 0 };
+        seen.ended[slot] |= next.is_some_and(|(op, _)| ends_a_run(op));
         let Ok(taken) = run.step(slot, outcome) else { break };
         seen.stack(program, slot, &taken.stack);
         if taken.hazard.is_some_and(|hazard| !hazard.goes_on()) {
@@ -165,5 +309,14 @@ fn plain_run(program: &DriverCore, memory: &[u8], first: usize, last_outcome: bo
     }
     for slot in 0..slots {
         seen.ended[slot] |= run.may_start(slot) && run.ended(slot);
+        // Who waits for nothing that comes is a worker without work, or in a call that the contract holds back.
+        let next = run.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
+        let claims = next.is_some_and(|(op, _)| matches!(op.wait(), Some(Wait::Claim(_))));
+        if claims && run.may_start(slot) && (0..slots).all(|slot| !run.enabled(slot)) {
+            let stack = run.tasks()[slot].as_ref().map(|task| program.stack(&task.control));
+            if let Some(call) = stack.iter().flatten().next() {
+                seen.held_back.insert(slot, call_words(program, call.name, &call.args));
+            }
+        }
     }
 }

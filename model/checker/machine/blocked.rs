@@ -110,6 +110,10 @@ impl Set {
         self.0[slot / 64] |= 1 << (slot % 64);
     }
 
+    fn remove(&mut self, slot: usize) {
+        self.0[slot / 64] &= !(1 << (slot % 64));
+    }
+
     fn contains(&self, slot: usize) -> bool {
         self.0[slot / 64] >> (slot % 64) & 1 != 0
     }
@@ -176,8 +180,9 @@ fn wakers<P: Program>(
 }
 
 /// The largest set of tasks, none idle, each waiting only for what only members of the set can bring
-/// about; or all that wait, if nobody at all can go on (one that idles may hold what they wait for, or
-/// nobody is going to bring it about). Empty if there is no deadlock.
+/// about; or all that wait, if nobody at all can go on (one that has no work may hold what they wait for, or
+/// nobody is going to bring it about), but those that wait for one that has no leave to go on. Empty if there is no
+/// deadlock.
 #[must_use]
 pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) -> Vec<Waiter> {
     let layout = program.layout();
@@ -218,6 +223,22 @@ pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) ->
     }
     if members.is_empty() && nobody_goes_on {
         members = waiting;
+        // Who waits for a task that has no leave to go on waits for something that is not to be, which is no deadlock.
+        let slots = program.slots();
+        let has_no_leave = |slot: &usize| {
+            let waits = |op: &Op| matches!(op.wait(), Some(Wait::Claim(_))) && !slots[*slot].kind.rests(op);
+            tasks.task(*slot).is_some_and(|task| waits(task.op))
+        };
+        let mut held_back = Set::default();
+        there.iter().filter(has_no_leave).for_each(|slot| held_back.insert(slot));
+        loop {
+            let waits = |(slot, _, by): &&(usize, &Op, Option<Set>)| {
+                members.contains(*slot) && by.is_some_and(|by| by.iter().any(|by| held_back.contains(by)))
+            };
+            let Some(slot) = waiters.iter().find(waits).map(|(slot, ..)| *slot) else { break };
+            members.remove(slot);
+            held_back.insert(slot);
+        }
     }
     let waiters = waiters.into_iter().filter(|(slot, ..)| members.contains(*slot));
     waiters

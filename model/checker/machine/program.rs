@@ -7,7 +7,7 @@ use super::cpu::{Cpu, Step};
 use super::expect::Expectation;
 use super::hazard::Hazard;
 use super::layout::{CellId, Field, Layout, Part};
-use super::op::{Entry, Event, Op, Touch};
+use super::op::{Entry, Event, Op, Touch, Wait};
 use super::place::{Place, SourceLine};
 use super::rename::Renaming;
 use super::step::Stop;
@@ -41,6 +41,20 @@ pub enum SlotKind {
     },
     /// A free place for a spawned task.
     Worker,
+}
+
+impl SlotKind {
+    /// Whether a task in such a place may be left at this step when nothing can happen any more: a worker that has
+    /// no work, or a static task that waits for leave to make its next call. Whoever else waits for leave is in the
+    /// middle of something.
+    #[must_use]
+    pub fn rests(&self, op: &Op) -> bool {
+        match op.wait() {
+            Some(Wait::Start(_)) => true,
+            Some(Wait::Claim(_)) => matches!(self, SlotKind::Task { .. }),
+            _ => false,
+        }
+    }
 }
 
 /// What a number stands for.

@@ -191,7 +191,8 @@ impl<'p, P: Program> Run<'p, P> {
     pub fn at_rest(&self) -> bool {
         (0..self.tasks().len()).all(|slot| {
             let next = self.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
-            !self.enabled(slot) && next.is_none_or(|(op, _)| op.idles() || !self.may_start(slot))
+            let rests = |op: &Op| self.program().slots()[slot].kind.rests(op) || !self.may_start(slot);
+            !self.enabled(slot) && next.is_none_or(|(op, _)| rests(op))
         })
     }
 

@@ -3,6 +3,8 @@
 //! Each choice takes its first outcome, and after each call everything that it started runs to its
 //! end, oldest first; so there is exactly one set-up.
 
+use std::ops::ControlFlow;
+
 use super::hazard::{Breach, Hazard};
 use super::program::Program;
 use super::run::{Refused, Run, Taken};
@@ -20,6 +22,8 @@ pub enum SetUpError {
     Mistake(String),
     /// The model has no room for what a step does.
     Bound(Bound),
+    /// Whoever watches has stopped it.
+    Stopped,
 }
 
 /// Carries out the set-up. `watch` sees each step: its slot, the run before it, the step, the run after it.
@@ -30,6 +34,21 @@ pub enum SetUpError {
 pub fn set_up<'p, P: Program>(
     program: &'p P,
     mut watch: impl FnMut(usize, &Run<'p, P>, &Taken, &Run<'p, P>),
+) -> Result<Vec<u8>, SetUpError> {
+    set_up_while(program, |slot, before, taken, after| {
+        watch(slot, before, taken, after);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same, until `watch` stops it.
+///
+/// # Errors
+///
+/// What went wrong.
+pub fn set_up_while<'p, P: Program>(
+    program: &'p P,
+    mut watch: impl FnMut(usize, &Run<'p, P>, &Taken, &Run<'p, P>) -> ControlFlow<()>,
 ) -> Result<Vec<u8>, SetUpError> {
     let mut run = Run::new(program);
     let mut steps = 0;
@@ -46,7 +65,9 @@ pub fn set_up<'p, P: Program>(
                 Err(other) => unreachable!("internal: the set-up took a step that is {other:?}"),
             };
             steps += 1;
-            watch(slot, &before, &taken, &run);
+            if watch(slot, &before, &taken, &run).is_break() {
+                return Err(SetUpError::Stopped);
+            }
             if let Some(hazard) = taken.hazard {
                 return Err(SetUpError::Hazard(hazard, steps));
             }

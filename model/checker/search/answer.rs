@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::exhaustive;
 use super::reduced;
 use super::reduced::resources::{Resources, SearchError};
-use super::reference::{Found, Limits, Outcome, Progress};
+use super::reference::{Cut, Found, Limits, Outcome, Progress};
 use crate::machine::program::Program;
 
 /// Finds all hazards that the program can reach from this memory, and for each the run that is shown.
@@ -18,6 +18,21 @@ use crate::machine::program::Program;
 ///
 /// The disk fails, or what was saved is refused.
 pub fn search<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    resources: &Resources,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Outcome, SearchError> {
+    let mut outcome = within(program, memory, limits, resources, progress)?;
+    // What one of several searches had left is not what was asked for.
+    if let (Some(Cut::Time(told)), Some(limit)) = (&mut outcome.cut, limits.time_limit) {
+        *told = limit;
+    }
+    Ok(outcome)
+}
+
+fn within<P: Program>(
     program: &P,
     memory: &[u8],
     limits: Limits,

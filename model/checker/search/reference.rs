@@ -1,6 +1,7 @@
 //! The reference search: plain breadth-first enumeration of all states. Every faster search must
 //! agree with it, so it stays as plain as it is.
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use super::system::{Choice, System};
 use super::watch::Watch;
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
+use crate::machine::set_up::{SetUpError, set_up_while};
 use crate::machine::step::{Bound, Stop};
 
 /// When to stop early.
@@ -44,6 +46,39 @@ impl Limits {
         }
         self.time_limit.filter(|limit| begun.elapsed() >= *limit).map(Cut::Time)
     }
+}
+
+/// Why there is nothing to search from.
+#[derive(Clone, Debug)]
+pub enum NoStart {
+    /// The set-up did not end as the program says.
+    Mistake(String),
+    /// It raised a hazard.
+    Hazard(Hazard),
+    /// It came to a limit, or there was no room; a step of it counts as a state.
+    Cut(Cut),
+}
+
+/// Memory after the set-up, within limits.
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn start<P: Program>(program: &P, limits: &Limits) -> Result<Vec<u8>, NoStart> {
+    let begun = Instant::now();
+    let (mut steps, mut cut) = (0, None);
+    let memory = set_up_while(program, |_, _, _, _| {
+        steps += 1;
+        let states = limits.state_limit.filter(|limit| steps >= *limit).map(Cut::States);
+        cut = states.or_else(|| limits.stop(begun));
+        if cut.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    memory.map_err(|error| match error {
+        SetUpError::Mistake(text) => NoStart::Mistake(text),
+        SetUpError::Hazard(hazard, _) => NoStart::Hazard(hazard),
+        SetUpError::Bound(bound) => NoStart::Cut(Cut::Bound(bound)),
+        SetUpError::Stopped => NoStart::Cut(cut.expect("internal: it is stopped at a limit")),
+    })
 }
 
 /// Why a search did not visit every reachable state.

@@ -152,7 +152,7 @@ impl<'p, P: Program> System<'p, P> {
     pub fn quiescent(&self, state: &State) -> bool {
         let at_rest = |slot: usize| match self.next(state, slot) {
             None => true,
-            Some(op) => op.idles() || !self.started(state, slot),
+            Some(op) => self.program().slots()[slot].kind.rests(op) || !self.started(state, slot),
         };
         (0..state.nodes.len()).all(at_rest)
     }

@@ -6,12 +6,23 @@ use raddle_driver_core::revision::Revision;
 use raddle_driver_core::rules::Rules;
 use serde_json::{Value, json};
 
-use super::inputs::{Exit, all};
-use super::out::Out;
+use super::inputs::{Exit, INPUT_ERROR, all};
+use super::out::{Out, complain};
 use super::{AblateArgs, TableFormat};
 
 /// Changes each rule of a revision on all scenario files below the paths.
 pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
+    if let Some(problem) = args.on.without_tree(
+        args.tree.as_ref(),
+        &[
+            ("--function", args.function.is_some()),
+            ("--sample", args.sample.is_some()),
+            ("--first", args.first),
+        ],
+    ) {
+        complain(format_args!("raddle: {problem}"));
+        return INPUT_ERROR;
+    }
     if let Some(dir) = &args.tree {
         return super::left_out::ablate(args, dir, out);
     }

@@ -37,6 +37,10 @@ pub fn run_engine(out: &mut Out) -> u8 {
 
 /// Runs all engines on all scenario files below the paths.
 pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
+    if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &[]) {
+        complain(format_args!("raddle: {problem}"));
+        return INPUT_ERROR;
+    }
     if let Some(dir) = &args.tree {
         return super::tree::agree(dir, args, out);
     }

@@ -23,7 +23,7 @@ use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
 use super::out::{Out, complain, shown};
 use super::saving;
 use super::stats::Stats;
-use super::{CheckArgs, StatsFormat};
+use super::{CheckArgs, LinesArg, StatsFormat};
 
 /// So many states are visited at the most for each value of a rule that `--why` tries.
 const WHY_STATES: usize = 200_000;
@@ -90,6 +90,11 @@ fn contradiction(args: &CheckArgs) -> Option<String> {
             let takers = takers.iter().map(String::as_str).collect();
             return refused(option, &format!("the format {}", args.format.name), takers);
         }
+    }
+    let of_trees =
+        [("--assumptions", args.assumptions), ("--lines", matches!(args.lines, Some(LinesArg::Patch)))];
+    if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &of_trees) {
+        return Some(problem);
     }
     if args.threads == Some(0) {
         return Some("--threads 0: at least one thread is needed".to_owned());

@@ -4,12 +4,16 @@ use raddle::Options;
 use raddle::whatif::compare::{Comparison, compare as compare_one};
 use serde_json::{Value, json};
 
-use super::inputs::{Exit, all};
-use super::out::Out;
+use super::inputs::{Exit, INPUT_ERROR, all};
+use super::out::{Out, complain};
 use super::{CompareArgs, TableFormat};
 
 /// Compares two revisions on all scenario files below the paths.
 pub fn compare(args: &CompareArgs, out: &mut Out) -> u8 {
+    if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &[]) {
+        complain(format_args!("raddle: {problem}"));
+        return INPUT_ERROR;
+    }
     if let Some(dir) = &args.tree {
         return super::review::compare(args, dir, out);
     }

@@ -44,6 +44,19 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 impl TreeArgs {
+    /// What is wrong if one of these, or of some others, is given without a tree: none of them means anything then.
+    pub fn without_tree(&self, tree: Option<&PathBuf>, others: &[(&str, bool)]) -> Option<String> {
+        let own = [
+            ("--rev", self.rev.is_some()),
+            ("--patch", !self.patches.is_empty()),
+            ("--rebuild", self.rebuild),
+            ("--config", self.config.is_some()),
+            ("--stubs", self.stubs.is_some()),
+        ];
+        let (option, _) = own.iter().chain(others).find(|(_, given)| tree.is_none() && *given)?;
+        Some(format!("{option}: it is about a kernel's own C; say which with --tree DIR"))
+    }
+
     /// Opens the tree, with its patches.
     pub fn open(&self, dir: &Path) -> Result<(Tree, Tables), Error> {
         self.open_with(dir, &self.mails()?)

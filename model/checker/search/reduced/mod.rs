@@ -46,6 +46,7 @@ use super::packed::expand::Expander;
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::visited::batch::Batch;
 use super::visited::checkpoint::{Claim, Refused};
+use crate::automaton::Automaton;
 use crate::machine::hazard::About;
 use crate::machine::program::Program;
 
@@ -56,6 +57,14 @@ pub struct Reduced<'p, P: Program> {
     /// The hazards, and the objects of each.
     pub hazards: IndexMap<&'static str, IndexSet<About>>,
     searched: Searched<'p, P>,
+}
+
+impl<'p, P: Program> Reduced<'p, P> {
+    /// The automata of the tasks: if the search came to its end and found no hazard, all that any run does.
+    #[must_use]
+    pub fn automaton(&self) -> &Automaton<'p, P> {
+        self.searched.expander.system.automaton()
+    }
 }
 
 /// Searches for all hazards of the program from this memory. `None` if only a search of all states can

@@ -237,6 +237,22 @@ fn regular(path: &Path) -> io::Result<()> {
     }
 }
 
+/// An error if something is there that is no checkpoint, or may be one that another raddle wrote.
+fn replaceable(path: &Path) -> io::Result<()> {
+    regular(path)?;
+    let mut begins = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(MAGIC.len() as u64).read_to_end(&mut begins).map_err(about(path))?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(about(path)(error)),
+    };
+    // An empty one is what `mktemp` makes.
+    if begins.is_empty() || begins == MAGIC {
+        return Ok(());
+    }
+    Err(about(path)(io::Error::other("it is there, and is not a checkpoint of raddle")))
+}
+
 /// The right to save a search in a file, which one process has at a time. It is a lock on a file beside it.
 #[derive(Debug)]
 pub(in crate::search) struct Claim {
@@ -251,7 +267,7 @@ impl Claim {
     ///
     /// Another process has it, or the file is no regular one, or those of the file system.
     pub(in crate::search) fn take(checkpoint: &Path) -> io::Result<Self> {
-        regular(checkpoint)?;
+        replaceable(checkpoint)?;
         let path = beside(checkpoint, ".lock");
         regular(&path)?;
         let mut file = File::options().create(true).append(true).open(&path).map_err(about(&path))?;
