@@ -889,6 +889,28 @@ fn a_verdict_that_says_little_comes_with_a_warning() {
 }
 
 #[test]
+fn a_certificate_proves_a_row_and_a_changed_one_does_not() {
+    let (dir, _) = with(GOOD);
+    let path = dir.path().join("row.cert");
+    let written = raddle(&["check", "case.toml", "--certificate", "row.cert"], dir.path());
+    assert_eq!(code(&written), 0, "{}", stderr(&written));
+    let verify = || raddle(&["verify-certificate", "row.cert"], dir.path());
+    assert!(code(&verify()) == 0 && stdout(&verify()).contains("verified, proved by its certificate"));
+    let text = fs::read_to_string(&path).expect("it was written");
+    let mut lines: Vec<&str> = text.lines().collect();
+    assert!(lines.len() > 2, "{text}");
+    let last = lines.pop().expect("there are lines");
+    fs::write(&path, lines.join("\n")).expect("written");
+    assert!(code(&verify()) == 1 && stdout(&verify()).contains("has no record"), "{}", stdout(&verify()));
+    fs::write(&path, text.replacen("driver_register", "driver_unregister", 1)).expect("written");
+    assert_eq!(code(&verify()), 1, "the scenario in it is another one");
+    fs::write(&path, text.replace(last, "{\"state\":\"\\u001b\"}")).expect("written");
+    let refused = verify();
+    assert!(code(&refused) == 2 && stderr(&refused).contains("line "), "{}", stderr(&refused));
+    assert!(!stderr(&refused).contains('\u{1b}'));
+}
+
+#[test]
 fn a_run_passes_or_avoids_what_is_asked() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let check = |more: &[&str]| {

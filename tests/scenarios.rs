@@ -1,9 +1,10 @@
 //! Every scenario file is a test of its own name: each of its revisions must be as expected, each
 //! counterexample must show its hazard again when it is replayed, and two runs must agree, and so must
-//! the reference search. Beside them: every rule has an effect somewhere, and random scenarios are accepted and
-//! searched alike.
+//! the reference search. What is verified has a certificate, unless that is large. Beside them: every rule has an
+//! effect somewhere, and random scenarios are accepted and searched alike.
 //!
-//! `RADDLE_DRAWN=5000` draws that many instead of a few hundred. `RADDLE_SLOW=1` also runs the scenarios that are marked slow.
+//! `RADDLE_DRAWN=5000` draws that many instead of a few hundred. `RADDLE_SLOW=1` also runs the scenarios that are
+//! marked slow, compares rows of more than 60,000 states with the reference search, and makes larger certificates.
 
 mod drawn;
 
@@ -12,8 +13,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use raddle::certified::Certificate;
 use raddle::dumped::DumpedTrace;
-use raddle::{Engine, Options, Report, Scenario};
+use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::search::reference::Limits;
 use raddle_driver_core::revision::REVISIONS;
 use raddle_driver_core::rules::RULES;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = scenario_files(&root.join("scenarios")).expect("there are scenarios");
-    let slow_too = std::env::var_os("RADDLE_SLOW").is_some();
+    let slow_too = is_slow_too();
     let mut trials = Vec::new();
     for file in files {
         let name = file.strip_prefix(root.join("scenarios")).expect("it is below").display().to_string();
@@ -40,6 +42,10 @@ fn main() -> ExitCode {
     trials.push(Trial::test("drawn/cover-the-language", drawn_scenarios_cover_the_language));
     trials.push(Trial::test("drawn/searches-agree", drawn_scenarios_are_searched_alike));
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn is_slow_too() -> bool {
+    std::env::var_os("RADDLE_SLOW").is_some()
 }
 
 /// For each rule another value, and a scenario and revision on which that changes verdict, hazards or the number
@@ -192,7 +198,8 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
     let scenario = Scenario::parse(name, text).map_err(|errors| errors[0].to_string())?;
     let options = Options::default();
     for revision in scenario.revisions(&options) {
-        let report = scenario.check_on(revision, &options, |_| {}).map_err(|error| error.to_string())?;
+        let report = scenario.check_on(revision, &options.clone().threads(1), |_| {});
+        let report = report.map_err(|error| error.to_string())?;
         if report.expected.is_none() {
             return Err(format!("{name}: no expectation for {revision}").into());
         }
@@ -215,16 +222,19 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
                 Err(format!("{name} on {revision}: {what} differ:\n{one}\n{other}"))
             }
         };
-        let plain = run(&Options::default().engine(Engine::Reference))?;
-        for threads in [1, 2] {
-            let again = run(&Options::default().threads(threads))?;
-            compare("two runs on other numbers of threads", &report, &again, true)?;
+        compare("two runs on other numbers of threads", &report, &run(&options.clone().threads(2))?, true)?;
+        replays(&scenario, &report)?;
+        certified(&scenario, &report)?;
+        let mut plain = Options::default().engine(Engine::Reference);
+        plain.limits.state_limit = (!is_slow_too()).then_some(60_000);
+        let plain = run(&plain)?;
+        if plain.cut {
+            continue;
         }
         compare("the engines", &run(&with(true, true))?, &plain, true)?;
         compare("the results with all reductions and with none", &report, &plain, false)?;
         compare("the results of fewer orders alone and of none", &run(&with(false, true))?, &plain, false)?;
         compare("the results of symmetry alone and of none", &run(&with(true, false))?, &plain, false)?;
-        replays(&scenario, &report)?;
     }
     Ok(())
 }
@@ -243,6 +253,27 @@ fn show(report: &Report, counts: bool) -> String {
     }
     shown.push_str(&report.guarantee);
     shown
+}
+
+/// What is verified is proved again by its certificate; what is violated has none.
+fn certified(scenario: &Scenario, report: &Report) -> Result<(), Failed> {
+    let most = if is_slow_too() { 20_000 } else { 2_000 };
+    let what = format!("{} on {}", report.scenario, report.revision);
+    match Certificate::make(scenario, &report.revision, most) {
+        Ok(certificate) if report.verdict == Verdict::Verified => {
+            let read = Certificate::parse(&certificate.text())?;
+            let proved = read.verify().map_err(|why| format!("{what}: not proved: {why}"))?;
+            if proved.states != certificate.states() {
+                return Err(format!("{what}: its certificate has other states").into());
+            }
+            Ok(())
+        }
+        Ok(_) => Err(format!("{what}: a certificate of what is not verified").into()),
+        Err(why) if report.verdict == Verdict::Verified && !why.contains("more than") => {
+            Err(format!("{what}: no certificate: {why}").into())
+        }
+        Err(_) => Ok(()),
+    }
 }
 
 fn replays(scenario: &Scenario, report: &Report) -> Result<(), Failed> {

@@ -43,11 +43,13 @@
 //! * [`coverage`]: what the tasks of a scenario do, as tables, graphs and sample runs.
 //! * [`route`]: the shortest run to a hazard that passes one function, or avoids another.
 //! * [`agree`]: the same scenario on every engine.
+//! * [`certified`]: certificates of verified scenarios, and what proves them again.
 //!
 //! Scenarios are described in `docs/scenarios.md` of the repository. The searches are those of
 //! `raddle-checker`, which knows nothing of drivers.
 
 pub mod agree;
+pub mod certified;
 pub mod check;
 pub mod coverage;
 pub mod dumped;

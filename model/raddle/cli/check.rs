@@ -23,7 +23,7 @@ use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
 use super::out::{Out, complain, shown};
 use super::saving;
 use super::stats::Stats;
-use super::{CheckArgs, LinesArg, StatsFormat};
+use super::{CheckArgs, LinesArg, StatsFormat, certificate};
 
 /// So many states are visited at the most for each value of a rule that `--why` tries.
 const WHY_STATES: usize = 200_000;
@@ -69,7 +69,8 @@ fn contradiction(args: &CheckArgs) -> Option<String> {
         ("--passing", !args.passing.is_empty(), &[Exhaustive, Reference]),
         ("--avoiding", !args.avoiding.is_empty(), &[Exhaustive, Reference]),
     ];
-    let by_format: [(&str, bool, &[&str]); 3] = [
+    let by_format: [(&str, bool, &[&str]); 4] = [
+        ("--certificate", args.certificate.is_some(), &["text"]),
         ("--why", args.why, &["text", "lkml"]),
         ("--samples", args.samples > 0, &["text"]),
         ("--timing", args.timing, &["text", "json"]),
@@ -229,6 +230,12 @@ impl Rows {
                     .wrong("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
                 return;
             }
+            if args.certificate.is_some() && self.checked > 0 {
+                self.exit.wrong(
+                    "raddle: --certificate: one row is certified; name one scenario and one --revision",
+                );
+                return;
+            }
             let begun = Instant::now();
             let what = format!("{} on {revision}", scenario.file().path);
             let Some(mut row) = self.exit.run(&what, || self::row(&scenario, revision, &options, args))
@@ -236,7 +243,16 @@ impl Rows {
                 continue;
             };
             row.time = begun.elapsed();
+            let verdict = row.report.verdict;
             self.row(&scenario, row, (&input.file, stem), args, out);
+            if let Some(file) = &args.certificate {
+                if verdict == Verdict::Verified {
+                    let most = args.limits.max_states;
+                    certificate::write(file, &scenario, revision, most, &mut self.exit, out);
+                } else {
+                    complain(format_args!("raddle: no certificate of {what}: it is {}", verdict.name()));
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod ablate;
 mod agree;
+mod certificate;
 mod check;
 mod compare;
 mod coverage;
@@ -61,6 +62,11 @@ enum Command {
         /// What executes the trace
         #[arg(long, value_enum, default_value = "steps")]
         engine: ReplayArg,
+    },
+    /// Prove again what `check --certificate` has written, without trusting the search: exits with 0 if it is proved
+    VerifyCertificate {
+        /// The certificate; it has the scenario in it
+        file: PathBuf,
     },
     /// Run every engine on the same scenarios and compare what they find
     Agree(AgreeArgs),
@@ -271,6 +277,9 @@ struct CheckArgs {
     /// Save the search in this file periodically, when interrupted, and at the end (one row only)
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+    /// Write a certificate of a verified row into this file (one row only), for `raddle verify-certificate`
+    #[arg(long, value_name = "FILE", conflicts_with = "tree")]
+    certificate: Option<PathBuf>,
     /// Seconds between saves
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "checkpoint")]
     checkpoint_every: Option<Duration>,
@@ -596,6 +605,7 @@ pub fn main() -> ExitCode {
         Some(Command::RunEngine) => agree::run_engine(&mut out),
         Some(Command::Review(args)) => review::review(&args, &mut out),
         Some(Command::Tree { dir, args }) => tree::tree(&dir, &args, &mut out),
+        Some(Command::VerifyCertificate { file }) => certificate::verify(&file, &mut out),
         Some(Command::Compare(args)) => compare::compare(&args, &mut out),
         Some(Command::Ablate(args)) => ablate::ablate(&args, &mut out),
         Some(Command::Replay { trace, step: true, .. }) => step::step(&trace, &mut out),

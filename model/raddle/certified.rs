@@ -1,0 +1,198 @@
+//! Certificates of verified scenarios, as files: what proves a row without trusting the search that checked it.
+//!
+//! A file has JSON on each line: first what was checked, the scenario included, then a record for each state of a
+//! reduced graph ([`raddle_checker::certificate`]). Whoever verifies it needs nothing else.
+
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::Scenario;
+use raddle_checker::certificate::{self, Proved, Record};
+use raddle_checker::machine::hazard::id;
+use raddle_checker::machine::program::Program;
+use raddle_checker::machine::set_up::{SetUpError, set_up};
+use raddle_checker::render::printable;
+use raddle_driver_core::hand_model::DriverCore;
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+const FORMAT: &str = "raddle certificate";
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+    /// The scenario's path, as it was given.
+    scenario: String,
+    /// The scenario's text.
+    text: String,
+    revision: String,
+    /// The tasks of a record's bits, from the lowest.
+    tasks: Vec<String>,
+}
+
+/// The line of a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Line {
+    /// The record's hash, in hexadecimal.
+    #[serde(with = "hexadecimal")]
+    state: u64,
+    /// A persistent set.
+    set: u64,
+    /// Who does nothing as long as the set does nothing.
+    still: u64,
+}
+
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format!("{number:016x}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What proves a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    head: Head,
+    records: Vec<Record>,
+}
+
+/// Memory after the set-up of what certificates cover.
+fn memory(scenario: &Scenario, program: &DriverCore) -> Result<Vec<u8>, String> {
+    if scenario.file().also.iter().any(|also| also == id::DATA_RACE) {
+        return Err("the scenario asks for data races, which certificates do not cover".to_owned());
+    }
+    set_up(program, |_, _, _, _| {}).map_err(|error| match error {
+        SetUpError::Mistake(text) => text,
+        SetUpError::Hazard(hazard, _) => format!("the set-up ends in {}", hazard.id),
+        SetUpError::Bound(bound) => bound.words(program),
+        SetUpError::Stopped => unreachable!("internal: nobody stops it"),
+    })
+}
+
+impl Certificate {
+    /// Makes one of at most so many states, by a search of its own.
+    ///
+    /// ```
+    /// use raddle::Scenario;
+    /// use raddle::certified::Certificate;
+    ///
+    /// let text = r#"
+    ///     title = "two devices come"
+    ///     revisions = ["v6.12"]
+    ///     [device.one]
+    ///     [device.two]
+    ///     [task.one]
+    ///     run = ["device_add(one)"]
+    ///     [task.two]
+    ///     run = ["device_add(two)"]
+    /// "#;
+    /// let scenario = Scenario::parse("two.toml", text).expect("a scenario");
+    /// let certificate = Certificate::make(&scenario, "v6.12", 10_000)?;
+    /// let proved = Certificate::parse(&certificate.text())?.verify()?;
+    /// assert!(proved.states > 1);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn make(scenario: &Scenario, revision: &str, most: usize) -> Result<Self, String> {
+        let program = scenario.program(revision).map_err(|error| error.to_string())?;
+        let memory = memory(scenario, &program)?;
+        let records = certificate::produce(&program, &memory, most).map_err(|error| error.to_string())?;
+        let head = Head {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            scenario: scenario.file().path.clone(),
+            text: scenario.text().to_owned(),
+            revision: revision.to_owned(),
+            tasks: tasks(&program),
+        };
+        Ok(Certificate { head, records })
+    }
+
+    /// The scenario and the revision that it is about, as `FILE on REVISION`.
+    #[must_use]
+    pub fn about(&self) -> String {
+        format!("{} on {}", printable(&self.head.scenario), printable(&self.head.revision))
+    }
+
+    /// How many states it has.
+    #[must_use]
+    pub fn states(&self) -> usize {
+        self.records.len()
+    }
+
+    /// As it is written to a file.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let lines = self
+            .records
+            .iter()
+            .map(|Record { state, set, still }| line(&Line { state: *state, set: *set, still: *still }));
+        std::iter::once(line(&self.head)).chain(lines).collect()
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// Why the text is none, with the line.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut lines = text.lines();
+        let first = lines.next().unwrap_or_default();
+        let damaged = |line: usize, error: &serde_json::Error| {
+            format!("line {line}: this is no certificate of raddle: {}", printable(&error.to_string()))
+        };
+        let head: Head = serde_json::from_str(first).map_err(|error| damaged(1, &error))?;
+        if head.format != FORMAT {
+            return Err("line 1: this is no certificate of raddle".to_owned());
+        }
+        if head.version != VERSION {
+            let found = head.version;
+            return Err(format!(
+                "this certificate has version {found} of the format, and this raddle reads version {VERSION}"
+            ));
+        }
+        let record = |(number, line): (usize, &str)| {
+            let Line { state, set, still } =
+                serde_json::from_str(line).map_err(|error| damaged(number + 2, &error))?;
+            Ok(Record { state, set, still })
+        };
+        let records = lines.enumerate().map(record).collect::<Result<_, String>>()?;
+        Ok(Certificate { head, records })
+    }
+
+    /// Proves the row again, by the machine alone.
+    ///
+    /// # Errors
+    ///
+    /// Why it proves nothing.
+    pub fn verify(&self) -> Result<Proved, String> {
+        let Head { scenario: path, text, revision, tasks: named, .. } = &self.head;
+        let scenario = Scenario::parse(path, text).map_err(|errors| errors[0].to_string())?;
+        let program = scenario.program(revision).map_err(|error| error.to_string())?;
+        if tasks(&program) != *named {
+            return Err("its tasks are not those of its scenario".to_owned());
+        }
+        let memory = memory(&scenario, &program)?;
+        certificate::verify(&program, &memory, &self.records).map_err(|error| error.to_string())
+    }
+}
+
+fn line(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("internal: names and numbers") + "\n"
+}
+
+/// The names of a program's slots.
+fn tasks(program: &DriverCore) -> Vec<String> {
+    program.slots().iter().map(|slot| slot.name.clone()).collect()
+}
