@@ -937,8 +937,10 @@ fn a_run_passes_or_avoids_what_is_asked() {
         older.status.code() < Some(2) && stdout(&older).contains("no task calls it on v3.18"),
         "{older:?}"
     );
-    let (code, text, _) = check(&["--avoiding", "driver_register"]);
-    assert!(code == 0 && text.contains("no run to stale-driver-pointer takes the route"), "{text}");
+    for avoided in ["driver_register", "stale-driver-pointer"] {
+        let (code, text, _) = check(&["--avoiding", avoided]);
+        assert!(code == 0 && text.contains("no run to stale-driver-pointer takes the route"), "{text}");
+    }
     for (option, word, said) in [
         ("--passing", "no_such_function", "no task calls it"),
         ("--passing", "deadlock", "is a hazard"),

@@ -126,8 +126,10 @@ impl Route {
             let avoiding = self.avoiding.iter().map(|word| ["--avoiding", word]);
             report.options = passing.chain(avoiding).flatten().map(str::to_owned).collect();
         }
+        let several = report.violations.len() > 1;
         for violation in &mut report.violations {
-            let own = self.avoiding.contains(&violation.id);
+            // That others are shown without it is what it is named for.
+            let own = several && self.avoiding.contains(&violation.id);
             match search.violation(&memory, violation) {
                 Some(found) => *violation = found,
                 None if own => {}
