@@ -156,10 +156,13 @@ pub(super) enum Check {
     Empty,
     /// The second thing may not be on `LIST`.
     Unlinked,
+    /// A warning, whatever is.
+    Warn,
 }
 
 impl Check {
-    const ALL: [Check; 5] = [Check::Mark, Check::Unmarked, Check::Grow, Check::Empty, Check::Unlinked];
+    const ALL: [Check; 6] =
+        [Check::Mark, Check::Unmarked, Check::Grow, Check::Empty, Check::Unlinked, Check::Warn];
 
     /// What it looks at, and how.
     fn touches(self) -> (usize, Touch) {
@@ -169,6 +172,7 @@ impl Check {
             Check::Grow => (1, Touch::Write),
             Check::Empty => (2, Touch::Read),
             Check::Unlinked => (3, Touch::Read),
+            Check::Warn => (0, Touch::Read),
         }
     }
 }
@@ -229,8 +233,10 @@ impl Subject for Toy<'_> {
             }
             Check::Empty => bytes[0] == 0,
             Check::Unlinked => !klist::linked(bytes, 1),
+            Check::Warn => false,
         };
-        fine.then_some(()).ok_or_else(|| Hazard::new(CHECKED, About::Program, "what a check has found"))
+        let hazard = if check == Check::Warn { id::WARNING } else { CHECKED };
+        fine.then_some(()).ok_or_else(|| Hazard::new(hazard, About::Program, "what a check has found"))
     }
 
     fn at_quiescence(&self, memory: &[u8]) -> Vec<Hazard> {

@@ -137,6 +137,15 @@ pub fn replay(path: &Path, under_shuttle: bool, out: &mut Out) -> u8 {
             out.line(&result.text);
             if result.shows {
                 out.line(format_args!("The trace still shows {} on {}.", trace.hazard, trace.revision));
+                if result.story != trace.story {
+                    out.line("Its own words are not those of this run: they, the model or the scenario was changed.");
+                }
+                if trace.others > 0 {
+                    out.line(format_args!(
+                        "Not replayed: that {} more objects have the same hazard.",
+                        trace.others
+                    ));
+                }
                 0
             } else {
                 out.line(format_args!("The trace no longer shows {} on {}.", trace.hazard, trace.revision));

@@ -121,6 +121,19 @@ fn two_puts() {
     check(&program.with(refs(0), 2), &[(id::NULL_DEREFERENCE, 6)]);
 }
 
+/// A warning at a step that commutes with all others, after which its task goes on.
+#[test]
+fn a_warning_on_the_way() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => {
+            cpu.step(telling(Action::Load(cpu.cell(N)), Check::Warn))?;
+            cpu.store(FLAG, true)
+        }
+        _ => cpu.load(FLAG).map(|_| ()),
+    });
+    check(&program, &[(id::WARNING, 1)]);
+}
+
 /// A task that ends in one hazard while another one can still reach a different one.
 #[test]
 fn two_hazards() {
