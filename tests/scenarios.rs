@@ -94,6 +94,11 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("nd-register-gets-parent", "false", "nvdimm/parent-goes", "v5.1"),
     ("nd-reads-parent-late", "false", "nvdimm/use-before-register", "v5.1"),
     ("nd-unregister-kills", "false", "nvdimm/unregister-synchronizes", "v6.0"),
+    ("device-links", "false", "links/unbind-supplier", "v5.1"),
+    ("fw-devlink", "false", "findings/link-defers-deleted-consumer", "v6.12"),
+    ("links-look-at-supplier", "false", "links/unbind-while-consumer-probes", "v6.12"),
+    ("links-unlock-parent", "true", "links/parent-unlocked", "v5.1"),
+    ("links-updated-last", "false", "links/devres-after-links", "v6.12"),
     ("uevent-reads-once", "false", "uevent/uevent-null", "v7.1-rc"),
 ];
 

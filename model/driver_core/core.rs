@@ -1,12 +1,13 @@
 //! Devices come and go, after drivers/base/core.c (docs/kernel/device.md).
 //!
 //! Left out: sysfs but for the flag that says whether the device is registered, power management,
-//! device nodes, classes, notifiers, uevents, firmware nodes and links.
+//! device nodes, classes, notifiers, uevents, and firmware nodes but for the device links that they ask for.
 
 use super::bus::{bus_add_device, bus_probe_device, bus_remove_device};
 use super::cpu::{Cpu, Errno};
 use super::dd::is_dead;
 use super::deferred::driver_deferred_probe_del;
+use super::links::{device_links_purge, make_links};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
@@ -21,6 +22,8 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
     cpu.call("device_add", &atoms![dev], || {
         let outcomes = &cpu.world().devices[dev.index()].add;
         let outcome = outcomes[cpu.choose(outcomes.len())?];
+        // Before fw_devlink whoever adds a consumer links it.
+        make_links(cpu, dev, true)?;
         // 1. 2.
         let private = dev.private().object();
         // There is a new private part only if there was none: dead, once set, is never cleared.
@@ -52,6 +55,8 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
             bus_remove_device(cpu, dev, false)?;
             return fail(cpu, dev);
         }
+        // 5.
+        make_links(cpu, dev, false)?;
         // 6.
         if cpu.rules().ready_flag {
             cpu.device_lock(dev)?;
@@ -127,6 +132,8 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         bus_remove_device(cpu, dev, true)?;
         // 5.
         driver_deferred_probe_del(cpu, dev, true)?;
+        // 6.
+        device_links_purge(cpu, dev)?;
         // 7.
         cpu.store(dev.registered(), false)?;
         // 8.

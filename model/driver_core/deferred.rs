@@ -191,16 +191,30 @@ pub fn wait_for_device_probe(cpu: &Cpu<'_>) -> Step<()> {
         // The checks note what is under way now.
         let count = cpu.cell(Core.probe_count());
         cpu.step(cpu.telling(Action::Load(count), Event::BarrierBegins))?;
-        if cpu.rules().barrier_waits_for_timeout {
-            cpu.step(Action::AwaitNot(cpu.cell(Core.timeout()), true.to_obs()))?;
-        }
-        if cpu.rules().barrier_flushes_deferred {
-            cpu.flush_work(Core.deferred_probe_work())?;
-        }
-        cpu.step(Action::AwaitZero(count))?;
+        wait_for_running(cpu)?;
         cpu.step(cpu.telling(cpu.global_list_empty(), Event::BarrierEnds))?;
         Ok(())
     })
+}
+
+/// The same, for the core's own: who calls it looks again afterwards, so that no check is told.
+pub fn wait_for_probes(cpu: &Cpu<'_>) -> Step<()> {
+    cpu.call("wait_for_device_probe", &[], || {
+        wait_for_running(cpu)?;
+        cpu.async_synchronize_full()
+    })
+}
+
+/// Waits for the probes that run, and what [`wait_for_device_probe`] waits for before.
+fn wait_for_running(cpu: &Cpu<'_>) -> Step<()> {
+    if cpu.rules().barrier_waits_for_timeout {
+        cpu.step(Action::AwaitNot(cpu.cell(Core.timeout()), true.to_obs()))?;
+    }
+    if cpu.rules().barrier_flushes_deferred {
+        cpu.flush_work(Core.deferred_probe_work())?;
+    }
+    cpu.step(Action::AwaitZero(cpu.cell(Core.probe_count())))?;
+    Ok(())
 }
 
 /// `device_block_probing` (v4.5 on; before, there is no such function and nothing happens).

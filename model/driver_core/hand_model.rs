@@ -125,6 +125,7 @@ impl Subject for HandModel {
             entry: Entry { function: entry::ATTACH_WORKFN, args: atoms![Driver(i)].to_vec() },
             work: AttachWork(i).work(),
             attaches: Some(Driver(i).object()),
+            needs: Vec::new(),
             runs: None,
             again: false,
         };

@@ -12,6 +12,7 @@ pub mod dd;
 pub mod deferred;
 pub mod driver;
 pub mod hand_model;
+pub mod links;
 pub mod nvdimm;
 pub mod probe;
 pub mod release;

@@ -1,6 +1,6 @@
 //! Probing one device by one driver, after drivers/base/dd.c (docs/kernel/probe.md).
 //!
-//! Left out: runtime power management, pins and DMA, device links, attribute groups, notifiers and uevents; with them
+//! Left out: runtime power management, pins and DMA, attribute groups, notifiers and uevents; with them
 //! the failures of the core itself. Of devres there is what drivers of the scenario acquire; that entries are left over
 //! from before (step 5) does not occur.
 
@@ -10,6 +10,7 @@ use super::deferred::{
     driver_deferred_probe_add, driver_deferred_probe_del, driver_deferred_probe_trigger, drop_sample,
     retrigger_if_moved, sample_trigger_count,
 };
+use super::links::{device_links_check_suppliers, device_links_driver_bound, device_links_no_driver};
 use super::rules::DeferredRetry;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
@@ -133,6 +134,14 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
             }
             return Ok(Probed::Refused(Errno::ProbeDefer));
         }
+        // 3.
+        if !device_links_check_suppliers(cpu, dev)? {
+            if counts {
+                driver_deferred_probe_add(cpu, dev)?;
+                retrigger_if_moved(cpu, dev)?;
+            }
+            return Ok(Probed::Refused(Errno::ProbeDefer));
+        }
         // 4.
         let count = cpu.cell(Core.probe_count());
         if counts {
@@ -142,6 +151,7 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
         cpu.store(dev.driver(), Some(drv))?;
         if !driver_sysfs_add(cpu, drv, dev)? {
             // probe_failed: the probe is not called. The link goes, and what an earlier binding has left stays.
+            device_links_no_driver(cpu, dev)?;
             cpu.step(vec![cpu.storing(dev.driver_link(), false), cpu.storing(dev.driver(), None)])?;
             super::dd::dev_set_drvdata(cpu, dev, None)?;
             if counts {
@@ -159,6 +169,7 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
             }
             // 10.
             Err(error) => {
+                device_links_no_driver(cpu, dev)?;
                 devres_release_all(cpu, dev)?;
                 let mut failed = vec![cpu.storing(dev.driver(), None)];
                 if links_matter(cpu) {
@@ -219,6 +230,8 @@ pub fn driver_bound(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         actions.push(cpu.storing(dev.knode_driver(), Some(drv)));
         actions.push(Action::KlistAdd(cpu.cell(private.klist_devices()), dev.object()));
         cpu.step(cpu.telling(actions, Event::Bound(dev, drv)))?;
+        // 3.
+        device_links_driver_bound(cpu, dev)?;
         // 4. 5.
         driver_deferred_probe_del(cpu, dev, false)?;
         count_bind(cpu, true)?;

@@ -1,12 +1,13 @@
 //! Unbinding drivers from devices, after drivers/base/dd.c (docs/kernel/release.md).
 //!
-//! Left out: runtime power management, device links and their consumers, notifiers, uevents. Of devres there is what
+//! Left out: runtime power management, notifiers, uevents. Of devres there is what
 //! drivers of the scenario acquire.
 
 use std::ops::ControlFlow::{Break, Continue};
 
 use super::attach_work::flush_attach_work;
 use super::cpu::Cpu;
+use super::links::{device_links_busy, device_links_driver_cleanup, device_links_unbind_consumers};
 use super::probe::links_matter;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
@@ -17,8 +18,14 @@ use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{DEVICE_REFS, Private};
 
-/// `__device_release_driver`, with the device lock held. `named`: the driver that the caller names.
-fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
+/// `__device_release_driver`, with the device lock held. `parent`: what the caller hands on, its lock held or not;
+/// `named`: the driver that the caller names.
+fn __device_release_driver(
+    cpu: &Cpu<'_>,
+    dev: Device,
+    parent: Option<Device>,
+    named: Option<Driver>,
+) -> Step<()> {
     cpu.call("__device_release_driver", &atoms![dev], || {
         // 1.
         let Some(drv) = cpu.load(dev.driver())? else {
@@ -31,6 +38,10 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
         if cpu.rules().release_waits_for_async && cpu.driver_allows_async_probing(drv) {
             cpu.async_synchronize_full()?;
         }
+        // 3. Without the locks.
+        if !unbind_consumers(cpu, dev, parent, drv)? {
+            return Ok(());
+        }
         // 4. The sysfs links of the driver's kobject.
         let mut actions = cpu.driver_private(drv).to_vec();
         if links_matter(cpu) {
@@ -39,12 +50,19 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
         cpu.step(actions)?;
         // 5.
         call_remove(cpu, drv, dev, named)?;
-        // 6. By all revisions before dev->driver is cleared.
+        // 6. 2e84dc379200 (v6.7): device links are updated last.
+        if !cpu.rules().links_updated_last {
+            device_links_driver_cleanup(cpu, dev)?;
+        }
+        // By all revisions before dev->driver is cleared.
         devres_release_all(cpu, dev)?;
         let released = cpu.storing(dev.driver(), None);
         cpu.step(cpu.telling(released, Event::Released(dev, drv)))?;
         super::dd::dev_set_drvdata(cpu, dev, None)?;
         super::probe::count_bind(cpu, false)?;
+        if cpu.rules().links_updated_last {
+            device_links_driver_cleanup(cpu, dev)?;
+        }
         // 7. klist_remove, which never sleeps: no iterator ever stands on this klist.
         let Some(listed) = cpu.load(dev.knode_driver())? else {
             return Ok(());
@@ -59,11 +77,36 @@ fn __device_release_driver(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) ->
     })
 }
 
+/// Unbinds the consumers, until none is bound or probes: false if somebody else has released the device meanwhile.
+fn unbind_consumers(cpu: &Cpu<'_>, dev: Device, parent: Option<Device>, drv: Driver) -> Step<bool> {
+    if !cpu.world().has_links(dev) {
+        return Ok(true);
+    }
+    // 8c97a46af04b (v4.18) to e121a833745b (v5.0): the parent's lock, whether it was taken or not.
+    let locked = if cpu.rules().links_unlock_parent { parent } else { parent.and(cpu.locked_parent(dev)) };
+    cpu.repeat((), |()| {
+        if !device_links_busy(cpu, dev)? {
+            return Ok(Break(true));
+        }
+        cpu.device_unlock(dev)?;
+        if let Some(parent) = locked {
+            cpu.device_unlock(parent)?;
+        }
+        device_links_unbind_consumers(cpu, dev)?;
+        if let Some(parent) = locked {
+            cpu.device_lock(parent)?;
+        }
+        cpu.device_lock(dev)?;
+        let released = cpu.load(dev.driver())? != Some(drv);
+        Ok(if released { Break(false) } else { Continue(()) })
+    })
+}
+
 /// `device_release_driver`: never takes the parent's lock. `deleting`: `device_del` calls it.
 pub fn device_release_driver(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step<()> {
     cpu.call("device_release_driver", &atoms![dev], || {
         cpu.device_lock(dev)?;
-        __device_release_driver(cpu, dev, None)?;
+        __device_release_driver(cpu, dev, None, None)?;
         let unlock = Action::Unlock(cpu.cell(dev.mutex()));
         cpu.step(cpu.telling(unlock, Event::ReleasePassed(dev, deleting)))?;
         Ok(())
@@ -74,7 +117,16 @@ pub fn device_release_driver(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step
 pub fn device_driver_detach(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
     cpu.call("device_driver_detach", &atoms![dev], || {
         cpu.device_driver_lock(dev)?;
-        __device_release_driver(cpu, dev, named)?;
+        __device_release_driver(cpu, dev, cpu.parent(dev), named)?;
+        cpu.device_driver_unlock(dev)
+    })
+}
+
+/// `device_release_driver_internal`, as the core calls it for a consumer: releases whatever is bound.
+pub fn device_release_driver_internal(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    cpu.call("device_release_driver_internal", &atoms![dev], || {
+        cpu.device_driver_lock(dev)?;
+        __device_release_driver(cpu, dev, cpu.parent(dev), None)?;
         cpu.device_driver_unlock(dev)
     })
 }
@@ -97,7 +149,7 @@ pub fn driver_detach(cpu: &Cpu<'_>, drv: Driver) -> Step<()> {
             // 3.
             cpu.device_driver_lock(dev)?;
             if cpu.load(dev.driver())? == Some(drv) {
-                __device_release_driver(cpu, dev, Some(drv))?;
+                __device_release_driver(cpu, dev, cpu.parent(dev), Some(drv))?;
             }
             cpu.device_driver_unlock(dev)?;
             // 4.

@@ -322,6 +322,17 @@ rules! {
         "module.md#load_module", "When load_module waits for async work after init (774a1221e862, v3.8)";
     async_probe_skips_wait "async-probe-skips-wait": bool = "false", v 4 2 "f2411da74698" = "true";
         "module.md#load_module", "A module loaded with async_probe is not waited for";
+    device_links "device-links": bool = "false", v 4 10 "9ed9895370ae" = "true";
+        "links.md#device_links_check_suppliers", "Devices have links to their suppliers: a probe is deferred while one is not bound, and unbinding one unbinds its consumers first";
+    fw_devlink "fw-devlink": bool = "false", v 5 13 "ea718c699055" = "true";
+        "links.md#device_link_add", "Firmware makes the links, as soon as both devices are there, and until then the consumer's probe is deferred; a supplier that is bound has its consumers probed again";
+    links_look_at_supplier "links-look-at-supplier": bool = "false", v 5 8 "8c3e315d4296" = "true";
+        "links.md#device_links_no_driver", "A consumer that lets go of a supplier that is not bound is a warning";
+    links_unlock_parent "links-unlock-parent": bool = "false", v 4 18 "8c97a46af04b" = "true", v 5 0 "e121a833745b" = "false",
+        in DuyckV4 = "false", in DuyckV6 = "false";
+        "release.md#__device_release_driver", "To unbind consumers __device_release_driver unlocks the parent whether it was locked or not";
+    links_updated_last "links-updated-last": bool = "false", v 6 7 "2e84dc379200" = "true";
+        "release.md#__device_release_driver", "Device links are updated after devres, not before";
     nd_register_gets_parent "nd-register-gets-parent": bool = "false", v 4 20 "b6eae0f61db2" = "true";
         "nvdimm.md#nd_device_register", "nd_device_register takes a reference on the parent until the registration is done";
     nd_reads_parent_late "nd-reads-parent-late": bool = "true", v 7 1 "a8aec1423032" = "false";

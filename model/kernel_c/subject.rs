@@ -416,6 +416,7 @@ impl Subject for &KernelC {
                 entry: Entry { function, args: vec![Obs::Id(object), Obs::Word(Word(path))] },
                 work: Cell::<WorkItem>::new(work.object, work.field),
                 attaches,
+                needs: Vec::new(),
                 runs: None,
                 again: false,
             }

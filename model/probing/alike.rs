@@ -13,7 +13,7 @@ use super::call::Call;
 use super::ids::{Device, Devres, Module};
 use super::objects::{
     ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE,
-    LIST, MEMORY, MODULE, MUTEX, POINTER, PRIVATE, RESOURCE, WORK,
+    LINK, LIST, MEMORY, MODULE, MUTEX, POINTER, POOL, PRIVATE, RESOURCE, WORK, WORKQUEUE,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -47,12 +47,14 @@ pub(super) fn renamings(
         FUNCTION => world.functions.len(),
         HOOK => world.hooks.len(),
         CDEV => world.cdevs.len(),
+        WORKQUEUE => world.queues.len(),
+        LINK => world.links.len(),
         _ => world.tasks.len(),
     };
     // What others refer to comes first.
     let sorts = [
         RESOURCE, MUTEX, BUS, DEVICE, MODULE, MEMORY, INSTANCE, FLAG, POINTER, LIST, FUNCTION, HOOK, CDEV,
-        DRIVER, WORK, TASK,
+        WORKQUEUE, LINK, DRIVER, WORK, TASK,
     ];
     let all = sorts.iter().flat_map(|sort| (0..count(*sort)).map(|index| (*sort, index as u8)));
     let mut search = Search {
@@ -187,6 +189,15 @@ impl Decided<'_, '_> {
                     && self.of_alike_devices(one.dev, other.dev)
                     && bodies.all(|(one, other)| self.calls(one, other))
             }
+            LINK => {
+                let (one, other) = (&world.links[i], &world.links[j]);
+                self.becomes(DEVICE, one.consumer.0, other.consumer.0)
+                    && self.becomes(DEVICE, one.supplier.0, other.supplier.0)
+            }
+            WORKQUEUE => {
+                let (one, other) = (&world.queues[i], &world.queues[j]);
+                one.first == other.first && self.of_alike_devices(one.dev, other.dev)
+            }
             WORK => {
                 let (one, other) = (&world.works[i], &world.works[j]);
                 let data = match (one.data, other.data) {
@@ -199,8 +210,13 @@ impl Decided<'_, '_> {
                     (Some(one), Some(other)) => self.becomes(MODULE, one.0, other.0),
                     (one, other) => one == other,
                 };
+                let queue = match (one.queue, other.queue) {
+                    (Some(one), Some(other)) => self.becomes(WORKQUEUE, one.0, other.0),
+                    (one, other) => one == other,
+                };
                 data && module
-                    && (one.kind, one.runs) == (other.kind, other.runs)
+                    && queue
+                    && (one.kind, one.runs, one.delayed) == (other.kind, other.runs, other.delayed)
                     && self.calls(&one.run, &other.run)
             }
             MEMORY => {
@@ -241,7 +257,7 @@ impl Decided<'_, '_> {
             let of_memory = |object: &Object| {
                 let works = &self.search.world.works;
                 object.sort == WORK && works[usize::from(object.index)].data.is_some()
-                    || [HOOK, CDEV].contains(&object.sort)
+                    || [HOOK, CDEV, WORKQUEUE].contains(&object.sort)
             };
             let mut pairs = pairs.map(|pair| match pair {
                 (Some(from), Some(to)) if of_memory(&from) || of_memory(&to) => from == to,
@@ -280,6 +296,7 @@ impl Search<'_> {
                 }
                 DRIVER => vec![DRIVER, PRIVATE, ATTACH_WORK, DRVDATA],
                 DEVICE => vec![DEVICE, DEVICE_PRIVATE],
+                WORKQUEUE if self.world.queues[usize::from(*index)].ordered => vec![WORKQUEUE, POOL],
                 MODULE if self.world.has_code(Module(*index)) => vec![MODULE, CODE],
                 sort => vec![sort],
             };

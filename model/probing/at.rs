@@ -4,7 +4,7 @@
 //! freed meanwhile, each use of it is a hazard, also when the device has new memory by then.
 
 use super::cpu::Cpu;
-use super::ids::{Cdev, Device, Driver, Function, Hook, Instance, Memory, Work};
+use super::ids::{Cdev, Device, Driver, Function, Hook, Instance, Memory, Work, Workqueue};
 use super::objects::{placed, pointer_to};
 use super::world::Home;
 use raddle_checker::machine::cpu::Step;
@@ -63,6 +63,13 @@ impl At {
     pub fn cdev(&self, cpu: &Cpu<'_>, first: Cdev, told: Option<Device>) -> Cdev {
         let dev = cpu.world().cdevs[first.index()].dev.and(told.or(self.dev));
         cpu.world().cdev_of(first, dev)
+    }
+
+    /// The workqueue that is meant, by the first one that is declared with it.
+    #[must_use]
+    pub fn queue(&self, cpu: &Cpu<'_>, first: Workqueue, told: Option<Device>) -> Workqueue {
+        let dev = cpu.world().queues[first.index()].dev.and(told.or(self.dev));
+        cpu.world().queue_of(first, dev)
     }
 
     /// From here on the name of the memory stands for this instance.

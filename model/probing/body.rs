@@ -7,6 +7,7 @@ use super::cpu::{Cpu, Errno};
 use super::events::{Event, ProbeError};
 use super::hooks;
 use super::ids::{Device, Driver, Work};
+use super::queues;
 use super::world::{Group, ProbeBody, ProbeOutcome, WorkKind};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
@@ -107,6 +108,9 @@ pub fn work_func(cpu: &Cpu<'_>, work: Work) -> Step<()> {
     // Its code is there when it is called, and when it returns.
     let code = || decl.module.map_or(Ok(()), |module| cpu.touch(module.code()));
     cpu.call(name, &atoms![work], || {
+        if queues::refuses_delayed(cpu, work)? {
+            return Ok(());
+        }
         code()?;
         run_body(cpu, &decl.run, At::given(cpu, decl.data))?;
         code()

@@ -8,9 +8,9 @@ use std::mem::discriminant;
 
 use super::ids::{
     Bus, Cdev as CdevId, Device, Devres, Driver, Flag, Function, Hook, List, Memory, Module, Mutex, Pointer,
-    Resource, Work,
+    Resource, Work, Workqueue as WorkqueueId,
 };
-use super::objects::{CDEV, HOOK, WORK};
+use super::objects::{CDEV, HOOK, WORK, WORKQUEUE};
 use super::scenario::Section;
 use raddle_checker::machine::value::Object;
 
@@ -114,9 +114,11 @@ items! {
     Notifier HOOK hook Hook
     /// A character device: the first of those that are declared with it.
     Cdev CDEV cdev CdevId
+    /// A workqueue: the first of those that are declared with it.
+    Workqueue WORKQUEUE queue WorkqueueId
 }
 
-arguments! { Timer Irq Attribute Notifier Cdev }
+arguments! { Timer Irq Attribute Notifier Cdev Workqueue }
 
 /// The device, or the device at hand.
 impl Argument for Option<Device> {
@@ -320,6 +322,10 @@ calls! {
         CancelWorkSync(w: Work @ at: Told) "cancel_work_sync", "Takes a work item off the queue and waits for the run under way, which cannot queue it again.";
         DisableWorkSync(w: Work @ at: Told) "disable_work_sync", "cancel_work_sync, and nobody can queue it any more.";
         EnableWork(w: Work @ at: Told) "enable_work", "Ends disable_work_sync.";
+        AllocWorkqueue(q: Workqueue @ at: Told) "alloc_workqueue" undone by "destroy_workqueue", "Allocates a workqueue.";
+        FlushWorkqueue(q: Workqueue @ at: Told) "flush_workqueue", "Waits for what is on a workqueue now; not for delayed work whose timer has not run out.";
+        DrainWorkqueue(q: Workqueue @ at: Told) "drain_workqueue", "Waits until nothing is on a workqueue; meanwhile only what runs on it may queue more.";
+        DestroyWorkqueue(q: Workqueue @ at: Told) "destroy_workqueue", "drain_workqueue, then the workqueue is freed; delayed work whose timer has not run out stays.";
         ModTimer(t: Timer @ at: Told) "mod_timer", "Arms a timer, if it is not armed.";
         TimerDelete(t: Timer @ at: Told) "timer_delete", "Disarms a timer; a run under way goes on.";
         TimerDeleteSync(t: Timer @ at: Told) "timer_delete_sync", "Disarms a timer and waits for the run under way, which cannot arm it again.";

@@ -11,6 +11,7 @@ use super::hooks;
 use super::ids::{Device, Devres, Flag, Function, Instance, List, Memory, Mutex, Pointer, TaskId, Work};
 use super::module::{delete_module, load_module, request_module};
 use super::objects::{acquired, pointer_to};
+use super::queues;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{Held, Step};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId};
@@ -224,7 +225,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         Call::DevmUndo(devres) => undo(cpu, at.dev.expect("internal: devm in a callback"), devres, at)?,
         Call::QueueWork(work, told) => {
             let work = at.work(cpu, work, told)?;
-            cpu.queue(work)?;
+            queues::queue_work(cpu, work)?;
         }
         Call::FlushWork(work, told) => {
             let work = at.work(cpu, work, told)?;
@@ -234,6 +235,10 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         Call::CancelWorkSync(work, told) => on_work(cpu, "cancel_work_sync", work, told, at, cancel_sync)?,
         Call::DisableWorkSync(work, told) => on_work(cpu, "disable_work_sync", work, told, at, disable_sync)?,
         Call::EnableWork(work, told) => on_work(cpu, "enable_work", work, told, at, enable)?,
+        Call::AllocWorkqueue(queue, told) => queues::alloc(cpu, at.queue(cpu, queue.queue(), told))?,
+        Call::FlushWorkqueue(queue, told) => queues::flush(cpu, at.queue(cpu, queue.queue(), told))?,
+        Call::DrainWorkqueue(queue, told) => queues::drain(cpu, at.queue(cpu, queue.queue(), told))?,
+        Call::DestroyWorkqueue(queue, told) => queues::destroy(cpu, at.queue(cpu, queue.queue(), told))?,
         Call::ModTimer(timer, told) => on_work(cpu, "mod_timer", timer.work(), told, at, queue)?,
         Call::TimerDelete(timer, told) => on_work(cpu, "timer_delete", timer.work(), told, at, cancel)?,
         Call::TimerDeleteSync(timer, told) => {
@@ -399,7 +404,7 @@ fn on_work(
     cpu.call(name, &atoms![work], || {
         let cell = cpu.cell(cpu.item(work));
         let (step, waits) = does(cell);
-        cpu.step(step)?;
+        cpu.step(queues::on_item(cpu, work, step))?;
         if waits {
             cpu.step(Action::FlushAwait(cell))?;
         }

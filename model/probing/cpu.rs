@@ -57,6 +57,8 @@ pub mod entry {
     pub const DEFERRED: u8 = 3;
     /// A driver's work item; its number.
     pub const WORK: u8 = 4;
+    /// The worker of an ordered workqueue; its number.
+    pub const QUEUE: u8 = 5;
     /// The first function of the subject's own.
     pub const SUBJECT: u8 = 16;
     /// `modprobe`; a module and a ticket.
@@ -190,18 +192,44 @@ impl<'a> Cpu<'a> {
         work_item(self.world, work)
     }
 
+    /// The same processor within the run of a work item.
+    #[must_use]
+    pub fn on_behalf_of_work(mut self, work: Work) -> Self {
+        if self.watched.loads {
+            self.behalf.work = Some(work);
+        }
+        self
+    }
+
+    /// The memory in which an item lies, for steps on it: an item of a workqueue is no field of it, since who flushes
+    /// the workqueue looks at all its items.
+    #[must_use]
+    pub fn home_of(&self, work: Work) -> Vec<Action> {
+        let decl = &self.world.works[work.index()];
+        let home = decl.lies_in().filter(|_| decl.queue.is_some());
+        home.map(|instance| Action::Touch(instance.object())).into_iter().collect()
+    }
+
+    /// The actions of [`queue`](Cpu::queue).
+    #[must_use]
+    pub fn queueing(&self, work: Work) -> Vec<Action> {
+        let mut actions = self.home_of(work);
+        actions.extend(self.noting(|module| started(work, module)));
+        actions.push(Action::QueueWork(self.cell(self.item(work))));
+        actions
+    }
+
     /// `queue_work` of a scenario's work item.
     #[track_caller]
     pub fn queue(&self, work: Work) -> Step<()> {
-        let mut actions = self.noting(|module| started(work, module));
-        actions.push(Action::QueueWork(self.cell(self.item(work))));
-        self.step(actions).map(|_| ())
+        self.step(self.queueing(work)).map(|_| ())
     }
 
     /// `flush_work` of a scenario's work item.
     pub fn flush(&self, work: Work) -> Step<()> {
         let cell = self.cell(self.item(work));
-        let mut actions = self.noting(|module| awaited(work, module));
+        let mut actions = self.home_of(work);
+        actions.extend(self.noting(|module| awaited(work, module)));
         actions.push(Action::FlushBegin(cell));
         if self.observe(actions)? {
             self.step(Action::FlushAwait(cell))?;

@@ -3,8 +3,8 @@
 //! A new way needs its row in [`Breach`] and its arm in [`Breach::hazard`], a new id also its row in
 //! `PROPERTIES`.
 
-use super::ids::{Device, Driver, Instance, Module, Resource, Work};
-use super::objects::{DRIVER, MODULE, STALE_DRIVER_POINTER};
+use super::ids::{Device, Driver, Module, Resource, Work};
+use super::objects::{DRIVER, LINK, MODULE, STALE_DRIVER_POINTER, WORKQUEUE};
 use super::properties::Checks;
 use super::world::Match;
 use raddle_checker::machine::hazard::{self, About, Blame, Hazard, Property, Told, id as any, property};
@@ -115,7 +115,7 @@ pub enum Breach {
     /// A probe was deferred for a resource that is there now.
     StaysDeferred(Device, Driver, Resource),
     /// Memory of a device that is not bound is still allocated.
-    LeavesMemory(Instance, Device),
+    LeavesMemory(Object, Device),
     /// A count is above its holders.
     Leaks(CellId, Leak),
 }
@@ -172,6 +172,8 @@ impl Breach {
             Breach::Warns(object) => {
                 let sentence = match object.sort {
                     MODULE => format!("request_module({}) waits inside an async function", name(object)),
+                    WORKQUEUE => format!("something is queued on {}, which is being drained", name(object)),
+                    LINK => format!("the kernel warns about the status of the device link {}", name(object)),
                     _ => format!("the kernel warns about {}", name(object)),
                 };
                 (any::WARNING, About::Object(object), Told::new(sentence).of([object]))
@@ -296,12 +298,12 @@ impl Breach {
                 (id::LOST_PROBE, pair(dev, drv), told)
             }
             Breach::LeavesMemory(instance, dev) => {
-                let (memory, d) = (name(instance.object()), device(dev));
+                let (memory, d) = (name(instance), device(dev));
                 let mut told =
                     Told::new(format!("{memory} is still allocated, and {d} is not bound any more"));
-                told = told.of([instance.object(), dev.object()]);
-                told.stays = Some((instance.object(), "allocated".to_owned()));
-                (id::MEMORY_LEAK, About::Object(instance.object()), told)
+                told = told.of([instance, dev.object()]);
+                told.stays = Some((instance, "allocated".to_owned()));
+                (id::MEMORY_LEAK, About::Object(instance), told)
             }
             Breach::Leaks(count, why) => {
                 let (name, why) = (&checks.layout.info(count).name, why.words());

@@ -47,6 +47,10 @@ ids! {
     Hook,
     /// A character device, of one device.
     Cdev,
+    /// A workqueue, of one device or of all.
+    Workqueue,
+    /// A device link: a consumer and its supplier.
+    Link,
     /// Something that a driver's probe acquires with a call that begins with `devm-`.
     Devres,
     /// A task of the scenario file.

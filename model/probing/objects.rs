@@ -3,9 +3,10 @@
 use super::call::Call;
 use super::ghosts::{awaited, owed, started};
 use super::ids::{
-    Bus, Cdev, Device, Devres, Driver, Flag, Function, Hook, Instance, List as ListId, Memory, Module, Mutex,
-    Pointer, Resource, Work,
+    Bus, Cdev, Device, Devres, Driver, Flag, Function, Hook, Instance, Link, List as ListId, Memory, Module,
+    Mutex, Pointer, Resource, Work, Workqueue,
 };
+use super::links::{Driving, Status};
 use super::world::{Home, InstanceDecl, World};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
 use raddle_checker::machine::rename::Renaming;
@@ -54,6 +55,15 @@ pub const HOOK: Sort = Sort(18);
 pub const CDEV: Sort = Sort(19);
 /// The code of the module with the same index.
 pub const CODE: Sort = Sort(20);
+
+/// A workqueue of the scenario.
+pub const WORKQUEUE: Sort = Sort(21);
+
+/// The worker pool of the workqueue with the same index, which outlives it.
+pub const POOL: Sort = Sort(22);
+
+/// A device link.
+pub const LINK: Sort = Sort(23);
 
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
@@ -110,6 +120,8 @@ datum_ids! {
     Function = FUNCTION,
     Hook = HOOK,
     Cdev = CDEV,
+    Workqueue = WORKQUEUE,
+    Link = LINK,
 }
 
 /// A mutex.
@@ -205,6 +217,32 @@ impl Device {
     }
 }
 
+impl Workqueue {
+    /// Its worker pool.
+    #[must_use]
+    pub fn pool(self) -> Object {
+        Object { sort: POOL, index: self.0 }
+    }
+
+    /// What is pending on it, if it is ordered.
+    #[must_use]
+    pub fn list(self) -> Cell<List> {
+        Cell::new(self.pool(), Field(0))
+    }
+
+    /// The lock of its pool, under which that is changed.
+    #[must_use]
+    pub fn pool_lock(self) -> Cell<Lock> {
+        Cell::new(self.pool(), Field(1))
+    }
+
+    /// What wakes its worker, if it is ordered.
+    #[must_use]
+    pub fn worker(self) -> Cell<WorkItem> {
+        Cell::new(self.pool(), Field(2))
+    }
+}
+
 /// The `driver_private` of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Private(pub u8);
@@ -253,6 +291,10 @@ cells! {
         on_parent(13): bool,
         /// Whether `device_add` has returned 0 and `device_del` has not begun.
         added(14): bool,
+        /// What its links know of its driver.
+        driving(28): Driving,
+        /// Whether links to it can be made: between `device_pm_add` and `device_pm_remove`.
+        in_dpm_list(29): bool,
         /// Readers of its uevent file.
         uevent_readers(24): Count,
         /// Whether its uevent file is there.
@@ -322,6 +364,16 @@ cells! {
         /// The lock under which open looks it up, and takes its reference.
         map_lock(1): Lock,
     }
+    Link {
+        /// Its status.
+        status(0): Status,
+    }
+    Workqueue {
+        /// Whether it is being drained: only what runs on it may queue more.
+        draining(0): bool,
+        /// Counts what is queued on it, for who drains it.
+        queued(1): Generation,
+    }
     Instance {
         /// Its references.
         refs(0): Count,
@@ -349,6 +401,8 @@ cells! {
         used_async(9): PerTask,
         /// Whether the deferred-probe timeout has not run out.
         timeout(10): bool,
+        /// `device_links_lock`.
+        device_links_lock(15): Lock,
     }
 }
 
@@ -456,7 +510,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
             layout.cell(id.modprobe(ticket), format!("modprobe {}", module.name), Kind::Bool);
         }
     }
-    lay_out_memory(world, &mut layout, &mut set);
+    lay_out_memory(world, &mut layout, count, &mut set);
     for (i, resource) in world.resources.iter().enumerate() {
         let id = Resource(i as u8);
         layout.immortal(id.object(), &resource.name);
@@ -485,7 +539,7 @@ pub fn lay_out(world: &World, count: u8) -> (Layout, Vec<u8>) {
 }
 
 /// What drivers allocate, and what lies in it or by itself; without work items.
-fn lay_out_memory(world: &World, layout: &mut Layout, set: &mut Vec<(CellId, u8)>) {
+fn lay_out_memory(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(CellId, u8)>) {
     for (memory, i) in world.memories.iter().zip(0..) {
         let id = Memory(i);
         layout.immortal(id.object(), &memory.name);
@@ -537,6 +591,27 @@ fn lay_out_memory(world: &World, layout: &mut Layout, set: &mut Vec<(CellId, u8)
         layout.cell(i.map(), format!("cdev_map: {}", cdev.name), Kind::Pointer(vec![INSTANCE]));
         layout.cell(i.map_lock(), format!("{}.lock", cdev.name), Kind::Lock);
     }
+    let queues = world.queues.len() as u8;
+    for (queue, i) in world.queues.iter().zip((0..).map(Workqueue)) {
+        match queue.mortal() {
+            true => layout.mortal(i.object(), &queue.name, "use-after-free"),
+            false => layout.immortal(i.object(), &queue.name),
+        }
+        if !queue.allocated {
+            set.extend(layout.object(i.object()).liveness.map(|liveness| (liveness, ALIVE)));
+        }
+        if queue.drained {
+            layout.cell(i.draining(), format!("{}: draining", queue.name), Kind::Bool);
+            layout.cell(i.queued(), format!("{}: queued", queue.name), Kind::Generation(WORKQUEUE, queues));
+        }
+        if !queue.ordered {
+            continue;
+        }
+        layout.immortal(i.pool(), format!("the pool of {}", queue.name));
+        layout.cell(i.list(), format!("{}.list", queue.name), Kind::List(WORK, world.works.len() as u8));
+        layout.cell(i.pool_lock(), format!("{}.lock", queue.name), Kind::Lock);
+        layout.cell(i.worker(), format!("the worker of {}", queue.name), Kind::Work(slots));
+    }
     for (function, i) in world.functions.iter().zip(0..) {
         layout.immortal(Function(i).object(), &function.name);
     }
@@ -558,6 +633,13 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     layout.cell(Core.used_async(), "PF_USED_ASYNC", Kind::PerTask(slots));
     let timeout = layout.cell(Core.timeout(), "driver_deferred_probe_timeout", Kind::Bool);
     set.push((timeout, 1));
+    if !world.links.is_empty() {
+        layout.cell(Core.device_links_lock(), "device_links_lock", Kind::Lock);
+    }
+    for (link, i) in world.links.iter().zip((0..).map(Link)) {
+        layout.immortal(i.object(), &link.name);
+        layout.cell(i.status(), format!("link {}", link.name), Kind::Int);
+    }
     Core.ghosts(layout, "", slots);
     layout.says(layout.find(Core.probing_blocked()), Says::Statement);
 }
@@ -617,6 +699,10 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, slots: u8, set
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
     layout.cell(id.driver_link(), format!("{name}/driver"), Kind::Bool);
+    if world.has_links(id) {
+        layout.cell(id.driving(), format!("{name}.links.status"), Kind::Int);
+        layout.cell(id.in_dpm_list(), format!("{name}.power.in_dpm_list"), Kind::Bool);
+    }
     if !world.environment.contract_kept {
         id.contract_ghosts(layout, name, slots);
     }

@@ -7,12 +7,13 @@ use super::call::{Call, KernelCall};
 use super::calls::run_task;
 use super::cpu::{Cpu, Watched, entry};
 use super::events;
-use super::ids::{Device, Driver, Module, TaskId, Work};
+use super::ids::{Device, Driver, Instance, Module, TaskId, Work, Workqueue};
 use super::module::{LIVE, modprobe};
 use super::objects::{Core, DRVDATA, lay_out, work_item};
 use super::properties::Checks;
+use super::queues;
 use super::subject::{Item, Subject};
-use super::world::{Initially, WorkKind, World};
+use super::world::{Initially, WorkDecl, WorkKind, World};
 use raddle_checker::atoms;
 use raddle_checker::automaton::history::{History, rerun};
 use raddle_checker::machine::cpu as machine;
@@ -97,6 +98,7 @@ fn worker(cpu: &Cpu<'_>, item: &Item, func: impl Fn() -> Step<()>) -> Step<()> {
         let last = left == Some(1);
         let mut start = vec![Action::WorkStart(work)];
         // From its last run on it is not queued any more, or somebody could wait for it in vain.
+        start.extend(item.needs.iter().map(|object| Action::Touch(*object)));
         start.extend(last.then_some(Action::DisableWork(work, true)));
         cpu.step(start)?;
         func()?;
@@ -117,12 +119,25 @@ fn items(world: &World, subject: &impl Subject) -> Vec<Item> {
         entry: Entry { function: entry::DEFERRED, args: Vec::new() },
         work: Core.deferred_probe_work(),
         attaches: None,
+        needs: Vec::new(),
         runs: None,
         again: false,
     };
     let mut items = vec![deferred];
     items.extend(subject.items(world));
-    items.extend(world.works.iter().zip(0..).map(|(decl, i)| Item {
+    let ordered = world.queues.iter().zip((0..).map(Workqueue)).filter(|(decl, _)| decl.ordered);
+    items.extend(ordered.map(|(decl, queue)| Item {
+        name: format!("kworker ({})", decl.name),
+        entry: Entry { function: entry::QUEUE, args: atoms![queue].to_vec() },
+        work: queue.worker(),
+        attaches: None,
+        needs: Vec::new(),
+        runs: None,
+        again: false,
+    }));
+    // The items of an ordered workqueue have its worker.
+    let own = world.works.iter().zip(0..).filter(|(_, i)| world.ordered(Work(*i)).is_none());
+    items.extend(own.map(|(decl, i)| Item {
         name: match decl.kind {
             WorkKind::Work => format!("kworker ({})", decl.name),
             WorkKind::Timer => format!("timer ({})", decl.name),
@@ -131,10 +146,18 @@ fn items(world: &World, subject: &impl Subject) -> Vec<Item> {
         entry: Entry { function: entry::WORK, args: atoms![Work(i)].to_vec() },
         work: work_item(world, Work(i)),
         attaches: None,
+        needs: needs(decl),
         runs: decl.runs,
         again: decl.kind == WorkKind::Irq,
     }));
     items
+}
+
+/// What must be there when a worker takes an item: the memory in which it lies, of which it is no field if it has a
+/// workqueue, and the workqueue.
+fn needs(decl: &WorkDecl) -> Vec<Object> {
+    let Some(queue) = decl.queue else { return Vec::new() };
+    decl.lies_in().map(Instance::object).into_iter().chain([queue.object()]).collect()
 }
 
 /// The places for tasks.
@@ -191,6 +214,7 @@ impl<S: Subject> Native for Probing<S> {
             entry::SET_UP_DEVICE => subject.device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
             entry::DEFERRED => subject.deferred_probe_work(cpu),
             entry::WORK => work_func(cpu, Work::from_obs(args[0])),
+            entry::QUEUE => queues::work_in_order(cpu, queues::named(args)),
             entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
             entry::NOTHING => Ok(()),
             _ => subject.run(cpu, entry),
@@ -229,13 +253,15 @@ impl<S: Subject> Program for Probing<S> {
                     .push(Entry { function: entry::SET_UP_DRIVER, args: atoms![Driver(i as u8)].to_vec() });
             }
         }
-        // Parents before children, else in the file's order.
+        // Parents before children and suppliers before consumers, else in the file's order.
         let mut added = vec![false; self.world.devices.len()];
         let mut pending: Vec<usize> = (0..added.len()).collect();
         pending.retain(|i| self.world.devices[*i].initially != Initially::Absent);
         while let Some(at) = pending.iter().position(|i| {
             let parent = self.world.devices[*i].parent;
-            parent.is_none_or(|parent| added[parent.index()] || !pending.contains(&parent.index()))
+            let before = |first: Device| added[first.index()] || !pending.contains(&first.index());
+            let mut suppliers = self.world.suppliers(Device(*i as u8));
+            parent.is_none_or(before) && suppliers.all(|link| before(self.world.links[link.index()].supplier))
         }) {
             let i = pending.remove(at);
             added[i] = true;

@@ -7,7 +7,8 @@ use super::barrier;
 use super::events::{Event, ProbeError};
 use super::ghosts::{NOT_OWED, OWED, OWED_WITH, covered_run, owed};
 use super::hazards::{Breach, Leak};
-use super::ids::{Bus, Device, Driver, Instance, Resource, Work};
+use super::ids::{Bus, Device, Driver, Instance, Link, Resource, Work, Workqueue};
+use super::links::Status;
 use super::objects::{Core, DRIVER, Private, TICKETS};
 use super::subject::Item;
 use super::world::{Match, World};
@@ -456,7 +457,9 @@ impl Checks<'_> {
             seen.push(whole(layout.find(private.refs())));
             seen.extend(liveness(private.object()));
         }
-        seen.extend(self.memory_of_devices().flat_map(|(instance, _)| liveness(instance.object())));
+        let links = (0..self.world.links.len() as u8).map(Link);
+        seen.extend(links.map(|link| whole(layout.find(link.status()))));
+        seen.extend(self.memory_of_devices().flat_map(|(memory, _)| liveness(memory)));
         seen.extend((0..self.world.buses.len() as u8).map(|bus| whole(layout.find(Bus(bus).refs()))));
         let resources = (0..self.world.resources.len() as u8).map(Resource);
         seen.extend(resources.map(|resource| whole(layout.find(resource.present()))));
@@ -495,25 +498,26 @@ impl Checks<'_> {
         hazards
     }
 
-    /// The memory that each device has of its own.
-    fn memory_of_devices(&self) -> impl Iterator<Item = (Instance, Device)> {
+    /// The memory that each device has of its own, its workqueues too.
+    fn memory_of_devices(&self) -> impl Iterator<Item = (Object, Device)> {
         let instances = (0..).map(Instance).zip(&self.world.instances);
-        instances.filter_map(|(instance, decl)| Some((instance, decl.dev?)))
+        let instances = instances.filter_map(|(instance, decl)| Some((instance.object(), decl.dev?)));
+        let queues = (0..).map(Workqueue).zip(&self.world.queues).filter(|(_, decl)| decl.mortal());
+        instances.chain(queues.filter_map(|(queue, decl)| Some((queue.object(), decl.dev?))))
     }
 
     /// Memory of devices that are not bound. What is there once is left alone.
     fn memory_leaks(&self, view: &View<'_>) -> Vec<Hazard> {
         let unbound = |dev: Device| !view.is_alive(dev.object()) || view.byte(dev.driver()) == 0;
-        let left = self
-            .memory_of_devices()
-            .filter(|(instance, dev)| view.is_alive(instance.object()) && unbound(*dev));
-        left.map(|(instance, dev)| Breach::LeavesMemory(instance, dev).hazard(self)).collect()
+        let left = self.memory_of_devices().filter(|(memory, dev)| view.is_alive(*memory) && unbound(*dev));
+        left.map(|(memory, dev)| Breach::LeavesMemory(memory, dev).hazard(self)).collect()
     }
 
     fn lost_probes(&self, view: &View<'_>, dev: Device) -> Vec<Hazard> {
         let there = view.on_klist(self.bus_of(dev).klist_devices(), dev.0);
         let registered = there && view.byte(dev.registered()) != 0;
-        if !registered || view.byte(dev.driver()) != 0 || view.byte(Core.defer_all_probes()) != 0 {
+        let waits = self.waits_for_supplier(view, dev);
+        if !registered || waits || view.byte(dev.driver()) != 0 || view.byte(Core.defer_all_probes()) != 0 {
             return Vec::new();
         }
         let is_owed = |drv: &Driver| match view.byte(owed(dev, *drv)) {
@@ -531,6 +535,16 @@ impl Checks<'_> {
             breach.hazard(self)
         })
         .collect()
+    }
+
+    /// Whether a supplier of a device is not bound, and the link between them is not gone.
+    fn waits_for_supplier(&self, view: &View<'_>, dev: Device) -> bool {
+        let unbound = |link: Link| {
+            let supplier = self.world.links[link.index()].supplier;
+            view.byte(link.status()) != Status::Deleted as u8
+                && (!view.is_alive(supplier.object()) || view.byte(supplier.driver()) == 0)
+        };
+        self.world.suppliers(dev).any(unbound)
     }
 
     fn leak<T>(&self, cell: Cell<T>, why: Leak) -> Hazard {

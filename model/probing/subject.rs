@@ -28,6 +28,8 @@ pub struct Item {
     pub work: Cell<WorkItem>,
     /// Whom a wait for probing names that misses a run of the item, if the item probes devices.
     pub attaches: Option<Object>,
+    /// What must be there when a worker takes it.
+    pub needs: Vec<Object>,
     /// How often it runs at the most.
     pub runs: Option<u8>,
     /// Whether it is queued again at the end of each run, unless it is disabled.

@@ -3,7 +3,8 @@
 use super::call::CALLS;
 use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Module};
-use super::objects::{MODULE, Private};
+use super::links::{Driving, Status};
+use super::objects::{LINK, MODULE, Private, WORKQUEUE};
 use super::program::Probing;
 use super::properties::Checks;
 use super::subject::Subject;
@@ -71,8 +72,14 @@ pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> 
             .then(|| super::module::state_name(number).map(Meaning::Name))
             .flatten();
     }
+    if object.sort == LINK {
+        return Status::name(number).map(Meaning::Name);
+    }
     // Flags that stand for a pointer to the parent, and for a node on the parent's klist.
     let dev = (0..world.devices.len() as u8).map(Device).find(|it| it.object() == object)?;
+    if world.has_links(dev) && layout.find(dev.driving()) == cell {
+        return Driving::name(number).map(Meaning::Name);
+    }
     let parent = world.devices[dev.index()].parent?;
     if layout.find(dev.holds_parent()) != cell && layout.find(dev.on_parent()) != cell {
         return None;
@@ -139,6 +146,10 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
         }
         .to_owned(),
         Event::Warn(object) if object.sort == MODULE => "WARN_ON(wait && current_is_async())".to_owned(),
+        Event::Warn(object) if object.sort == WORKQUEUE => {
+            "WARN_ONCE: cannot queue on a workqueue that is being drained".to_owned()
+        }
+        Event::Warn(object) if object.sort == LINK => "WARN_ON: the status of the link is wrong".to_owned(),
         Event::Warn(_) => "WARN_ON(ret < 0)".to_owned(),
         Event::DrvdataAsDriver(_) => "drvdata is taken for a driver".to_owned(),
         Event::BarrierEnds | Event::LoadEnds(_) => "returns".to_owned(),

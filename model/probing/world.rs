@@ -5,7 +5,9 @@
 //! an id, every default filled in. Nothing here knows text, lines or columns.
 
 use super::call::Call;
-use super::ids::{Bus, Cdev, Device, Devres, Driver, Hook, Instance, Memory, Module, TaskId, Work};
+use super::ids::{
+    Bus, Cdev, Device, Devres, Driver, Hook, Instance, Link, Memory, Module, TaskId, Work, Workqueue,
+};
 
 /// Everything a scenario declares, in the file's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,10 @@ pub struct World {
     pub hooks: Vec<HookDecl>,
     /// Character devices, one for each device that has one.
     pub cdevs: Vec<CdevDecl>,
+    /// Device links.
+    pub links: Vec<LinkDecl>,
+    /// Workqueues, one for each device that has one, or one for all.
+    pub queues: Vec<QueueDecl>,
     /// What drivers acquire with calls that begin with `devm-`, in their order.
     pub devres: Vec<DevresDecl>,
     /// Work items, timers and interrupts (`[work.*]`, `[timer.*]`, `[irq.*]`), one for each instance of the
@@ -120,6 +126,50 @@ impl World {
             decl.first == first && decl.data == instance
         };
         all.into_iter().find(of).expect("internal: there is a work item for each instance")
+    }
+
+    /// The links of a device to its suppliers.
+    pub fn suppliers(&self, dev: Device) -> impl Iterator<Item = Link> {
+        let links = (0..).map(Link).zip(&self.links);
+        links.filter(move |(_, decl)| decl.consumer == dev).map(|(link, _)| link)
+    }
+
+    /// The links of a device to its consumers.
+    pub fn consumers(&self, dev: Device) -> impl Iterator<Item = Link> {
+        let links = (0..).map(Link).zip(&self.links);
+        links.filter(move |(_, decl)| decl.supplier == dev).map(|(link, _)| link)
+    }
+
+    /// Whether a device has links.
+    #[must_use]
+    pub fn has_links(&self, dev: Device) -> bool {
+        self.links.iter().any(|decl| [decl.consumer, decl.supplier].contains(&dev))
+    }
+
+    /// The workqueue of a device, by the first one that is declared with it.
+    ///
+    /// # Panics
+    ///
+    /// If there is none, which is our own mistake.
+    #[must_use]
+    pub fn queue_of(&self, first: Workqueue, dev: Option<Device>) -> Workqueue {
+        let all = (first.0..self.queues.len() as u8).map(Workqueue);
+        let of = |queue: &Workqueue| {
+            (self.queues[queue.index()].first, self.queues[queue.index()].dev) == (first, dev)
+        };
+        all.into_iter().find(of).expect("internal: there is a workqueue for each device")
+    }
+
+    /// The items of a workqueue.
+    pub fn items_of(&self, queue: Workqueue) -> impl Iterator<Item = Work> {
+        let works = (0..).map(Work).zip(&self.works);
+        works.filter(move |(_, decl)| decl.queue == Some(queue)).map(|(work, _)| work)
+    }
+
+    /// The ordered workqueue on which an item is.
+    #[must_use]
+    pub fn ordered(&self, work: Work) -> Option<Workqueue> {
+        self.works[work.index()].queue.filter(|queue| self.queues[queue.index()].ordered)
     }
 
     /// Whether the code of a module is told of: somebody may run it after the module has gone.
@@ -431,6 +481,44 @@ pub struct DevresDecl {
     pub undo: Call,
 }
 
+/// A device link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkDecl {
+    /// Its name, as in sysfs.
+    pub name: String,
+    /// Who needs the other.
+    pub consumer: Device,
+    /// Who must be bound first.
+    pub supplier: Device,
+}
+
+/// A workqueue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDecl {
+    /// Its name.
+    pub name: String,
+    /// The first of those that are declared together, one for each device.
+    pub first: Workqueue,
+    /// Whose it is.
+    pub dev: Option<Device>,
+    /// Whether it runs one item at a time, in the order in which they were queued.
+    pub ordered: bool,
+    /// Whether some call allocates it; else it is there from the start.
+    pub allocated: bool,
+    /// Whether some call destroys it.
+    pub destroyed: bool,
+    /// Whether some call waits until it is empty.
+    pub drained: bool,
+}
+
+impl QueueDecl {
+    /// Whether it is not always there.
+    #[must_use]
+    pub fn mortal(&self) -> bool {
+        self.allocated || self.destroyed
+    }
+}
+
 /// What makes a work item run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WorkKind {
@@ -455,12 +543,24 @@ pub struct WorkDecl {
     pub data: Option<Instance>,
     /// The field of that instance in which it lies.
     pub field: Option<u8>,
+    /// The workqueue on which it is queued, if the scenario declares that.
+    pub queue: Option<Workqueue>,
+    /// Whether queueing it arms a timer, which puts it on its workqueue.
+    pub delayed: bool,
     /// How often its function runs at the most.
     pub runs: Option<u8>,
     /// The module that has the code of its function.
     pub module: Option<Module>,
     /// What its function does.
     pub run: Vec<Call>,
+}
+
+impl WorkDecl {
+    /// The memory in which it lies.
+    #[must_use]
+    pub fn lies_in(&self) -> Option<Instance> {
+        self.data.filter(|_| self.kind != WorkKind::Irq)
+    }
 }
 
 /// A task of the scenario.

@@ -35,6 +35,11 @@ impl Scenario {
             let text = format!("it changes the rule {rule} of the hand model, which a tree does not have");
             return Err(InputError::of_file(&self.file().path, text));
         }
+        if let Some(link) = self.file().world.links.first() {
+            let text =
+                format!("it has the device link {}, and on a tree device links are not run", link.name);
+            return Err(InputError::of_file(&self.file().path, text));
+        }
         let program = Probing::new(self.file().world.clone(), kernel);
         let name = format!("Linux {}", kernel.tree().version());
         let mut report = self.check_subject(&program, &name, options, progress, |report| {

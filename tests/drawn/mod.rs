@@ -55,6 +55,7 @@ fn names(letter: &str) -> &'static [&'static str] {
         "a" => &["file0"],
         "n" => &["notifier0"],
         "c" => &["cdev0"],
+        "q" => &["queue0", "queue1"],
         "NULL" => &["NULL"],
         other => unreachable!("{other} is no argument of a call"),
     }
@@ -94,7 +95,8 @@ fn calls(random: &mut Random, stand: Stand) -> Vec<String> {
     });
     let mut arguments: Vec<&str> = arguments.collect();
     let letters = written[info.name.len() + 1..written.len() - 1].split(", ");
-    let of_device = letters.clone().any(|letter| ["a", "n"].contains(&letter));
+    let of_device =
+        letters.clone().any(|letter| ["a", "n"].contains(&letter)) || arguments.contains(&"queue0");
     let in_memory =
         info.name != "for_each" && letters.chain(arguments.clone()).any(|it| IN_MEMORY.contains(&it));
     let (each, at_hand) = match stand {
@@ -145,6 +147,9 @@ pub fn scenario(number: u64) -> Drawn {
             added = random.once_in(2);
         }
         line(format!("initially = \"{}\"", if added { "added" } else { "absent" }));
+        if i == 1 && random.once_in(3) {
+            line("suppliers = [\"dev0\"]".to_owned());
+        }
         if random.once_in(3) {
             line(format!("add = [\"ok\", \"{}\"]", random.of(&["fails-before-klist", "fails-after-klist"])));
         }
@@ -202,7 +207,16 @@ pub fn scenario(number: u64) -> Drawn {
         // A function that calls itself is an error.
         let run: Vec<String> = run.into_iter().filter(|call| !call.contains("fun0")).collect();
         line(format!("[{head}\nrun = {run:?}"));
-        if runs && random.once_in(2) {
+        let queue = match head.starts_with("work.") {
+            true if per_device => {
+                random.of(&["", "queue = \"queue0\"", "queue = \"queue0\"\ndelayed = true"])
+            }
+            true => random.of(&["", "queue = \"queue1\""]),
+            false => "",
+        };
+        line(queue.to_owned());
+        // An ordered workqueue has one worker for all.
+        if runs && !queue.contains("queue1") && random.once_in(2) {
             line("runs = 2".to_owned());
         }
         if runs && random.once_in(4) {
@@ -219,6 +233,9 @@ pub fn scenario(number: u64) -> Drawn {
     line(format!("[cdev.cdev0]\nin = \"mem0\"\nholds = {}", random.once_in(2)));
     line(format!("ioctl = {:?}\nrelease = {:?}", body(random, 1, inside), body(random, 1, inside)));
     line(format!("[work.work0]\nrun = {:?}", body(random, 1, outside)));
+    line(random.of(&["queue = \"queue1\"", ""]).to_owned());
+    line("[workqueue.queue0]\n[workqueue.queue1]\nper = \"once\"".to_owned());
+    line(random.of(&["ordered = true", ""]).to_owned());
     for i in 0..2 + random.below(2) {
         line(format!("[task.t{i}]\nrun = {:?}", body(random, 2, Stand::Task(per_device))));
         if i > 0 && random.once_in(4) {

@@ -140,6 +140,8 @@ pub enum Action {
     WorkEnd(CellId),
     /// `flush_work`: chooses the run to wait for. Observes whether there is one.
     FlushBegin(CellId),
+    /// Chooses the run under way to wait for, not one that is pending. Observes whether there is one.
+    FlushRunning(CellId),
     /// `cancel_work_sync`: takes a pending item off the queue. Observes whether it was pending.
     CancelBegin(CellId),
     /// Waits for the chosen run to end.
@@ -496,6 +498,9 @@ impl Action {
             Action::FlushBegin(c) => {
                 Action::FlushBegin(of.parts(*c, &[(Pending, Read), (Running, Read), (Waiters, Write)]))
             }
+            Action::FlushRunning(c) => {
+                Action::FlushRunning(of.parts(*c, &[(Running, Read), (Waiters, Write)]))
+            }
             Action::CancelBegin(c) => {
                 let state = [(Pending, Write), (Running, Read), (Waiters, Write), (Barred, Write)];
                 Action::CancelBegin(of.parts(*c, &state))
@@ -578,6 +583,7 @@ impl Action {
             | Action::DequeueWork(_)
             | Action::WorkEnd(_)
             | Action::FlushBegin(_)
+            | Action::FlushRunning(_)
             | Action::CancelBegin(_)
             | Action::Choose(_)
             | Action::Sample(..)

@@ -507,6 +507,10 @@ impl Machine<'_> {
                 let slot = self.slot;
                 return Ok(Obs::Bool(work::flush(self.used(*cell)?, slot)));
             }
+            Action::FlushRunning(cell) => {
+                let slot = self.slot;
+                return Ok(Obs::Bool(work::flush_running(self.used(*cell)?, slot)));
+            }
             Action::CancelBegin(cell) => {
                 let slot = self.slot;
                 return Ok(Obs::Bool(work::cancel(self.used(*cell)?, slot)));

@@ -65,6 +65,13 @@ pub(super) fn flush(work: &mut [u8], slot: usize) -> bool {
     work[1 + slot] != WAITS_FOR_NOTHING
 }
 
+/// Waits for the run under way, not for one that is pending: true if there is one.
+pub(super) fn flush_running(work: &mut [u8], slot: usize) -> bool {
+    let running = work[0] & RUNNING != 0;
+    work[1 + slot] = if running { WAITS_FOR_RUNNING } else { WAITS_FOR_NOTHING };
+    running
+}
+
 /// `cancel_work`: true if it was pending.
 pub(super) fn dequeue(work: &mut [u8]) -> bool {
     let was_pending = work[0] & PENDING != 0;
@@ -105,6 +112,18 @@ mod tests {
         assert!(waits_for_running(&work, 0) && waits_for_running(&work, 1));
         end(&mut work);
         assert_eq!(work[1..], [WAITS_FOR_NOTHING, WAITS_FOR_PENDING]);
+    }
+
+    #[test]
+    fn who_waits_for_the_run_under_way_does_not_wait_for_the_next() {
+        let mut work = [0; 2];
+        queue(&mut work);
+        assert!(!flush_running(&mut work, 0), "it has not been taken");
+        start(&mut work);
+        queue(&mut work);
+        assert!(flush_running(&mut work, 0));
+        end(&mut work);
+        assert_eq!(work, [PENDING, WAITS_FOR_NOTHING]);
     }
 
     #[test]

@@ -75,7 +75,9 @@ impl<P: Program> Teller<'_, P> {
                 (those.first() != Some(&object)).then(|| Saw::Value(self.value(observed)))
             }
             (Action::DequeueWork(_) | Action::CancelBegin(_), _) => None,
-            (Action::FlushBegin(_), Obs::Bool(runs)) => (!runs).then_some(Saw::NothingToWaitFor),
+            (Action::FlushBegin(_) | Action::FlushRunning(_), Obs::Bool(runs)) => {
+                (!runs).then_some(Saw::NothingToWaitFor)
+            }
             (Action::ListDel(..), Obs::Bool(was)) => (!was).then_some(Saw::NotThere),
             (Action::ListAdd { .. }, Obs::Bool(added)) => (!added).then_some(Saw::OnListAlready),
             (Action::ListPop(_), Obs::None) => Some(Saw::Empty),
@@ -241,7 +243,7 @@ impl<P: Program> Teller<'_, P> {
             Action::DequeueWork(cell) => Does::Cancel(name(cell)),
             Action::WorkStart(cell) => Does::Take(name(cell)),
             Action::WorkEnd(cell) => Does::EndWork(name(cell)),
-            Action::FlushBegin(cell) => Does::Flush(name(cell)),
+            Action::FlushBegin(cell) | Action::FlushRunning(cell) => Does::Flush(name(cell)),
             Action::CancelBegin(cell) => Does::Cancel(name(cell)),
             Action::FlushAwait(cell) => Does::Wait(WaitFor::Run(name(cell))),
             Action::Choose(_) => Does::Choose,

@@ -11,6 +11,7 @@ use crate::machine::program::Program;
 use crate::machine::run::{Run, Taken};
 use crate::machine::set_up::SET_UP_SLOT;
 use crate::machine::value::Object;
+use crate::machine::work;
 
 /// Collects the steps of one story.
 pub(super) struct Teller<'p, P: Program> {
@@ -204,6 +205,7 @@ impl<'p, P: Program> Teller<'p, P> {
         taken.op.actions.iter().any(|action| match action {
             Action::AwaitZero(_) => true,
             Action::FlushBegin(work) => bytes(work)[0] == 0,
+            Action::FlushRunning(work) => bytes(work)[0] & work::RUNNING == 0,
             Action::AsyncAwait(entries, _) => bytes(entries).iter().all(|entries| *entries == 0),
             _ => false,
         })

@@ -36,23 +36,30 @@ pub(crate) struct Stand {
     device: bool,
     /// The memory that it has found already.
     found: Vec<Memory>,
+    /// The key that would give it memory, where it is given none.
+    giving: Option<&'static str>,
 }
 
 impl Stand {
     /// In a callback of a driver, with its device at hand.
     pub(crate) fn bound(body: Body) -> Self {
-        Stand { body, device: true, found: Vec::new() }
+        Stand { body, device: true, found: Vec::new(), giving: None }
     }
 
     /// In a body that has a device at hand, or has not.
     pub(crate) fn of_device(device: bool) -> Self {
-        Stand { body: Body::Other, device, found: Vec::new() }
+        Stand { body: Body::Other, device, found: Vec::new(), giving: None }
     }
 
     /// In a body that is given an instance of memory, or nothing.
     pub(crate) fn given(body: Body, memory: Option<Memory>, things: &Things) -> Self {
         let device = memory.is_some_and(|memory| things.per_device(memory));
-        Stand { body, device, found: memory.into_iter().collect() }
+        Stand { body, device, found: memory.into_iter().collect(), giving: None }
+    }
+
+    /// In a body that this key gives memory, or none as it is.
+    pub(crate) fn given_by(key: &'static str, memory: Option<Memory>, things: &Things) -> Self {
+        Stand { giving: Some(key).filter(|_| memory.is_none()), ..Stand::given(Body::Other, memory, things) }
     }
 }
 
@@ -323,9 +330,15 @@ impl Calls<'_> {
             && (hook || !of_devices.is_empty())
             && (anew || !of_devices.iter().all(found))
         {
-            let message = "a device must be named last: each has its own memory, and none is at hand here";
+            let message = "a device must be named last: each has its own, and none is at hand here";
             let whole: Vec<&str> = arguments.iter().map(|argument| argument.text).collect();
-            let help = format!("such as {}({}, DEVICE)", info.name, whole.join(", "));
+            let memory = of_devices.first().map(|memory| quoted(self.names.name(Section::Memory, memory.0)));
+            let giving = stand
+                .giving
+                .zip(memory)
+                .map(|(key, memory)| format!(", or add {key} = {memory} to its table"));
+            let help =
+                format!("such as {}({}, DEVICE){}", info.name, whole.join(", "), giving.unwrap_or_default());
             faults.add(text.inside(), message, Some(help));
             return None;
         }
@@ -341,8 +354,10 @@ impl Calls<'_> {
 /// Functions of the kernel that a driver's author may write, and the calls that stand for them.
 const KERNEL_NAMES: &[(&str, &str)] = &[
     ("add_timer", "mod_timer"),
+    ("alloc_ordered_workqueue", "alloc_workqueue"),
     ("cancel_delayed_work", "cancel_work"),
     ("cancel_delayed_work_sync", "cancel_work_sync"),
+    ("create_workqueue", "alloc_workqueue"),
     ("del_timer", "timer_delete"),
     ("del_timer_sync", "timer_delete_sync"),
     ("devm_kzalloc", "devm-alloc"),

@@ -29,7 +29,7 @@ impl Declaration<'_> {
 /// The keys of each section's tables.
 const KEYS: &[(Section, &[&str])] = &[
     (Section::Bus, &["need-parent-lock", "autoprobe"]),
-    (Section::Device, &["bus", "parent", "initially", "add"]),
+    (Section::Device, &["bus", "parent", "suppliers", "initially", "add"]),
     (
         Section::Driver,
         &["bus", "module", "probe-type", "initially", "matches", "probe", "fails-at", "unwind", "remove"],
@@ -42,12 +42,13 @@ const KEYS: &[(Section, &[&str])] = &[
     (Section::List, &["in", "of"]),
     (Section::Function, &["given", "run"]),
     (Section::Resource, &["initially"]),
-    (Section::Work, &["in", "runs", "module", "run"]),
+    (Section::Work, &["in", "queue", "delayed", "runs", "module", "run"]),
     (Section::Timer, &["in", "runs", "module", "run"]),
     (Section::Irq, &["given", "runs", "module", "run"]),
     (Section::Attribute, &["per", "group", "show", "store"]),
     (Section::Notifier, &["per", "run"]),
     (Section::Cdev, &["in", "holds", "open", "ioctl", "release"]),
+    (Section::Workqueue, &["per", "ordered"]),
     (Section::Task, &["after", "run"]),
 ];
 

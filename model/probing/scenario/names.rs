@@ -26,12 +26,13 @@ pub(crate) enum Section {
     Attribute,
     Notifier,
     Cdev,
+    Workqueue,
     Task,
 }
 
 impl Section {
     /// Every section. Drivers come before modules, since each driver implies a module of its name.
-    pub(crate) const ALL: [Section; 18] = [
+    pub(crate) const ALL: [Section; 19] = [
         Section::Bus,
         Section::Device,
         Section::Driver,
@@ -49,6 +50,7 @@ impl Section {
         Section::Attribute,
         Section::Notifier,
         Section::Cdev,
+        Section::Workqueue,
         Section::Task,
     ];
 
@@ -72,6 +74,7 @@ impl Section {
             Section::Attribute => "attribute",
             Section::Notifier => "notifier",
             Section::Cdev => "cdev",
+            Section::Workqueue => "workqueue",
             Section::Task => "task",
         }
     }
@@ -112,6 +115,7 @@ impl Section {
             Section::Attribute => "attributes",
             Section::Notifier => "notifiers",
             Section::Cdev => "character devices",
+            Section::Workqueue => "workqueues",
             Section::Task => "tasks",
         }
     }

@@ -35,6 +35,7 @@ pub(crate) const FILE_KEYS: &[&str] = &[
     "attribute",
     "notifier",
     "cdev",
+    "workqueue",
     "task",
     "environment",
     "check",

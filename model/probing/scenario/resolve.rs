@@ -18,8 +18,8 @@ use crate::call::Call;
 use crate::ids::{Bus, Device, Driver, Memory, Module, TaskId};
 use crate::world::{
     AddOutcome, AsyncOutcome, BusDecl, CdevDecl, DeviceDecl, DriverDecl, Environment, FlagDecl, FunctionDecl,
-    HookDecl, Initially, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl, PointerDecl, ProbeBody,
-    ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
+    HookDecl, Initially, LinkDecl, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl, PointerDecl,
+    ProbeBody, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
 };
 
 const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
@@ -64,8 +64,9 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     let mut calls = Calls { names, things, devres: Vec::new(), places: IndexMap::new() };
     let buses = buses(declared.of(Section::Bus), names, faults);
     let devices = devices(declared.of(Section::Device), names, faults);
+    let links = device_links(declared.of(Section::Device), names, faults);
     let drivers = drivers(declared.of(Section::Driver), &implied, &devices, &mut calls, faults);
-    let world = World {
+    let mut world = World {
         modules: modules(declared.of(Section::Module), &mut calls, faults),
         memories: memories(declared.of(Section::Memory), &mut calls, faults),
         instances: things.instances.clone(),
@@ -90,18 +91,35 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
         hooks: hooks(&declared, &mut calls, faults),
         cdevs: cdevs(declared.of(Section::Cdev), &mut calls, faults),
         tasks: tasks(declared.of(Section::Task), &mut calls, faults),
+        queues: things.queues.iter().map(|(_, decl)| decl.clone()).collect(),
         environment: environment(root, faults),
         devres: calls.devres,
         buses,
+        links,
         devices,
         drivers,
     };
+    note_uses_of_queues(&mut world);
     check_initially(declared.of(Section::Device), &world, faults);
     Some(Resolved {
         world,
         calls: calls.places,
         devices: declared.of(Section::Device).iter().map(|device| device.span_of("initially")).collect(),
     })
+}
+
+/// What the scenario ever does with its workqueues.
+fn note_uses_of_queues(world: &mut World) {
+    let mut queues = std::mem::take(&mut world.queues);
+    for call in world.calls() {
+        for queue in &mut queues {
+            let first = queue.first;
+            queue.allocated |= matches!(call, Call::AllocWorkqueue(of, _) if of.queue() == first);
+            queue.destroyed |= matches!(call, Call::DestroyWorkqueue(of, _) if of.queue() == first);
+            queue.drained |= matches!(call, Call::DrainWorkqueue(of, _) | Call::DestroyWorkqueue(of, _) if of.queue() == first);
+        }
+    }
+    world.queues = queues;
 }
 
 /// What is declared, by its name and its place.
@@ -138,7 +156,7 @@ fn functions(declared: &[Declaration], calls: &mut Calls, faults: &mut Faults) -
     let mut called: Links = Vec::new();
     for (index, function) in declared.iter().enumerate() {
         let given = calls.things.home(Section::Function, index).map(|home| home.memory);
-        let stand = Stand::given(Body::Other, given, calls.things);
+        let stand = Stand::given_by("given", given, calls.things);
         let run = calls.list(function.table, "run", stand, faults);
         let calls_of = run.iter().filter_map(|call| match call {
             Call::CallFunction(other, _) | Call::ForEach(_, other, _) => {
@@ -186,6 +204,29 @@ fn devices(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<
     let parents: Links = parents.map(|parent| parent.into_iter().collect()).collect();
     check_cycles("parent", Section::Device, &parents, names, faults);
     devices
+}
+
+/// More links between devices are an error.
+const MOST_LINKS: usize = 64;
+
+fn device_links(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<LinkDecl> {
+    let of = |device: &Declaration, faults: &mut Faults| {
+        links(device.table, "suppliers", Section::Device, names, faults)
+    };
+    let suppliers: Links = declared.iter().map(|device| of(device, faults)).collect();
+    check_cycles("suppliers", Section::Device, &suppliers, names, faults);
+    let mut all = Vec::new();
+    for (device, (suppliers, consumer)) in declared.iter().zip(suppliers.iter().zip(0..)) {
+        for (supplier, span) in suppliers {
+            if all.len() == MOST_LINKS {
+                faults.add(span.clone(), format!("more than {MOST_LINKS} links between devices"), None);
+                return all;
+            }
+            let name = format!("{}--{}", names.name(Section::Device, *supplier), device.name);
+            all.push(LinkDecl { name, consumer: Device(consumer), supplier: Device(*supplier) });
+        }
+    }
+    all
 }
 
 fn initially(device: Table, names: &Names, faults: &mut Faults) -> Initially {
@@ -325,7 +366,8 @@ fn works(declared: &Declared, calls: &mut Calls, faults: &mut Faults) -> Vec<Wor
             first if first < number => works[first].run.clone(),
             _ => {
                 let table = declared.of(*section)[*index].table;
-                calls.list(table, "run", Stand::given(Body::Other, memory, calls.things), faults)
+                let key = if *section == Section::Irq { "given" } else { "in" };
+                calls.list(table, "run", Stand::given_by(key, memory, calls.things), faults)
             }
         };
         let table = declared.of(*section)[*index].table;

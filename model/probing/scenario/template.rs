@@ -121,7 +121,7 @@ run   = ["queue_work(job)"]
 show  = ["use(priv)"]
 store = ["queue_work(job)"]
 
-# Also: [pointer.*], [list.*], [notifier.*], [cdev.*]. "raddle list calls" shows all calls.
+# Also: [workqueue.*], [pointer.*], [list.*], [notifier.*], [cdev.*]. "raddle list calls" shows all calls.
 
 # What happens at once, in every order:
 [task.hotplug]

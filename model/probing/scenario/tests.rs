@@ -239,6 +239,8 @@ fn the_world_is_resolved() {
         hooks: vec![],
         cdevs: vec![],
         devres: vec![],
+        queues: vec![],
+        links: vec![],
         resources: vec![ResourceDecl { name: "dsp".into(), initially_present: true }],
         works: vec![WorkDecl {
             name: "fw_boot".into(),
@@ -246,6 +248,8 @@ fn the_world_is_resolved() {
             first: Work(0),
             data: None,
             field: None,
+            queue: None,
+            delayed: false,
             runs: None,
             module: None,
             run: vec![Call::Provide(Resource(0)), Call::Kernel(KernelCall::DriverDeferredProbeTrigger())],
@@ -300,6 +304,8 @@ fn what_is_left_out_has_its_default() {
             functions: vec![],
             hooks: vec![],
             cdevs: vec![],
+            queues: vec![],
+            links: vec![],
             devres: vec![],
             resources: vec![],
             works: vec![],
@@ -583,7 +589,7 @@ fn nesting() {
     check(
         &arrays(31),
         &["1:1: unknown key \"a\" in the file; known: title, source, about, revisions, rules, bus, \
-           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, attribute, notifier, cdev, task, environment, check, expect"],
+           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, attribute, notifier, cdev, workqueue, task, environment, check, expect"],
     );
     check(&arrays(32), &[&format!("1:36: {too_deep}")]);
     check(&arrays(5000), &[&format!("1:85: {too_deep}")]);
@@ -661,11 +667,11 @@ fn things_in_memory_belong_to_devices() {
     for (task, error) in [
         (
             "'set(f)'",
-            "a device must be named last: each has its own memory, and none is at hand here; such as set(f, DEVICE)",
+            "a device must be named last: each has its own, and none is at hand here; such as set(f, DEVICE)",
         ),
         (
             "'read(a)'",
-            "a device must be named last: each has its own memory, and none is at hand here; such as read(a, DEVICE)",
+            "a device must be named last: each has its own, and none is at hand here; such as read(a, DEVICE)",
         ),
         ("'use(all, d)'", "\"all\" is there once, for all devices; expected use(d) or use(mem)"),
         ("'list_add(l, priv, d)'", "\"l\" is of \"all\", not of \"priv\""),
@@ -685,6 +691,71 @@ fn things_in_memory_belong_to_devices() {
         let found = errors(&format!("{HEAD}{}", of_driver("", probe)));
         assert!(found.len() == 1 && found[0].contains(error), "{probe}: {found:?}");
     }
+}
+
+#[test]
+fn a_body_that_is_given_nothing_is_told_how_it_would_be() {
+    for (table, giving) in [
+        ("[function.g]\nrun = ['set(f)']", "given"),
+        ("[irq.g]\nrun = ['set(f)']", "given"),
+        ("[timer.g]\nrun = ['set(f)']", "in"),
+    ] {
+        let found = errors(&format!("{HEAD}[device.d]\n[memory.priv]\n[flag.f]\nin = 'priv'\n{table}\n"));
+        let help = format!("such as set(f, DEVICE), or add {giving} = \"priv\" to its table");
+        assert!(found.len() == 1 && found[0].ends_with(&help), "{found:?}");
+    }
+}
+
+#[test]
+fn workqueues_have_items_and_uses() {
+    let of = |queue: &str, work: &str, calls: &str| {
+        format!(
+            "{HEAD}[device.d]\n[device.e]\n[driver.v]\nprobe = [{calls}]\n[memory.priv]\n[workqueue.q]\n{queue}\n\
+             [work.w]\n{work}\n"
+        )
+    };
+    let world =
+        read(&of("", "in = 'priv'\nqueue = 'q'\ndelayed = true", "'alloc(priv)', 'alloc_workqueue(q)'"))
+            .world;
+    let names: Vec<&str> = world.queues.iter().map(|queue| queue.name.as_str()).collect();
+    assert_eq!(names, ["d.q", "e.q"]);
+    // Two instances for each device, each on the queue of its device.
+    assert_eq!(world.works.iter().map(|work| work.queue.unwrap().0).collect::<Vec<_>>(), [0, 0, 1, 1]);
+    assert!(world.works.iter().all(|work| work.delayed && work.field.is_none()));
+    assert!(world.queues.iter().all(|queue| queue.allocated && !queue.destroyed && !queue.drained));
+    let world = read(&of("per = 'once'\nordered = true", "queue = 'q'", "'destroy_workqueue(q)'")).world;
+    assert_eq!(world.queues.len(), 1);
+    assert!(world.queues[0].ordered && world.queues[0].destroyed && world.queues[0].drained);
+    for (queue, work, calls, error) in [
+        (
+            "",
+            "queue = 'q'",
+            "",
+            "a workqueue of each device is for work items that lie in memory of each device",
+        ),
+        ("ordered = true", "in = 'priv'\nqueue = 'q'\nruns = 2", "", "does not go with an ordered workqueue"),
+        (
+            "ordered = true",
+            "in = 'priv'\nqueue = 'q'\ndelayed = true",
+            "",
+            "does not go with an ordered workqueue",
+        ),
+        ("", "delayed = true", "", "without \"queue\" every work item may be delayed"),
+        ("", "in = 'priv'\nqueue = 'p'", "", "workqueue \"p\" is not declared"),
+        ("per = 'once'", "queue = 'q'", "'create_workqueue(q)'", "the call for it is \"alloc_workqueue\""),
+    ] {
+        let found = errors(&of(queue, work, calls));
+        assert!(found.len() == 1 && found[0].contains(error), "{queue} {work} {calls}: {found:?}");
+    }
+}
+
+#[test]
+fn suppliers_make_links() {
+    let world = read(&format!("{HEAD}[device.c]\nsuppliers = ['s', 't']\n[device.s]\n[device.t]\n")).world;
+    let names: Vec<&str> = world.links.iter().map(|link| link.name.as_str()).collect();
+    assert_eq!(names, ["s--c", "t--c"]);
+    let cycle = format!("{HEAD}[device.c]\nsuppliers = ['s']\n[device.s]\nsuppliers = ['c']\n");
+    assert!(errors(&cycle)[0].contains("cycle in \"suppliers\": c -> s -> c"), "{:?}", errors(&cycle));
 }
 
 #[test]

@@ -7,8 +7,10 @@ use super::faults::Faults;
 use super::names::{Names, Section};
 use super::read::{Table, boolean, number, string, word};
 use super::suggest::quoted;
-use crate::ids::{Cdev, Device, Hook, Instance, Memory, Work};
-use crate::world::{CdevDecl, Group, Home, HookDecl, InstanceDecl, MemoryDecl, WorkDecl, WorkKind};
+use crate::ids::{Cdev, Device, Hook, Instance, Memory, Work, Workqueue};
+use crate::world::{
+    CdevDecl, Group, Home, HookDecl, InstanceDecl, MemoryDecl, QueueDecl, WorkDecl, WorkKind,
+};
 
 const PER: &[(&str, bool)] = &[("device", true), ("once", false)];
 
@@ -47,6 +49,8 @@ pub(crate) struct Things {
     pub(crate) works: Vec<(Section, usize, WorkDecl)>,
     /// Attributes and notifiers, still without their calls.
     pub(crate) hooks: Vec<(Section, usize, HookDecl)>,
+    /// Workqueues.
+    pub(crate) queues: Vec<(usize, QueueDecl)>,
     /// Character devices, still without their calls.
     pub(crate) cdevs: Vec<(usize, CdevDecl)>,
     homes: Vec<(Section, Vec<Option<Home>>)>,
@@ -84,14 +88,64 @@ impl Things {
             let targets = those.map(|it| target(it, key, names, faults)).collect();
             things.targets.push((section, targets));
         }
+        things.add_queues(declared.of(Section::Workqueue), &devices, faults);
         for (section, kind) in WORKS {
-            things.add_works(*section, *kind, declared.of(*section), faults);
+            things.add_works(*section, *kind, declared.of(*section), names, faults);
         }
         for (section, of) in [(Section::Attribute, "/"), (Section::Notifier, ".")] {
             things.add_hooks(section, of, declared.of(section), &devices, faults);
         }
         things.add_cdevs(declared.of(Section::Cdev), &devices, faults);
         things
+    }
+
+    fn add_queues(&mut self, those: &[Declaration], devices: &[&str], faults: &mut Faults) {
+        for (index, declared) in those.iter().enumerate() {
+            let per_device = per_device(declared, faults);
+            let ordered =
+                declared.table.get("ordered").and_then(|value| boolean(value, faults)).unwrap_or(false);
+            let first = Workqueue(self.queues.len().min(MOST) as u8);
+            for dev in owners(per_device, devices) {
+                let name = match dev {
+                    Some(dev) if devices.len() > 1 => format!("{}.{}", devices[dev.index()], declared.name),
+                    _ => declared.name.to_owned(),
+                };
+                let (allocated, destroyed, drained) = (false, false, false);
+                self.queues
+                    .push((index, QueueDecl { name, first, dev, ordered, allocated, destroyed, drained }));
+            }
+            if self.queues.len() > MOST {
+                let message = format!("more than {MOST} workqueues of all devices");
+                faults.add(declared.name_span.clone(), message, None);
+                self.queues.truncate(MOST);
+            }
+        }
+    }
+
+    /// The first of the workqueues that a work item names.
+    fn queue_of(
+        &self,
+        declared: &Declaration,
+        home: Option<Home>,
+        names: &Names,
+        faults: &mut Faults,
+    ) -> Option<Workqueue> {
+        let text = string(declared.table.get("queue")?, faults)?;
+        let index = names.find(Section::Workqueue, text.value, text.inside(), faults)?;
+        let (_, queue) = self.queues.iter().find(|(at, _)| *at == usize::from(index))?;
+        if queue.dev.is_some() && !home.is_some_and(|home| self.per_device(home.memory)) {
+            let message = "a workqueue of each device is for work items that lie in memory of each device";
+            faults.add(text.inside(), message, Some("add per = \"once\" to the workqueue".to_owned()));
+            return None;
+        }
+        for key in ["runs", "delayed"].into_iter().filter(|_| queue.ordered) {
+            if let Some(value) = declared.table.get(key) {
+                let message =
+                    format!("{key:?} does not go with an ordered workqueue, which has one worker for all");
+                faults.add(value.span(), message, None);
+            }
+        }
+        Some(queue.first)
     }
 
     fn add_hooks(
@@ -103,8 +157,7 @@ impl Things {
         faults: &mut Faults,
     ) {
         for (index, declared) in those.iter().enumerate() {
-            let per = declared.table.get("per").and_then(|value| string(value, faults));
-            let per_device = per.and_then(|text| word(&text, PER, faults)).unwrap_or(true);
+            let per_device = per_device(declared, faults);
             let group = declared.table.get("group").and_then(|value| string(value, faults));
             let group_of =
                 group.as_ref().and_then(|text| word(text, GROUPS, faults)).unwrap_or(Group::ByHand);
@@ -166,8 +219,7 @@ impl Things {
     }
 
     fn add_memory(&mut self, declared: &Declaration, id: Memory, devices: &[&str], faults: &mut Faults) {
-        let per = declared.table.get("per").and_then(|value| string(value, faults));
-        let per_device = per.and_then(|text| word(&text, PER, faults)).unwrap_or(true);
+        let per_device = per_device(declared, faults);
         let count = declared.table.get("instances");
         let count = count.and_then(|value| number(value, "instances", (1, 16), faults)).unwrap_or(2);
         for dev in owners(per_device, devices) {
@@ -183,7 +235,14 @@ impl Things {
         self.memories.push(MemoryDecl { name: declared.name.to_owned(), per_device, release: None });
     }
 
-    fn add_works(&mut self, section: Section, kind: WorkKind, those: &[Declaration], faults: &mut Faults) {
+    fn add_works(
+        &mut self,
+        section: Section,
+        kind: WorkKind,
+        those: &[Declaration],
+        names: &Names,
+        faults: &mut Faults,
+    ) {
         for (index, declared) in those.iter().enumerate() {
             let runs = declared.table.get("runs");
             let runs = runs.and_then(|value| number(value, "runs", (1, 16), faults));
@@ -191,7 +250,16 @@ impl Things {
             let runs = if kind == WorkKind::Irq { runs.or(Some(1)) } else { runs };
             let first = Work(self.works.len().min(MOST) as u8);
             let home = self.home(section, index);
-            let field = home.map(|home| home.field).filter(|_| kind != WorkKind::Irq);
+            let first_queue = self.queue_of(declared, home, names, faults);
+            let delayed = declared.table.get("delayed");
+            if let Some(value) = delayed.filter(|_| declared.table.get("queue").is_none()) {
+                let message = "without \"queue\" every work item may be delayed";
+                faults.add(value.span(), message, None);
+            }
+            let delayed = delayed.and_then(|value| boolean(value, faults)).unwrap_or(false);
+            // Who flushes a workqueue looks at all its items, so they are no fields.
+            let is_field = kind != WorkKind::Irq && first_queue.is_none();
+            let field = home.map(|home| home.field).filter(|_| is_field);
             let here =
                 |id: &Instance| home.is_some_and(|home| self.instances[id.index()].memory == home.memory);
             let data: Vec<Option<Instance>> = match home {
@@ -203,12 +271,11 @@ impl Things {
                     Some(data) => format!("{}.{}", self.instances[data.index()].name, declared.name),
                     None => declared.name.to_owned(),
                 };
-                let run = Vec::new();
-                self.works.push((
-                    section,
-                    index,
-                    WorkDecl { name, kind, first, data, field, runs, module: None, run },
-                ));
+                let dev = data.and_then(|data| self.instances[data.index()].dev);
+                let queue = first_queue.map(|first| self.queue_for(first, dev));
+                let (module, run) = (None, Vec::new());
+                let decl = WorkDecl { name, kind, first, data, field, queue, delayed, runs, module, run };
+                self.works.push((section, index, decl));
             }
             if self.works.len() > MOST {
                 let message = format!("more than {MOST} work items, timers and interrupts in all instances");
@@ -216,6 +283,13 @@ impl Things {
                 self.works.truncate(MOST);
             }
         }
+    }
+
+    /// The workqueue of a device, or of all.
+    fn queue_for(&self, first: Workqueue, dev: Option<Device>) -> Workqueue {
+        let of_dev =
+            |(_, decl): &(usize, QueueDecl)| decl.first == first && (decl.dev.is_none() || decl.dev == dev);
+        Workqueue(self.queues.iter().position(of_dev).unwrap_or(first.index()) as u8)
     }
 
     /// Where something lies in memory, or of what it is given an instance.
@@ -241,8 +315,12 @@ impl Things {
         self.memories[memory.index()].per_device
     }
 
-    /// Whether an attribute or notifier is of each device.
+    /// Whether an attribute, a notifier or a workqueue is of each device.
     pub(crate) fn is_of_devices(&self, section: Section, index: u8) -> bool {
+        if section == Section::Workqueue {
+            let queues = &self.queues;
+            return queues.iter().any(|(at, decl)| *at == usize::from(index) && decl.dev.is_some());
+        }
         let is = |(of, at, decl): &(Section, usize, HookDecl)| {
             (*of, *at) == (section, usize::from(index)) && decl.dev.is_some()
         };
@@ -259,9 +337,19 @@ impl Things {
             let cdev = self.cdevs.iter().find(|(at, _)| *at == usize::from(index));
             return cdev.map_or(0, |(_, decl)| decl.first.0);
         }
+        if section == Section::Workqueue {
+            let queue = self.queues.iter().find(|(at, _)| *at == usize::from(index));
+            return queue.map_or(0, |(_, decl)| decl.first.0);
+        }
         let first = self.works.iter().find(|(of, at, _)| (*of, *at) == (section, usize::from(index)));
         first.map_or(index, |(_, _, decl)| decl.first.0)
     }
+}
+
+/// Whether each device has one of what is declared.
+fn per_device(declared: &Declaration, faults: &mut Faults) -> bool {
+    let per = declared.table.get("per").and_then(|value| string(value, faults));
+    per.and_then(|text| word(&text, PER, faults)).unwrap_or(true)
 }
 
 /// Those who each have one.
