@@ -94,6 +94,7 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("nd-register-gets-parent", "false", "nvdimm/parent-goes", "v5.1"),
     ("nd-reads-parent-late", "false", "nvdimm/use-before-register", "v5.1"),
     ("nd-unregister-kills", "false", "nvdimm/unregister-synchronizes", "v6.0"),
+    ("override-lock", "none", "override/match-reads-freed-name", "v7.1"),
     ("device-links", "false", "links/unbind-supplier", "v5.1"),
     ("fw-devlink", "false", "findings/link-defers-deleted-consumer", "v6.12"),
     ("links-look-at-supplier", "false", "links/unbind-while-consumer-probes", "v6.12"),

@@ -10,24 +10,88 @@ use std::ops::ControlFlow::{Break, Continue};
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
 use super::probe::{__driver_probe_device, Probed, driver_bound, driver_probe_device, driver_sysfs_add};
-use super::rules::{AsyncStash, AttachStrategy};
+use super::rules::{AsyncStash, AttachStrategy, OverrideLock};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{KlistIter, Step};
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Object, Observe};
 use raddle_probing::body::By;
 use raddle_probing::events::Event;
-use raddle_probing::ids::{Device, Driver};
+use raddle_probing::ids::{Device, Driver, Override};
 use raddle_probing::objects::{Core, DRIVER, DRVDATA};
 use raddle_probing::world::Match;
 
-/// `driver_match_device`: calls the bus' match function, without a lock.
+/// `driver_match_device`: calls the bus' match function, without a lock of its own.
 pub fn driver_match_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Match> {
     cpu.step(vec![Action::Touch(dev.object()), Action::Touch(drv.object())])?;
+    if cpu.world().has_overrides(dev)
+        && let Some(named) = device_match_driver_override(cpu, drv, dev)?
+    {
+        return Ok(if named { Match::Yes } else { Match::No });
+    }
     Ok(match cpu.match_of(dev, drv) {
         // Before 656b8035b0ee (v4.6) only zero was told from the rest.
         Match::Defer | Match::Error if !cpu.rules().match_results => Match::Yes,
         result => result,
+    })
+}
+
+/// `device_match_driver_override`: whether the device's `driver_override`, if it is set, names the driver.
+fn device_match_driver_override(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Option<bool>> {
+    cpu.call("device_match_driver_override", &atoms![dev, drv], || {
+        let locks = cpu.rules().override_lock == OverrideLock::Spinlock;
+        if locks {
+            cpu.lock(dev.override_lock())?;
+        }
+        let string = cpu.load(dev.driver_override())?;
+        if let Some(string) = string {
+            // It is compared.
+            cpu.touch(Override::object(string))?;
+        }
+        if locks {
+            cpu.unlock(dev.override_lock())?;
+        }
+        Ok(string.map(|string| cpu.world().overrides[string.index()].1 == drv))
+    })
+}
+
+/// [`driver_match_device`] where the device is not locked: dc23806a7c47 locks it.
+fn driver_match_unlocked(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Match> {
+    let locks = cpu.rules().override_lock == OverrideLock::Device;
+    if locks {
+        cpu.device_lock(dev)?;
+    }
+    let matched = driver_match_device(cpu, drv, dev)?;
+    if locks {
+        cpu.device_unlock(dev)?;
+    }
+    Ok(matched)
+}
+
+/// `driver_override_store`: the old string is freed.
+///
+/// Simplified: a string that names the same driver again is the old one.
+pub fn driver_override_store(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
+    let new = named.map(|drv| cpu.world().override_of(dev, drv).expect("internal: it is declared"));
+    cpu.call("driver_override_store", &atoms![dev, named], || {
+        if !cpu.world().has_overrides(dev) || !cpu.find_device(dev)? {
+            return Ok(());
+        }
+        if let Some(new) = new {
+            cpu.step(Action::Alloc(new.object()))?;
+        }
+        let lock = match cpu.rules().override_lock {
+            OverrideLock::None | OverrideLock::Device => dev.mutex(),
+            OverrideLock::Spinlock => dev.override_lock(),
+        };
+        cpu.lock(lock)?;
+        let old = cpu.load(dev.driver_override())?;
+        cpu.store(dev.driver_override(), new)?;
+        cpu.unlock(lock)?;
+        if let Some(old) = old.filter(|old| Some(*old) != new) {
+            cpu.step(Action::Free(old.object()))?;
+        }
+        cpu.put_device(dev)
     })
 }
 
@@ -64,7 +128,7 @@ pub fn driver_attach(cpu: &Cpu<'_>, drv: Driver) -> Step<Result<(), Errno>> {
 pub fn __driver_attach(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Result<(), Errno>> {
     cpu.call("__driver_attach", &atoms![drv, dev], || {
         // 1. to 4.
-        match driver_match_device(cpu, drv, dev)? {
+        match driver_match_unlocked(cpu, drv, dev)? {
             Match::No => return Ok(Ok(())),
             Match::Yes => {}
             Match::Defer => {
@@ -295,7 +359,7 @@ pub fn bind_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<()> {
         return Ok(());
     }
     // Any result but zero passes, negative ones too.
-    if driver_match_device(cpu, drv, dev)? == Match::No {
+    if driver_match_unlocked(cpu, drv, dev)? == Match::No {
         return Ok(());
     }
     // 3. 4.

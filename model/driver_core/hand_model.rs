@@ -7,7 +7,7 @@ use super::core::{device_add, device_del, device_unregister, uevent_show};
 use super::cpu::Cpu;
 use super::cpu::{DEFAULT_DOMAIN, Errno, ND_DOMAIN, entry};
 use super::dd::{__device_attach_async_helper, __driver_attach_async_helper};
-use super::dd::{attach_by_hand, dev_get_drvdata, dev_set_drvdata, use_device};
+use super::dd::{attach_by_hand, dev_get_drvdata, dev_set_drvdata, driver_override_store, use_device};
 use super::deferred::deferred_probe_work_func;
 use super::deferred::{
     deferred_probe_initcall, deferred_probe_timeout, device_block_probing, device_unblock_probing,
@@ -175,6 +175,8 @@ fn make(cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()>
         KernelCall::Bind(drv, dev) => bind_store(cpu, drv, dev),
         KernelCall::DeviceDriverAttach(drv, dev) => attach_by_hand(cpu, drv, dev),
         KernelCall::Unbind(drv, dev) => unbind_store(cpu, drv, dev),
+        KernelCall::DriverOverrideStore(dev, drv) => driver_override_store(cpu, dev, Some(drv)),
+        KernelCall::DriverOverrideClear(dev) => driver_override_store(cpu, dev, None),
         KernelCall::DriversProbe(dev) => drivers_probe_store(cpu, dev),
         KernelCall::BusRescanDevices(bus) => bus_rescan_devices(cpu, bus),
         KernelCall::DeviceReprobe(dev) => device_reprobe(cpu, dev),

@@ -96,6 +96,18 @@ words! {
 }
 
 words! {
+    /// The lock under which a match reads `driver_override`.
+    OverrideLock {
+        /// None.
+        None = "none",
+        /// The device's, around every match (dc23806a7c47, 7.0-rc1 and -rc2 only).
+        Device = "device",
+        /// A spinlock of its own.
+        Spinlock = "spinlock",
+    }
+}
+
+words! {
     /// When `load_module` waits for async work after a module's init.
     InitWaits {
         /// If the loading task has scheduled some itself (`PF_USED_ASYNC`, 774a1221e862).
@@ -322,6 +334,8 @@ rules! {
         "module.md#load_module", "When load_module waits for async work after init (774a1221e862, v3.8)";
     async_probe_skips_wait "async-probe-skips-wait": bool = "false", v 4 2 "f2411da74698" = "true";
         "module.md#load_module", "A module loaded with async_probe is not waited for";
+    override_lock "override-lock": OverrideLock = "none", v 7 0 "d723091c8c3e" = "spinlock";
+        "attach.md#driver_match_device", "The lock under which match reads driver_override, which is written under that lock, or else under the device's";
     device_links "device-links": bool = "false", v 4 10 "9ed9895370ae" = "true";
         "links.md#device_links_check_suppliers", "Devices have links to their suppliers: a probe is deferred while one is not bound, and unbinding one unbinds its consumers first";
     fw_devlink "fw-devlink": bool = "false", v 5 13 "ea718c699055" = "true";

@@ -13,7 +13,7 @@ use super::call::Call;
 use super::ids::{Device, Devres, Module};
 use super::objects::{
     ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE,
-    LINK, LIST, MEMORY, MODULE, MUTEX, POINTER, POOL, PRIVATE, RESOURCE, WORK, WORKQUEUE,
+    LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, PRIVATE, RESOURCE, WORK, WORKQUEUE,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -49,12 +49,13 @@ pub(super) fn renamings(
         CDEV => world.cdevs.len(),
         WORKQUEUE => world.queues.len(),
         LINK => world.links.len(),
+        OVERRIDE => world.overrides.len(),
         _ => world.tasks.len(),
     };
     // What others refer to comes first.
     let sorts = [
         RESOURCE, MUTEX, BUS, DEVICE, MODULE, MEMORY, INSTANCE, FLAG, POINTER, LIST, FUNCTION, HOOK, CDEV,
-        WORKQUEUE, LINK, DRIVER, WORK, TASK,
+        WORKQUEUE, LINK, DRIVER, OVERRIDE, WORK, TASK,
     ];
     let all = sorts.iter().flat_map(|sort| (0..count(*sort)).map(|index| (*sort, index as u8)));
     let mut search = Search {
@@ -166,9 +167,7 @@ impl Decided<'_, '_> {
                         == (other.probe_type, other.initially_registered)
                     && one.probe.outcomes == other.probe.outcomes
                     && one.probe.fails == other.probe.fails
-                    && self.calls(&one.probe.unwind, &other.probe.unwind)
-                    && self.calls(&one.probe.run, &other.probe.run)
-                    && self.calls(&one.remove, &other.remove)
+                    && one.bodies().into_iter().zip(other.bodies()).all(|(one, other)| self.calls(one, other))
             }
             INSTANCE => {
                 let (one, other) = (&world.instances[i], &world.instances[j]);
@@ -188,6 +187,10 @@ impl Decided<'_, '_> {
                 one.first == other.first
                     && self.of_alike_devices(one.dev, other.dev)
                     && bodies.all(|(one, other)| self.calls(one, other))
+            }
+            OVERRIDE => {
+                let (one, other) = (world.overrides[i], world.overrides[j]);
+                self.becomes(DEVICE, one.0.0, other.0.0) && self.becomes(DRIVER, one.1.0, other.1.0)
             }
             LINK => {
                 let (one, other) = (&world.links[i], &world.links[j]);

@@ -267,6 +267,8 @@ calls! {
         Bind(v: Driver, d: D) "bind", "A write of the device's name to the driver's sysfs file bind.";
         DeviceDriverAttach(v: Driver, d: D) "device_driver_attach", "Attaches a driver to a device by hand, without asking whether they match (v5.1 on; exported from v5.14 on).";
         Unbind(v: Driver, d: D) "unbind", "A write of the device's name to the driver's sysfs file unbind.";
+        DriverOverrideStore(d: D, v: Driver) "driver_override_store", "A write of a driver's name to the device's sysfs file driver_override: from now on only this one matches.";
+        DriverOverrideClear(d: D; NULL) "driver_override_store", "Clears it: the device matches as it is declared.";
         DriversProbe(d: D) "drivers_probe", "A write of the device's name to the bus' sysfs file drivers_probe.";
         BusRescanDevices(bus: Bus) "bus_rescan_devices", "Looks for a driver for each unbound device of a bus.";
         DeviceReprobe(d: D) "device_reprobe", "Unbinds a device and looks for a driver again.";
@@ -293,6 +295,8 @@ calls! {
         AsyncSynchronizeFull() "async_synchronize_full", "Waits until no async entry is unfinished.";
         GetDevice(d: D) "get_device" undone by "put_device", "Takes a reference on a device.";
         PutDevice(d: D) "put_device", "Drops a reference that a call has taken, or else the creator's.";
+        BusFindDevice(d: D) "bus_find_device", "Looks a device up on its bus, and takes a reference; the body ends if it is not there.";
+        DriverFindDevice(v: Driver, d: D) "driver_find_device", "Looks a device up among those bound to a driver, and takes a reference; the body ends if it is not there.";
         DeviceAlloc(d: D) "device_alloc", "Allocates a new device in place of one that has been freed; waits until it has been.";
         Alloc(mem: Memory @ at: Told) "alloc" undone by "free", "Allocates memory, with one reference; its name stands for this allocation from now on.";
         Free(mem: Memory @ at: Told) "free", "Frees memory, and all that lies in it.";
@@ -353,6 +357,8 @@ calls! {
         DeviceLock(d: D) "device_lock", "Locks a device.";
         DeviceTryLock(d: D) "device_trylock", "Locks a device; the body ends if it is not free.";
         DeviceUnlock(d: D) "device_unlock", "Unlocks a device.";
+        DeviceSuspend(d: D) "device_suspend", "System suspend of a device: with its lock, the suspend of its driver, if it is bound.";
+        DeviceResume(d: D) "device_resume", "System resume of a device, alike.";
         Provide(r: Resource) "provide", "Makes a resource present.";
         Withdraw(r: Resource) "withdraw", "Takes a resource away.";
         Require(r: Resource) "require", "In probe only: without the resource the probe ends with -EPROBE_DEFER.";

@@ -10,8 +10,9 @@ use super::files;
 use super::hooks;
 use super::ids::{Device, Devres, Flag, Function, Instance, List, Memory, Mutex, Pointer, TaskId, Work};
 use super::module::{delete_module, load_module, request_module};
-use super::objects::{acquired, pointer_to};
+use super::objects::{DEVICE_REFS, Private, acquired, pointer_to};
 use super::queues;
+use super::world::DriverDecl;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{Held, Step};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId};
@@ -74,6 +75,21 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
             // Ghost: whose reference it is.
             cpu.tell(dev.object(), Event::CallPuts(dev))?;
             cpu.put_device(dev)?;
+        }
+        Call::BusFindDevice(dev) => {
+            if !cpu.find_device(dev)? {
+                return Ok(Flow::Ended);
+            }
+            cpu.step(Action::Get(cpu.cell(dev.extra_refs())))?;
+        }
+        Call::DriverFindDevice(drv, dev) => {
+            let mut actions = cpu.driver_private(drv).to_vec();
+            let klist = cpu.cell(Private(drv.0).klist_devices());
+            actions.push(Action::KlistFind(klist, dev.object(), DEVICE_REFS));
+            if !cpu.observe(actions)? {
+                return Ok(Flow::Ended);
+            }
+            cpu.step(Action::Get(cpu.cell(dev.extra_refs())))?;
         }
         Call::DeviceAlloc(dev) => device_alloc(cpu, dev)?,
         Call::Alloc(memory, told) => alloc(cpu, memory, told, at)?,
@@ -268,12 +284,39 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
             return Ok(Flow::on_if(cpu.observe(Action::TryLock(cpu.cell(dev.mutex())))?));
         }
         Call::DeviceUnlock(dev) => cpu.device_unlock(dev)?,
+        Call::DeviceSuspend(dev) => sleep(cpu, dev, ("device_suspend", "suspend"), |decl| &decl.suspend)?,
+        Call::DeviceResume(dev) => sleep(cpu, dev, ("device_resume", "resume"), |decl| &decl.resume)?,
         Call::Provide(resource) => cpu.store(resource.present(), true)?,
         Call::Withdraw(resource) => cpu.store(resource.present(), false)?,
         Call::Require(_) => unreachable!("internal: the probe callback looks at what it requires"),
         Call::Kernel(call) => cpu.subject().call(cpu, call, at.drv)?,
     }
     Ok(Flow::On)
+}
+
+/// One device in system suspend or resume (drivers/base/power/main.c): the callback of its driver runs with the device
+/// lock held.
+fn sleep(
+    cpu: &Cpu<'_>,
+    dev: Device,
+    (name, callback): (&'static str, &'static str),
+    body: fn(&DriverDecl) -> &Vec<Call>,
+) -> Step<()> {
+    cpu.call(name, &atoms![dev], || {
+        // The list of devices holds no reference: who walks it takes one.
+        if !cpu.find_device(dev)? {
+            return Ok(());
+        }
+        cpu.device_lock(dev)?;
+        if let Some(drv) = cpu.load(dev.driver())? {
+            cpu.call(callback, &atoms![drv, dev], || {
+                cpu.touch(drv.object())?;
+                run_body(cpu, body(&cpu.world().drivers[drv.index()]), At::bound(dev, drv))
+            })?;
+        }
+        cpu.device_unlock(dev)?;
+        cpu.put_device(dev)
+    })
 }
 
 /// `devres_release_all`: what the device's probe has acquired is undone, the last first.

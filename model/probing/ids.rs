@@ -51,6 +51,8 @@ ids! {
     Workqueue,
     /// A device link: a consumer and its supplier.
     Link,
+    /// A string that names a driver in a device's `driver_override`.
+    Override,
     /// Something that a driver's probe acquires with a call that begins with `devm-`.
     Devres,
     /// A task of the scenario file.

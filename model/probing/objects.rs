@@ -4,7 +4,7 @@ use super::call::Call;
 use super::ghosts::{awaited, owed, started};
 use super::ids::{
     Bus, Cdev, Device, Devres, Driver, Flag, Function, Hook, Instance, Link, List as ListId, Memory, Module,
-    Mutex, Pointer, Resource, Work, Workqueue,
+    Mutex, Override, Pointer, Resource, Work, Workqueue,
 };
 use super::links::{Driving, Status};
 use super::world::{Home, InstanceDecl, World};
@@ -65,6 +65,9 @@ pub const POOL: Sort = Sort(22);
 /// A device link.
 pub const LINK: Sort = Sort(23);
 
+/// A string in a device's `driver_override`.
+pub const OVERRIDE: Sort = Sort(24);
+
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
 
@@ -122,6 +125,7 @@ datum_ids! {
     Cdev = CDEV,
     Workqueue = WORKQUEUE,
     Link = LINK,
+    Override = OVERRIDE,
 }
 
 /// A mutex.
@@ -295,6 +299,10 @@ cells! {
         driving(28): Driving,
         /// Whether links to it can be made: between `device_pm_add` and `device_pm_remove`.
         in_dpm_list(29): bool,
+        /// `driver_override`.
+        driver_override(30): Option<Override>,
+        /// The spinlock of `driver_override` (v7.0).
+        override_lock(33): Lock,
         /// Readers of its uevent file.
         uevent_readers(24): Count,
         /// Whether its uevent file is there.
@@ -636,6 +644,10 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
     if !world.links.is_empty() {
         layout.cell(Core.device_links_lock(), "device_links_lock", Kind::Lock);
     }
+    for ((dev, drv), i) in world.overrides.iter().zip((0..).map(Override)) {
+        let (dev, drv) = (&world.devices[dev.index()].name, &world.drivers[drv.index()].name);
+        layout.mortal(i.object(), format!("the string {drv} of {dev}"), "use-after-free");
+    }
     for (link, i) in world.links.iter().zip((0..).map(Link)) {
         layout.immortal(i.object(), &link.name);
         layout.cell(i.status(), format!("link {}", link.name), Kind::Int);
@@ -699,6 +711,10 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, slots: u8, set
     layout.cell(id.holds_parent(), format!("{name}.parent"), Kind::Bool);
     layout.cell(id.on_parent(), format!("{name}.p.knode_parent"), Kind::Bool);
     layout.cell(id.driver_link(), format!("{name}/driver"), Kind::Bool);
+    if world.has_overrides(id) {
+        layout.cell(id.driver_override(), format!("{name}.driver_override"), Kind::Pointer(vec![OVERRIDE]));
+        layout.cell(id.override_lock(), format!("{name}.driver_override.lock"), Kind::Lock);
+    }
     if world.has_links(id) {
         layout.cell(id.driving(), format!("{name}.links.status"), Kind::Int);
         layout.cell(id.in_dpm_list(), format!("{name}.power.in_dpm_list"), Kind::Bool);

@@ -132,6 +132,11 @@ impl Checks<'_> {
         self.world.drivers[drv.index()].matches[dev.index()] == Match::Yes
     }
 
+    /// Whether a match may ever say yes.
+    fn may_match(&self, dev: Device, drv: Driver) -> bool {
+        self.matches(dev, drv) || self.world.override_of(dev, drv).is_some()
+    }
+
     pub(super) fn broken(&self, breach: Breach) -> Result<(), Stop> {
         Err(breach.hazard(self).into())
     }
@@ -388,7 +393,7 @@ impl Checks<'_> {
         scheduled: Option<Driver>,
         barred: bool,
     ) -> Result<(), Stop> {
-        if !self.matches(dev, drv) {
+        if !self.may_match(dev, drv) {
             return self.broken(Breach::ProbesWithoutMatch(dev, drv));
         }
         if let Some(scheduled) = scheduled.filter(|scheduled| *scheduled != drv) {
@@ -516,7 +521,8 @@ impl Checks<'_> {
     fn lost_probes(&self, view: &View<'_>, dev: Device) -> Vec<Hazard> {
         let there = view.on_klist(self.bus_of(dev).klist_devices(), dev.0);
         let registered = there && view.byte(dev.registered()) != 0;
-        let waits = self.waits_for_supplier(view, dev);
+        // Who writes driver_override asks for a probe by himself.
+        let waits = self.world.has_overrides(dev) || self.waits_for_supplier(view, dev);
         if !registered || waits || view.byte(dev.driver()) != 0 || view.byte(Core.defer_all_probes()) != 0 {
             return Vec::new();
         }

@@ -123,6 +123,7 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
         Event::ProbeEntered(dev, drv, scheduled) => {
             let matched = match checks.world.drivers[drv.index()].matches[dev.index()] {
                 Match::Yes => "",
+                Match::No if checks.world.override_of(dev, drv).is_some() => "",
                 Match::No => ", although match returned 0",
                 Match::Defer => ", although match returned -EPROBE_DEFER",
                 Match::Error => ", although match returned an error",

@@ -6,7 +6,8 @@
 
 use super::call::Call;
 use super::ids::{
-    Bus, Cdev, Device, Devres, Driver, Hook, Instance, Link, Memory, Module, TaskId, Work, Workqueue,
+    Bus, Cdev, Device, Devres, Driver, Hook, Instance, Link, Memory, Module, Override, TaskId, Work,
+    Workqueue,
 };
 
 /// Everything a scenario declares, in the file's order.
@@ -40,6 +41,8 @@ pub struct World {
     pub hooks: Vec<HookDecl>,
     /// Character devices, one for each device that has one.
     pub cdevs: Vec<CdevDecl>,
+    /// The strings that calls write to the `driver_override` of devices: the device, and the driver that it names.
+    pub overrides: Vec<(Device, Driver)>,
     /// Device links.
     pub links: Vec<LinkDecl>,
     /// Workqueues, one for each device that has one, or one for all.
@@ -62,10 +65,7 @@ impl World {
         let functions = self.functions.iter().flat_map(|function| &function.run);
         let releases = self.memories.iter().flat_map(|memory| memory.release.iter().flatten());
         let works = self.works.iter().flat_map(|work| &work.run);
-        let bodies = self
-            .drivers
-            .iter()
-            .flat_map(|driver| driver.probe.run.iter().chain(&driver.probe.unwind).chain(&driver.remove));
+        let bodies = self.drivers.iter().flat_map(|driver| driver.bodies().into_iter().flatten());
         let hooks = self.hooks.iter().flat_map(|hook| hook.bodies.iter().flatten());
         let files = self.cdevs.iter().flat_map(|cdev| cdev.bodies().into_iter().flatten());
         let modules = self.modules.iter().flat_map(|module| module.init.iter().chain(&module.exit));
@@ -126,6 +126,18 @@ impl World {
             decl.first == first && decl.data == instance
         };
         all.into_iter().find(of).expect("internal: there is a work item for each instance")
+    }
+
+    /// Whether the `driver_override` of a device is ever set.
+    #[must_use]
+    pub fn has_overrides(&self, dev: Device) -> bool {
+        self.overrides.iter().any(|(of, _)| *of == dev)
+    }
+
+    /// The string in a device's `driver_override` that names a driver.
+    #[must_use]
+    pub fn override_of(&self, dev: Device, drv: Driver) -> Option<Override> {
+        self.overrides.iter().position(|pair| *pair == (dev, drv)).map(|at| Override(at as u8))
     }
 
     /// The links of a device to its suppliers.
@@ -276,6 +288,18 @@ pub struct DriverDecl {
     pub probe: ProbeBody,
     /// The remove callback.
     pub remove: Vec<Call>,
+    /// The callback of system suspend.
+    pub suspend: Vec<Call>,
+    /// The callback of system resume.
+    pub resume: Vec<Call>,
+}
+
+impl DriverDecl {
+    /// All that it does.
+    #[must_use]
+    pub fn bodies(&self) -> [&Vec<Call>; 5] {
+        [&self.probe.run, &self.probe.unwind, &self.remove, &self.suspend, &self.resume]
+    }
 }
 
 /// A probe callback: calls, then one of several outcomes.

@@ -6,6 +6,7 @@ use crate::scenario::Scenario;
 use raddle_checker::search::reference::Progress;
 use raddle_kernel_c::map::STUCK_ID;
 use raddle_kernel_c::subject::{KernelC, Stuck};
+use raddle_probing::call::{Call, KernelCall};
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
 
@@ -16,6 +17,11 @@ pub struct OnTree {
     pub report: Report,
     /// Where a task could not go on, if one could not: then not all was explored.
     pub stuck: Option<Stuck>,
+}
+
+/// Whether a call writes a device's `driver_override`.
+fn writes_override(call: &Call) -> bool {
+    matches!(call, Call::Kernel(KernelCall::DriverOverrideStore(..) | KernelCall::DriverOverrideClear(_)))
 }
 
 impl Scenario {
@@ -38,6 +44,10 @@ impl Scenario {
         if let Some(link) = self.file().world.links.first() {
             let text =
                 format!("it has the device link {}, and on a tree device links are not run", link.name);
+            return Err(InputError::of_file(&self.file().path, text));
+        }
+        if self.file().world.calls().any(writes_override) {
+            let text = "it writes driver_override, and on a tree that is not run".to_owned();
             return Err(InputError::of_file(&self.file().path, text));
         }
         let program = Probing::new(self.file().world.clone(), kernel);

@@ -187,6 +187,9 @@ pub fn scenario(number: u64) -> Drawn {
             "probe = {probe:?}\nremove = {:?}",
             body(random, 1, Stand::Device).iter().take(1).collect::<Vec<_>>()
         ));
+        if random.once_in(4) {
+            line(format!("suspend = {:?}", body(random, 1, Stand::Device)));
+        }
     }
     line(format!("[resource.clock]\ninitially = \"{}\"", random.of(&["absent", "present"])));
     line("[mutex.lock0]".to_owned());

@@ -126,6 +126,9 @@ impl Interp<'_> {
             KernelCall::DeviceUnregister(dev) => self.run("device_unregister", vec![whole(dev.object())])?,
             KernelCall::Bind(drv, dev) => return self.bind_file("bind_store", drv, dev),
             KernelCall::Unbind(drv, dev) => return self.bind_file("unbind_store", drv, dev),
+            KernelCall::DriverOverrideStore(..) | KernelCall::DriverOverrideClear(_) => {
+                unreachable!("internal: on a tree scenarios with driver_override are refused")
+            }
             KernelCall::DriversProbe(dev) => {
                 let bus = self.cpu.world().devices[dev.index()].bus;
                 // Renamed in v5.0.

@@ -14,7 +14,7 @@ use super::read::{Table, Text, boolean, number, string, word, words};
 use super::spans::Span;
 use super::suggest::{did_you_mean, quoted};
 use super::things::Things;
-use crate::call::Call;
+use crate::call::{Call, KernelCall};
 use crate::ids::{Bus, Device, Driver, Memory, Module, TaskId};
 use crate::world::{
     AddOutcome, AsyncOutcome, BusDecl, CdevDecl, DeviceDecl, DriverDecl, Environment, FlagDecl, FunctionDecl,
@@ -95,17 +95,31 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
         environment: environment(root, faults),
         devres: calls.devres,
         buses,
+        overrides: Vec::new(),
         links,
         devices,
         drivers,
     };
     note_uses_of_queues(&mut world);
+    world.overrides = overrides(&world);
     check_initially(declared.of(Section::Device), &world, faults);
     Some(Resolved {
         world,
         calls: calls.places,
         devices: declared.of(Section::Device).iter().map(|device| device.span_of("initially")).collect(),
     })
+}
+
+/// The strings that calls write to `driver_override`, each once.
+fn overrides(world: &World) -> Vec<(Device, Driver)> {
+    let all = world.calls().filter_map(|call| match call {
+        Call::Kernel(KernelCall::DriverOverrideStore(Some(dev), drv)) => Some((*dev, *drv)),
+        _ => None,
+    });
+    let mut all: Vec<(Device, Driver)> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// What the scenario ever does with its workqueues.
@@ -276,6 +290,8 @@ fn drivers(
                 ..probe
             },
             remove: calls.list(table, "remove", Stand::bound(Body::Driver(id)), faults),
+            suspend: calls.list(table, "suspend", Stand::bound(Body::Driver(id)), faults),
+            resume: calls.list(table, "resume", Stand::bound(Body::Driver(id)), faults),
         });
     }
     drivers

@@ -199,6 +199,8 @@ fn the_world_is_resolved() {
                     unwind: vec![],
                 },
                 remove: vec![],
+                suspend: vec![],
+                resume: vec![],
             },
             DriverDecl {
                 name: "nd_pmem".into(),
@@ -222,6 +224,8 @@ fn the_world_is_resolved() {
                     Call::Kernel(KernelCall::Use(Some(pmem0))),
                     Call::Kernel(KernelCall::DevSetDrvdata(None)),
                 ],
+                suspend: vec![],
+                resume: vec![],
             },
         ],
         modules: vec![
@@ -241,6 +245,7 @@ fn the_world_is_resolved() {
         devres: vec![],
         queues: vec![],
         links: vec![],
+        overrides: vec![],
         resources: vec![ResourceDecl { name: "dsp".into(), initially_present: true }],
         works: vec![WorkDecl {
             name: "fw_boot".into(),
@@ -306,6 +311,7 @@ fn what_is_left_out_has_its_default() {
             cdevs: vec![],
             queues: vec![],
             links: vec![],
+            overrides: vec![],
             devres: vec![],
             resources: vec![],
             works: vec![],
