@@ -293,7 +293,11 @@ impl<S: Subject> Program for Probing<S> {
     }
 
     fn resume(&self, control: &History, observed: Obs) -> History {
-        rerun(&self.layout, control, Some(observed), |cpu| self.run(cpu, control.entry())).0
+        self.resumed(control, observed).0
+    }
+
+    fn resumed(&self, control: &History, observed: Obs) -> (History, Next) {
+        rerun(&self.layout, control, Some(observed), |cpu| self.run(cpu, control.entry()))
     }
 
     fn stack(&self, control: &History) -> Vec<program::Call> {

@@ -240,6 +240,10 @@ impl<S: Subject> Program for Functions<S> {
         self.rerun(control, Some(observed)).0
     }
 
+    fn resumed(&self, control: &History, observed: Obs) -> (History, Next) {
+        self.rerun(control, Some(observed))
+    }
+
     fn stack(&self, control: &History) -> Vec<Call> {
         control.stack()
     }

@@ -69,15 +69,15 @@ impl<'p, P: Program> Automaton<'p, P> {
     /// The node of a task at its start.
     pub fn start(&mut self, entry: &Entry) -> NodeIndex {
         let control = self.program.start(entry);
-        self.intern(control)
+        self.intern(control, None)
     }
 
-    /// The node of a control value.
-    pub fn intern(&mut self, control: P::Control) -> NodeIndex {
+    /// The node of a control value. `next`: its next step, if that is known.
+    pub fn intern(&mut self, control: P::Control, next: Option<Next>) -> NodeIndex {
         if let Some(node) = self.index.get(&control) {
             return *node;
         }
-        let next = match self.program.next(&control) {
+        let next = match next.unwrap_or_else(|| self.program.next(&control)) {
             Next::Step(op, at) => Some((Arc::new(op), at)),
             Next::Done => None,
         };
@@ -92,8 +92,8 @@ impl<'p, P: Program> Automaton<'p, P> {
         if let Some(edge) = self.graph.edges(node).find(|edge| *edge.weight() == observed) {
             return edge.target();
         }
-        let control = self.program.resume(&self.graph[node].control, observed);
-        let target = self.intern(control);
+        let (control, next) = self.program.resumed(&self.graph[node].control, observed);
+        let target = self.intern(control, Some(next));
         self.graph.add_edge(node, target, observed);
         target
     }

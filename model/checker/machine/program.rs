@@ -128,6 +128,13 @@ pub trait Program: Sync {
     /// The task after it took its next step and observed this.
     fn resume(&self, control: &Self::Control, observed: Obs) -> Self::Control;
 
+    /// The same, with what the task does next: a program may learn both at once.
+    fn resumed(&self, control: &Self::Control, observed: Obs) -> (Self::Control, Next) {
+        let control = self.resume(control, observed);
+        let next = self.next(&control);
+        (control, next)
+    }
+
     /// The functions that a task is in, outermost first.
     fn stack(&self, _control: &Self::Control) -> Vec<Call> {
         Vec::new()
