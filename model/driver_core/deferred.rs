@@ -11,7 +11,7 @@ use super::cpu::Cpu;
 use super::rules::DeferredRetry;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
-use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::op::{Action, End, Op};
 use raddle_checker::machine::value::Datum;
 use raddle_probing::events::Event;
 use raddle_probing::ids::Device;
@@ -27,6 +27,7 @@ pub fn driver_deferred_probe_add(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
             list: cpu.cell(Core.pending_list()),
             unless_on: cpu.cell(Core.active_list()),
             member: dev.object(),
+            at: End::Last,
         };
         let op = Op::from(vec![cpu.private(dev), add]).under(cpu.deferred_probe_mutex());
         cpu.step(cpu.telling(op, Event::DeferredAdd(dev)))?;

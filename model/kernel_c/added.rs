@@ -54,7 +54,7 @@ pub enum OwnKind {
     Pointer(Sort),
     /// A lock.
     Lock,
-    /// A work item; the number of its function.
+    /// A work item; the number of its functions.
     Work(u8),
     /// The head of a list.
     List,
@@ -92,8 +92,8 @@ pub struct Added {
     pub made: Vec<Made>,
     /// Lists.
     pub lists: Vec<List>,
-    /// Functions of work items.
-    pub works: Vec<Name>,
+    /// Functions of work items, those of one item together: of several, its initialization says which it runs.
+    pub works: Vec<Vec<Name>>,
     /// Fields and variables that nothing sets: each has what it begins with, 0.
     pub unset: Vec<(&'static str, Path)>,
 }
@@ -120,7 +120,9 @@ impl Added {
         added
             .made
             .extend(seen.allocated.iter().filter(|record| !known(record)).map(|record| Made { record }));
-        added.works.extend(seen.works.values().copied().collect::<IndexSet<_>>());
+        let works: IndexSet<Vec<Name>> =
+            seen.works.values().map(|functions| functions.iter().copied().collect()).collect();
+        added.works.extend(works);
         let mut structures: Vec<(Name, &'static str, &str)> =
             STRUCTURES.iter().map(|(record, owner, prefix, _)| (*record, *owner, *prefix)).collect();
         structures.extend(added.made.iter().map(|made| (made.record, made.record, "")));
@@ -152,7 +154,7 @@ impl Added {
         plain.or_else(|| Some(Sort(MADE.0 + u8::try_from(made()?).ok()?)))
     }
 
-    /// The work items: what has each, where, and the number of its function.
+    /// The work items: what has each, where, and the number of its functions.
     pub fn items(&self) -> impl Iterator<Item = (&Own, u8)> {
         self.own.iter().filter_map(|own| match own.kind {
             OwnKind::Work(function) => Some((own, function)),
@@ -170,8 +172,8 @@ struct Seen {
     /// Fields and variables that are set, or whose address is taken.
     set: IndexSet<(Option<Name>, Name)>,
     allocated: IndexSet<Name>,
-    /// By a work item's place, its function; `None` in place of a structure for a variable.
-    works: IndexMap<(Option<Name>, Name), Name>,
+    /// By a work item's place, its functions; `None` in place of a structure for a variable.
+    works: IndexMap<(Option<Name>, Name), IndexSet<Name>>,
     /// Variables of functions that outlive the call, with their paths.
     statics: Vec<(Path, &'static Variable)>,
     /// By a head's place, the node's.
@@ -232,7 +234,7 @@ impl Seen {
             [to, ..] if matches!(name, "WRITE_ONCE" | "xchg" | "cmpxchg") => self.sets(typer, to),
             [item, function, ..] if INIT_WORK.contains(&name) => {
                 if let (Some(place), ExprKind::Name(function)) = (place(typer, item), &function.kind) {
-                    self.works.insert((place.0, last(place.1)), function);
+                    self.works.entry((place.0, last(place.1))).or_default().insert(function);
                 }
             }
             [node, head, ..] if LIST_ADDS.contains(&name) => {
@@ -273,6 +275,12 @@ fn place(typer: &Typer<'_>, expr: &'static Expr) -> Option<(Option<Name>, Path)>
             _ => return None,
         }
     }
+}
+
+/// Where a work item with several functions has the number of that which it runs.
+#[must_use]
+pub fn func_of(item: Path) -> Path {
+    word(&format!("{item}.func"))
 }
 
 fn last(path: Path) -> Path {
@@ -324,8 +332,14 @@ impl Fields<'_> {
         let plain = matches!(kind, OwnKind::Bool | OwnKind::Int(_) | OwnKind::Pointer(_));
         if plain && !is_set {
             self.added.unset.push((self.owner, path));
-        } else {
-            self.added.own.push(Own { owner: self.owner, path, kind });
+            return;
+        }
+        self.added.own.push(Own { owner: self.owner, path, kind });
+        if let OwnKind::Work(number) = kind
+            && self.added.works[usize::from(number)].len() > 1
+        {
+            let path = func_of(path);
+            self.added.own.push(Own { owner: self.owner, path, kind: OwnKind::Int(None) });
         }
     }
 
@@ -344,8 +358,8 @@ impl Fields<'_> {
             Type::Record("struct list_head") => OwnKind::List,
             Type::Record("struct work_struct" | "struct delayed_work") => {
                 let works = &self.seen.works;
-                let function = works.get(&(of, last(path))).or_else(|| works.get(&(None, last(path))))?;
-                let at = self.added.works.iter().position(|known| known == function)?;
+                let functions = works.get(&(of, last(path))).or_else(|| works.get(&(None, last(path))))?;
+                let at = self.added.works.iter().position(|known| known.iter().eq(functions))?;
                 OwnKind::Work(u8::try_from(at).ok()?)
             }
             Type::Named(name) => return self.kind(of, &self.tree.typedef(name)?, path, bits),
@@ -370,9 +384,9 @@ impl Fields<'_> {
                 && let Some(function) = args.first().and_then(|name| self.tree.function(name, file))
             {
                 let works = &mut self.added.works;
-                let at = works.iter().position(|known| *known == function.name).unwrap_or(works.len());
+                let at = works.iter().position(|known| known[..] == [function.name]).unwrap_or(works.len());
                 if at == works.len() {
-                    works.push(function.name);
+                    works.push(vec![function.name]);
                 }
                 let kind = OwnKind::Work(u8::try_from(at).unwrap_or(u8::MAX));
                 self.added.own.push(Own { owner: "global", path: name, kind });

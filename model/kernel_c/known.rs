@@ -1,8 +1,12 @@
 //! The names that are not looked up in the tree: what the machine does itself, and macros whose arguments are
 //! not simply values.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashSet;
+
 /// Functions whose effect is the machine's own.
-pub const PRIMITIVES: &[&str] = &[
+const PRIMITIVES: &[&str] = &[
     "mutex_lock",
     "mutex_lock_nested",
     "mutex_lock_interruptible",
@@ -115,6 +119,8 @@ const SPECIAL: &[&str] = &[
     "WARN_ON_ONCE",
     "WARN_ONCE",
     "dev_WARN",
+    "dev_WARN_ONCE",
+    "LIST_HEAD_INIT",
     "BUG_ON",
     "VM_BUG_ON",
     "BUG",
@@ -168,7 +174,15 @@ pub const PRINTS: &[&str] = &[
 /// Whether a macro or function is evaluated by hand.
 #[must_use]
 pub fn is_special(name: &str) -> bool {
-    SPECIAL.contains(&name) || PRINTS.contains(&name)
+    static ALL: LazyLock<FxHashSet<&str>> = LazyLock::new(|| SPECIAL.iter().chain(PRINTS).copied().collect());
+    ALL.contains(name)
+}
+
+/// Whether the effect of a function is the machine's own.
+#[must_use]
+pub fn is_primitive(name: &str) -> bool {
+    static ALL: LazyLock<FxHashSet<&str>> = LazyLock::new(|| PRIMITIVES.iter().copied().collect());
+    ALL.contains(name)
 }
 
 /// Macros that head a statement.

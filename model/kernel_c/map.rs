@@ -1,17 +1,18 @@
 //! What the kernel's memory is on the machine: for each field of an object a cell, a constant, or nothing.
 
 use raddle_checker::machine::layout::{Cell, CellId, Field as Number, Kind, Layout};
-use raddle_checker::machine::value::Object;
+use raddle_checker::machine::value::{Object, Sort};
 use raddle_probing::cpu::Watched;
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
     BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, GLOBAL, MODULE, PRIVATE, Private,
 };
 use raddle_probing::world::{ProbeType, World};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::added::{Added, List, Own, OwnKind};
-use super::table::{Field, Tables};
+use super::ast::Name;
+use super::table::{Field, Kept, Tables};
 use super::value::{INT, Path, Value, ZERO, truth, word};
 
 /// What a task touches that cannot go on.
@@ -63,11 +64,31 @@ pub enum Slot {
     Opaque,
 }
 
+/// What is known of a field.
+#[derive(Clone, Debug)]
+enum Known {
+    /// It has a cell of its own, by its place among them.
+    Own(usize),
+    /// Nothing sets it.
+    Unset,
+    /// It belongs to a list that steps keep: the list's place among them.
+    Kept(u8),
+    /// It is the node of a list.
+    Node,
+    /// What a table says.
+    Field(Field),
+}
+
 /// The map.
 #[derive(Clone, Debug)]
 pub struct Map {
-    fields: FxHashMap<(&'static str, Path), Field>,
+    known: FxHashMap<(&'static str, Path), Known>,
+    /// The names of fields that are only passed on.
+    opaque: FxHashSet<&'static str>,
+    kept: Vec<Kept>,
     added: Added,
+    /// The number of each cell of its own in its object.
+    numbers: Vec<Number>,
 }
 
 impl Map {
@@ -75,7 +96,22 @@ impl Map {
     #[must_use]
     pub fn new(tables: &Tables, added: Added) -> Self {
         let fields = tables.fields.iter().map(|((owner, path), field)| ((*owner, word(path)), field.clone()));
-        Map { fields: fields.collect(), added }
+        let fields: Vec<((&'static str, Path), Field)> = fields.collect();
+        let passed_on = fields.iter().filter(|(_, field)| *field == Field::Opaque);
+        let opaque = passed_on.filter_map(|((_, path), _)| path.rsplit('.').next()).collect();
+        let kept = tables.lists.clone();
+        // What comes later counts.
+        let mut known: FxHashMap<(&'static str, Path), Known> = FxHashMap::default();
+        known.extend(fields.into_iter().map(|(at, field)| (at, Known::Field(field))));
+        known.extend(added.lists.iter().map(|list| (list.node, Known::Node)));
+        for (list, at) in kept.iter().zip(0..) {
+            let parts = [("global", list.head), ("global", list.lock), list.node];
+            known.extend(parts.map(|part| (part, Known::Kept(at))));
+        }
+        known.extend(added.unset.iter().map(|at| (*at, Known::Unset)));
+        known.extend(added.own.iter().enumerate().map(|(at, own)| ((own.owner, own.path), Known::Own(at))));
+        let numbers = numbers(&added, kept.len());
+        Map { known, opaque, kept, added, numbers }
     }
 
     /// The name of what has fields: one of the tables' owners, or a structure that is allocated.
@@ -94,19 +130,29 @@ impl Map {
 
     /// The objects that have the fields of this owner.
     pub fn objects(&self, world: &World, owner: &str) -> impl Iterator<Item = Object> + use<> {
-        let (sort, count) = match owner {
-            "device" => (DEVICE, world.devices.len()),
-            "device_private" => (DEVICE_PRIVATE, world.devices.len()),
-            "driver" => (DRIVER, world.drivers.len()),
-            "private" => (PRIVATE, world.drivers.len()),
-            "bus" => (BUS, world.buses.len()),
-            "module" => (MODULE, world.modules.len()),
-            record => match self.added.sort_of(record) {
-                Some(sort) => (sort, allocations(world)),
-                None => (GLOBAL, 1),
-            },
+        let sort = self.sort(owner);
+        let count = match sort {
+            DEVICE | DEVICE_PRIVATE => world.devices.len(),
+            DRIVER | PRIVATE => world.drivers.len(),
+            BUS => world.buses.len(),
+            MODULE => world.modules.len(),
+            GLOBAL => 1,
+            _ => allocations(world),
         };
         (0..count as u8).map(move |index| Object { sort, index })
+    }
+
+    /// The sort of the objects that have the fields of this owner.
+    fn sort(&self, owner: &str) -> Sort {
+        match owner {
+            "device" => DEVICE,
+            "device_private" => DEVICE_PRIVATE,
+            "driver" => DRIVER,
+            "private" => PRIVATE,
+            "bus" => BUS,
+            "module" => MODULE,
+            record => self.added.sort_of(record).unwrap_or(GLOBAL),
+        }
     }
 
     /// Lays out what the driver core's own layout does not have.
@@ -120,6 +166,13 @@ impl Map {
         for i in 0..world.buses.len().min(8) as u8 {
             let name = format!("{}.klist_drivers.k_lock", layout.object(Bus(i).object()).name);
             layout.cell(drivers_lock(i), name, Kind::Lock);
+        }
+        for (list, at) in self.kept.iter().zip(0..) {
+            if is_seen(world, list) {
+                let (sort, capacity) = (self.sort(list.node.0), self.objects(world, list.node.0).count());
+                layout.cell(kept_list(at), list.head, Kind::List(sort, capacity as u8));
+                layout.cell(kept_lock(at), list.lock, Kind::Lock);
+            }
         }
         for made in &self.added.made {
             let short = made.record.trim_start_matches("struct ");
@@ -157,12 +210,7 @@ impl Map {
 
     /// The cell of a field with a cell of its own.
     fn own_cell(&self, object: Object, at: usize) -> Cell<u8> {
-        // Of the globals, the first are the klists' spinlocks.
-        let first = if object == CORE { FIRST + 72 } else { FIRST };
-        let owner = self.added.own[at].owner;
-        let before = self.added.own[..at].iter().filter(|own| own.owner == owner).count();
-        let field = u8::try_from(before).ok().and_then(|before| first.checked_add(before));
-        Cell::new(object, Number(field.expect("internal: too many fields with cells of their own")))
+        Cell::new(object, self.numbers[at])
     }
 
     /// The list whose head is here.
@@ -174,6 +222,8 @@ impl Map {
     /// The lists, each with all cells of its heads, on which this node may be.
     #[must_use]
     pub fn lists_of(&self, world: &World, layout: &Layout, owner: &str, path: &str) -> Vec<CellId> {
+        let kept = self.kept.iter().zip(0..).filter(|(list, _)| list.node == (owner, path));
+        let kept = kept.filter(|(list, _)| is_seen(world, list)).map(|(_, at)| layout.find(kept_list(at)));
         let lists = self.added.lists.iter().filter(|list| list.node.0 == owner && list.node.1 == path);
         let cells = lists.flat_map(|list| {
             let head =
@@ -181,7 +231,24 @@ impl Map {
             let at = self.added.own.iter().position(head).expect("internal: a list has a head");
             self.objects(world, list.owner).map(move |object| layout.find(self.own_cell(object, at)))
         });
-        cells.collect()
+        kept.chain(cells).collect()
+    }
+
+    /// The lists that this step puts an object on or takes it off, each with its lock and whether it comes on it.
+    pub fn kept_by(
+        &self,
+        world: &World,
+        layout: &Layout,
+        step: &str,
+        owner: &str,
+    ) -> Vec<(CellId, CellId, bool)> {
+        let kept = self.kept.iter().zip(0..).filter(|(list, _)| {
+            [&list.join, &list.leave].contains(&&step.to_owned())
+                && list.node.0 == owner
+                && is_seen(world, list)
+        });
+        kept.map(|(list, at)| (layout.find(kept_list(at)), layout.find(kept_lock(at)), list.join == step))
+            .collect()
     }
 
     /// The work items: what has each, where, its cell, and the number of its function.
@@ -196,6 +263,17 @@ impl Map {
         all
     }
 
+    /// The functions that a work item may run.
+    #[must_use]
+    pub fn functions(&self, at: Object, path: Path) -> &[Name] {
+        let owner = self.owner(at);
+        let own = self.added.own.iter().find(|own| own.owner == owner && own.path == path);
+        match own.map(|own| own.kind) {
+            Some(OwnKind::Work(number)) => &self.added.works[usize::from(number)],
+            _ => &[],
+        }
+    }
+
     /// What a field is; `None` if nothing is known of it.
     #[must_use]
     pub fn slot(
@@ -206,26 +284,25 @@ impl Map {
         at: Object,
         path: Path,
     ) -> Option<Slot> {
-        let owner = self.owner(at);
-        if let Some(own) = self.added.own.iter().position(|own| own.owner == owner && own.path == path) {
-            let cell = layout.find(self.own_cell(at, own));
-            return Some(match self.added.own[own].kind {
-                OwnKind::Int(Some(bits)) => Slot::Bits(cell, bits),
-                OwnKind::Completion => Slot::Completion(cell),
-                OwnKind::Count => Slot::Atomic(cell),
-                _ => by_kind(layout, cell),
-            });
-        }
-        if self.added.unset.contains(&(owner, path)) {
-            return Some(Slot::Zero(path));
-        }
-        if self.added.lists.iter().any(|list| list.node == (owner, path)) {
-            return Some(Slot::Part);
-        }
         if path.is_empty() && self.added.made(at.sort).is_some() {
             return Some(Slot::Part);
         }
-        Some(match self.fields.get(&(owner, path))? {
+        let field = match self.known.get(&(self.owner(at), path))? {
+            Known::Own(own) => {
+                let cell = layout.find(self.own_cell(at, *own));
+                return Some(match self.added.own[*own].kind {
+                    OwnKind::Int(Some(bits)) => Slot::Bits(cell, bits),
+                    OwnKind::Completion => Slot::Completion(cell),
+                    OwnKind::Count => Slot::Atomic(cell),
+                    _ => by_kind(layout, cell),
+                });
+            }
+            Known::Unset => return Some(Slot::Zero(path)),
+            Known::Kept(list) => return self.kept_slot(world, layout, *list, path),
+            Known::Node => return Some(Slot::Part),
+            Known::Field(field) => field,
+        };
+        Some(match field {
             Field::Cell(name) => match (name.as_str(), watched.enable, watched.block) {
                 ("enable", false, _) => Slot::Constant(truth(true)),
                 ("defer_all_probes", _, false) => Slot::Constant(truth(false)),
@@ -247,20 +324,26 @@ impl Map {
         })
     }
 
+    /// What belongs to a list that steps keep. Where nobody looks at the list, nothing is known of it.
+    fn kept_slot(&self, world: &World, layout: &Layout, at: u8, path: Path) -> Option<Slot> {
+        let list = &self.kept[usize::from(at)];
+        is_seen(world, list).then(|| match path {
+            _ if list.head == path => Slot::List(layout.find(kept_list(at))),
+            _ if list.lock == path => Slot::Lock(layout.find(kept_lock(at))),
+            _ => Slot::Part,
+        })
+    }
+
     /// Whether the table or a cell of its own stands for a field.
     #[must_use]
     pub fn knows(&self, owner: &'static str, path: &str) -> bool {
-        self.fields.contains_key(&(owner, word(path)))
-            || self.added.own.iter().any(|own| own.owner == owner && own.path == path)
-            || self.added.lists.iter().any(|list| list.node == (owner, path))
-            || self.added.unset.contains(&(owner, word(path)))
+        self.known.contains_key(&(owner, word(path)))
     }
 
     /// Whether some object has an opaque field of this name.
     #[must_use]
     pub fn knows_opaque(&self, field: &str) -> bool {
-        let last = |path: &str| path.rsplit('.').next() == Some(field);
-        self.fields.iter().any(|((_, path), kind)| *kind == Field::Opaque && last(path))
+        self.opaque.contains(field)
     }
 
     /// What has cells of its own.
@@ -273,16 +356,27 @@ impl Map {
     #[must_use]
     pub fn assumption(&self, owner: &'static str, path: Path) -> Option<String> {
         let what = if owner == "global" { path.to_owned() } else { format!("{owner}.{path}") };
-        if self.added.unset.contains(&(owner, path)) {
-            return Some(format!("{what} is 0: nothing that scenarios reach sets it"));
-        }
-        Some(match self.fields.get(&(owner, path))? {
-            Field::Zero(reason) => format!("{what} is 0: {reason}"),
-            Field::Unlocked(reason) => format!("{what} is not taken: {reason}"),
-            Field::Empty(reason) => format!("{what} is empty: {reason}"),
+        Some(match self.known.get(&(owner, path))? {
+            Known::Unset => format!("{what} is 0: nothing that scenarios reach sets it"),
+            Known::Field(Field::Zero(reason)) => format!("{what} is 0: {reason}"),
+            Known::Field(Field::Unlocked(reason)) => format!("{what} is not taken: {reason}"),
+            Known::Field(Field::Empty(reason)) => format!("{what} is empty: {reason}"),
             _ => return None,
         })
     }
+}
+
+/// The number of each cell of its own in its object. Of the globals, the first are the klists' spinlocks, then come
+/// the lists that steps keep: `kept` of them.
+fn numbers(added: &Added, kept: usize) -> Vec<Number> {
+    let number = |at: usize| {
+        let owner = added.own[at].owner;
+        let plain = owner == "global";
+        let first = if plain { usize::from(KEPT) + 2 * kept } else { usize::from(FIRST) };
+        let before = added.own[..at].iter().filter(|own| own.owner == owner).count();
+        Number(u8::try_from(first + before).expect("internal: too many fields with cells of their own"))
+    };
+    (0..added.own.len()).map(number).collect()
 }
 
 /// A pointer that is always NULL.
@@ -300,6 +394,22 @@ fn k_lock(driver: u8) -> Cell<u8> {
 /// The spinlock of a bus' klist of drivers.
 fn drivers_lock(bus: u8) -> Cell<u8> {
     Cell::new(CORE, Number(FIRST + 64 + bus))
+}
+
+/// The first of the cells of lists that steps keep.
+const KEPT: u8 = FIRST + 72;
+
+fn kept_list(at: u8) -> Cell<u8> {
+    Cell::new(CORE, Number(KEPT + 2 * at))
+}
+
+fn kept_lock(at: u8) -> Cell<u8> {
+    Cell::new(CORE, Number(KEPT + 2 * at + 1))
+}
+
+/// Whether somebody in a scenario looks at a list that steps keep.
+fn is_seen(world: &World, list: &Kept) -> bool {
+    world.calls().any(|call| call.name() == list.seen_by)
 }
 
 /// How many structures of one kind may be allocated in a run: memory that is freed is not used again, so that its

@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::ast::{Expr, ExprKind, Function, Name, Stmt, StmtKind, Variable};
-use super::known::{HEADS, PRIMITIVES, ROOTS, is_special};
+use super::known::{HEADS, ROOTS, is_primitive, is_special};
 use super::table::{Stubbed, Tables};
 use super::tree::Tree;
 use super::types::Typer;
@@ -98,18 +98,20 @@ impl Walker<'_> {
         for free in frees {
             self.cleanup("free", free, at, at.function.line);
         }
-        heads(body, &mut |name, line| {
+        heads(body, &mut |name, args, line| {
             if !HEADS.contains(&name) {
-                self.unknown(at, line, format!("the loop {name}(..)"));
+                self.head(name, args, line, at);
             }
         });
         let mut exprs = Vec::new();
         walk::exprs(body, &mut |expr| exprs.push(expr));
-        let callees: Vec<*const Expr> = exprs
+        // A function that something is compared with is not called for that.
+        let named: Vec<*const Expr> = exprs
             .iter()
-            .filter_map(|expr| match &expr.kind {
-                ExprKind::Call(callee, _) => Some(&raw const **callee),
-                _ => None,
+            .flat_map(|expr| match &expr.kind {
+                ExprKind::Call(callee, _) => vec![&raw const **callee],
+                ExprKind::Binary("==" | "!=", left, right) => vec![&raw const **left, &raw const **right],
+                _ => Vec::new(),
             })
             .collect();
         // What a macro stands for has types of its own.
@@ -118,15 +120,28 @@ impl Walker<'_> {
             match &expr.kind {
                 ExprKind::Call(callee, args) => self.call(callee, args, expr, at),
                 ExprKind::Member { of, field, .. } => self.member(typer.as_ref(), (of, field), expr.line, at),
-                ExprKind::Name(name) if !callees.contains(&(&raw const *expr)) => self.name(name, at),
+                ExprKind::Name(name) if !named.contains(&(&raw const *expr)) => self.name(name, at),
                 _ => {}
             }
         }
     }
 
+    /// A macro that heads a statement: it must stand for a `for`.
+    fn head(&mut self, name: Name, args: &'static [Expr], line: u32, at: &At) {
+        let looped = self.tree.loop_of(name, args, at.function.file, line).filter(|_| at.depth < 16);
+        match looped {
+            Some(body) => {
+                self.reach.macros.insert(name);
+                let (function, locals) = (at.function, at.locals.clone());
+                self.body(body, &At { function, locals, line: Some(line), depth: at.depth + 1 });
+            }
+            None => self.unknown(at, line, format!("the loop {name}(..)")),
+        }
+    }
+
     /// A name that is no call: a function whose address is taken is reached.
     fn name(&mut self, name: Name, at: &At) {
-        let known = at.locals.contains(name) || is_special(name) || PRIMITIVES.contains(&name);
+        let known = at.locals.contains(name) || is_special(name) || is_primitive(name);
         if known || name.is_empty() || self.tables.stubs.contains_key(name) {
             return;
         }
@@ -173,7 +188,7 @@ impl Walker<'_> {
         if at.locals.contains(name) || is_special(name) || name.is_empty() {
             return;
         }
-        if PRIMITIVES.contains(&name) {
+        if is_primitive(name) {
             self.reach.primitives.insert(name);
             return;
         }
@@ -252,11 +267,11 @@ fn declared(body: &[Stmt], visit: &mut dyn FnMut(&Variable)) {
     });
 }
 
-/// The macros that head a statement, with their lines.
-fn heads(body: &[Stmt], visit: &mut dyn FnMut(Name, u32)) {
+/// The macros that head a statement, with their arguments and lines.
+fn heads(body: &'static [Stmt], visit: &mut dyn FnMut(Name, &'static [Expr], u32)) {
     statements(body, &mut |stmt| {
-        if let StmtKind::Headed(name, ..) = &stmt.kind {
-            visit(name, stmt.line);
+        if let StmtKind::Headed(name, args, _) = &stmt.kind {
+            visit(name, args, stmt.line);
         }
     });
 }

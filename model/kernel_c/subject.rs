@@ -19,13 +19,14 @@ use raddle_probing::objects::WorkItem;
 use raddle_probing::program::Probing;
 use raddle_probing::subject::{Item, Subject};
 use raddle_probing::world::World;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::added::Added;
-use super::ast::{ExprKind, Name, Stmt, Type};
+use super::ast::{ExprKind, Function, Name, Stmt, Type};
 use super::contracts::Contracts;
 use super::interp::{Interp, domain_path};
 use super::known::PRINTS;
+use super::live;
 use super::map::Map;
 use super::reach::Reach;
 use super::statement::{self, Reached, Statement};
@@ -69,6 +70,19 @@ impl std::fmt::Display for Stuck {
     }
 }
 
+/// Something that is assumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Assumed {
+    /// What the tables say of a field, or that nothing sets it: its owner, and its path.
+    Field(&'static str, Path),
+    /// A function is not run.
+    Stub(Name),
+    /// A wait is not interrupted.
+    NotInterrupted(Name),
+    /// An allocation does not fail.
+    FindsMemory(Name),
+}
+
 /// The release function of a driver's private structure.
 pub(crate) const RELEASE: &str = "driver_release";
 
@@ -87,12 +101,14 @@ pub struct KernelC {
     spawned: Vec<(Name, u8)>,
     takes_drivers_lock: bool,
     runs_release: bool,
-    /// For each function of work items, whether it may probe devices.
+    /// For each number of work items' functions, whether they may probe devices.
     probing: Vec<bool>,
     constants: Mutex<FxHashMap<Name, Option<i128>>>,
     typedefs: Mutex<FxHashMap<Name, Option<Type>>>,
+    /// By loop, the variables that it need not carry.
+    dead: Mutex<FxHashMap<usize, Arc<[Name]>>>,
     stuck: Mutex<IndexSet<Stuck>>,
-    assumed: Mutex<IndexSet<String>>,
+    assumed: Mutex<FxHashSet<Assumed>>,
     /// A statement that is not run.
     left_out: Option<usize>,
     /// The statements that runs have come to, if that is to be known.
@@ -110,8 +126,8 @@ impl KernelC {
         let probing: Vec<bool> = added
             .works
             .iter()
-            .map(|name| {
-                let reached = tree.reach(&[name], &tables);
+            .map(|functions| {
+                let reached = tree.reach(functions, &tables);
                 contracts.probing().any(|probe| reached.functions.keys().any(|(name, _)| *name == probe))
             })
             .collect();
@@ -128,6 +144,7 @@ impl KernelC {
             spawned,
             constants: Mutex::default(),
             typedefs: Mutex::default(),
+            dead: Mutex::default(),
             stuck: Mutex::default(),
             assumed: Mutex::default(),
             left_out: None,
@@ -150,6 +167,7 @@ impl KernelC {
             probing: self.probing.clone(),
             constants: Mutex::default(),
             typedefs: Mutex::default(),
+            dead: Mutex::default(),
             stuck: Mutex::default(),
             assumed: Mutex::default(),
             left_out: Some(statement.id()),
@@ -235,10 +253,23 @@ impl KernelC {
     /// The assumptions that have been made so far, in order.
     #[must_use]
     pub fn assumptions(&self) -> Vec<String> {
-        let mut all: Vec<String> =
-            self.assumed.lock().expect("internal: nobody panics here").iter().cloned().collect();
+        let assumed = self.assumed.lock().expect("internal: nobody panics here");
+        let mut all: Vec<String> = assumed.iter().filter_map(|what| self.in_words(*what)).collect();
         all.sort_unstable();
+        all.dedup();
         all
+    }
+
+    fn in_words(&self, what: Assumed) -> Option<String> {
+        match what {
+            Assumed::Field(owner, path) => self.map.assumption(owner, path),
+            Assumed::Stub(name) => {
+                let stub = self.tables.stubs.get(name)?;
+                Some(format!("{name} is not run: {}", stub.reason))
+            }
+            Assumed::NotInterrupted(name) => Some(format!("{name} is not interrupted")),
+            Assumed::FindsMemory(name) => Some(format!("{name} finds memory")),
+        }
     }
 
     pub(crate) fn map(&self) -> &Map {
@@ -262,24 +293,19 @@ impl KernelC {
         known.entry(name).or_insert_with(|| self.tree.typedef(name)).clone()
     }
 
+    /// The variables that a loop of a function need not carry.
+    pub(crate) fn dead(&self, function: &'static Function, whole: &'static Stmt) -> Arc<[Name]> {
+        let mut known = self.dead.lock().expect("internal: nobody panics here");
+        let found = known.entry(statement::id(whole)).or_insert_with(|| live::dead(function, whole).into());
+        Arc::clone(found)
+    }
+
     pub(crate) fn note_stuck(&self, stuck: Stuck) {
         self.stuck.lock().expect("internal: nobody panics here").insert(stuck);
     }
 
-    pub(crate) fn assume(&self, at: Object, path: Path) {
-        if let Some(text) = self.map.assumption(self.map.owner(at), path) {
-            self.assumed.lock().expect("internal: nobody panics here").insert(text);
-        }
-    }
-
-    pub(crate) fn assume_stub(&self, name: Name) {
-        if let Some(stub) = self.tables.stubs.get(name) {
-            self.assume_text(format!("{name} is not run: {}", stub.reason));
-        }
-    }
-
-    pub(crate) fn assume_text(&self, text: String) {
-        self.assumed.lock().expect("internal: nobody panics here").insert(text);
+    pub(crate) fn assume(&self, what: Assumed) {
+        self.assumed.lock().expect("internal: nobody panics here").insert(what);
     }
 
     /// Whether some function takes the spinlock of a bus' klist of drivers by hand.
@@ -398,8 +424,8 @@ impl Subject for &KernelC {
         match (self.spawned.get(at), entry.args.get(1)) {
             (Some((function, _)), _) => Interp::new(self, cpu).spawned(function, Value::Pointer(object, "")),
             (None, Some(Obs::Word(path))) => {
-                let function = self.added().works[at - self.spawned.len()];
-                Interp::new(self, cpu).work(function, Value::Pointer(object, path.0))
+                let functions = &self.added().works[at - self.spawned.len()];
+                Interp::new(self, cpu).work(functions, object, path.0)
             }
             _ => unreachable!("internal: no function has this number"),
         }
@@ -407,7 +433,7 @@ impl Subject for &KernelC {
 
     fn items(&self, world: &World) -> Vec<Item> {
         let item = |(object, path, work, function): (Object, Path, Cell<u8>, u8)| {
-            let name = self.added().works[usize::from(function)];
+            let name = self.added().works[usize::from(function)].join(" or ");
             let attaches = self.probing[usize::from(function)].then_some(object);
             let number = if object.index > 0 { format!(" #{}", object.index + 1) } else { String::new() };
             let function = SUBJECT + self.spawned.len() as u8 + function;

@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use toml::{Table, Value};
 
 use super::error::Error;
+use super::value::word;
 
 /// What stands for a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,23 @@ pub enum Field {
     Empty(String),
 }
 
+/// A list that steps of the machine keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The path of its head, a global's.
+    pub head: &'static str,
+    /// The lock that is held while it changes.
+    pub lock: &'static str,
+    /// What is on it: the owner, of [`OWNERS`], and the node's path in it.
+    pub node: (&'static str, &'static str),
+    /// The step that puts a member at its end.
+    pub join: String,
+    /// The step that takes it off.
+    pub leave: String,
+    /// The call of a scenario without which nobody looks at it.
+    pub seen_by: String,
+}
+
 /// What has fields.
 pub const OWNERS: &[&str] = &["device", "device_private", "driver", "private", "bus", "module", "global"];
 
@@ -54,6 +72,8 @@ pub struct Tables {
     pub stubs: IndexMap<String, Stubbed>,
     /// Fields, by what has them (of [`OWNERS`]) and their path in it.
     pub fields: IndexMap<(&'static str, String), Field>,
+    /// Lists that steps of the machine keep.
+    pub lists: Vec<Kept>,
     /// Numbers by name, for trees that do not have the file that defines them.
     pub constants: IndexMap<String, i64>,
 }
@@ -93,6 +113,11 @@ impl Tables {
                 ("fields", Value::Table(owners)) => {
                     self.add_fields(owners).map_err(|(key, what)| error(at(&key), what))?
                 }
+                ("lists", Value::Table(lists)) => {
+                    for (head, list) in lists {
+                        self.lists.push(kept(head, list).map_err(|what| error(at(head), what))?);
+                    }
+                }
                 ("constants", Value::Table(constants)) => {
                     for (name, value) in constants {
                         let number = value
@@ -102,8 +127,9 @@ impl Tables {
                     }
                 }
                 _ => {
-                    let what =
-                        format!("\"{section}\" is no table; write [stubs.\"reason\"] or [fields.device]");
+                    let what = format!(
+                        "\"{section}\" is no table; write [stubs.\"reason\"], [fields.device] or [lists.head]"
+                    );
                     return Err(error(at(section), what));
                 }
             }
@@ -179,6 +205,27 @@ fn fields(kind: &str, value: &Value) -> Result<Vec<(String, Field)>, String> {
             "\"{kind}\" is no kind of field; write cells, world, parts, opaque, zero, empty or unlocked"
         )),
     }
+}
+
+/// A list that steps of the machine keep.
+fn kept(head: &str, list: &Value) -> Result<Kept, String> {
+    let text = |key: &str| {
+        let text = list.get(key).and_then(Value::as_str);
+        text.ok_or_else(|| format!("the list {head} has no {key}"))
+    };
+    let node = text("node")?;
+    let owned = node.split_once('.').and_then(|(owner, path)| {
+        let owner = OWNERS.iter().find(|known| **known == owner)?;
+        Some((*owner, word(path)))
+    });
+    Ok(Kept {
+        head: word(head),
+        lock: word(text("lock")?),
+        node: owned.ok_or_else(|| format!("{node} is no node; write device.kobj.entry"))?,
+        join: text("join")?.to_owned(),
+        leave: text("leave")?.to_owned(),
+        seen_by: text("seen_by")?.to_owned(),
+    })
 }
 
 fn line_with(text: &str, key: &str) -> usize {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
-use super::ast::{Expr, ExprKind, Function, Global, Macro, Name, Record, Type};
+use super::ast::{Expr, ExprKind, Function, Global, Macro, Name, Record, Stmt, StmtKind, Type};
 use super::config::Config;
 use super::error::Error;
 use super::index::{self, Enumerator, Items, generate, substitute};
@@ -237,7 +237,7 @@ impl Tree {
         let body = self.expand(&made, &[], made.line).ok()?;
         match &body.body[..] {
             [stmt] => match &stmt.kind {
-                super::ast::StmtKind::Return(Some(expr)) => self.value(expr, depth),
+                StmtKind::Return(Some(expr)) => self.value(expr, depth),
                 _ => None,
             },
             _ => None,
@@ -298,6 +298,17 @@ impl Tree {
         let expansion = index::expansion(key.0, at, &key.2, &self.config);
         self.inner().expansions.insert(key, expansion.clone());
         expansion
+    }
+}
+
+impl Tree {
+    /// What a macro that heads a statement stands for: a `for` without its body, as the one statement here.
+    #[must_use]
+    pub fn loop_of(&self, name: &str, args: &[Expr], from: &str, line: u32) -> Option<&'static [Stmt]> {
+        let made = self.macro_of(name, from).filter(|made| made.params.is_some())?;
+        let texts: Vec<&str> = args.iter().map(|arg| arg.text).collect();
+        let body = &self.expand(&made, &texts, line).ok()?.body;
+        matches!(body[..], [Stmt { kind: StmtKind::For(..), .. }, ..]).then_some(&body[..1])
     }
 }
 

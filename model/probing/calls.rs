@@ -16,7 +16,7 @@ use super::world::DriverDecl;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{Held, Step};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId};
-use raddle_checker::machine::op::Action;
+use raddle_checker::machine::op::{Action, End};
 use raddle_checker::machine::value::{Datum, Obs};
 
 /// Whether a body goes on after a call.
@@ -166,7 +166,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         Call::ListAdd(list, memory, told) => {
             let instance = at.instance(cpu, memory, told)?;
             let list = cpu.cell(list_of(cpu, list, told, at)?);
-            cpu.step(Action::ListAdd { list, unless_on: list, member: instance.object() })?;
+            cpu.step(Action::ListAdd { list, unless_on: list, member: instance.object(), at: End::Last })?;
         }
         Call::ListDel(list, memory, told) => {
             let instance = at.instance(cpu, memory, told)?;

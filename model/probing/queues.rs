@@ -16,7 +16,7 @@ use super::ids::{Work, Workqueue};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::CellId;
-use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::op::{Action, End, Op};
 use raddle_checker::machine::value::{Datum, Obs};
 
 /// `alloc_workqueue`.
@@ -97,7 +97,7 @@ pub fn queue_work(cpu: &Cpu<'_>, work: Work) -> Step<()> {
         cpu.lock(queue.pool_lock())?;
         if cpu.observe(cpu.queueing(work))? {
             let list = cpu.cell(queue.list());
-            counted.push(Action::ListAdd { list, unless_on: list, member: work.object() });
+            counted.push(Action::ListAdd { list, unless_on: list, member: work.object(), at: End::Last });
             counted.push(Action::QueueWork(cpu.cell(queue.worker())));
             cpu.step(counted)?;
         }

@@ -16,6 +16,15 @@ pub struct Entry {
     pub args: Vec<Obs>,
 }
 
+/// An end of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// Before its first member.
+    First,
+    /// Behind its last one.
+    Last,
+}
+
 /// One thing that a step does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -69,7 +78,7 @@ pub enum Action {
     Claim(CellId),
     /// Waits until a flag is cleared, which the end of this entry does.
     AwaitEnded(CellId, Entry),
-    /// Appends to a `list_head`, unless the object is on it or on the other one.
+    /// Adds to a `list_head`, unless the object is on it or on the other one.
     ListAdd {
         /// The list.
         list: CellId,
@@ -77,6 +86,8 @@ pub enum Action {
         unless_on: CellId,
         /// What is added.
         member: Object,
+        /// Where.
+        at: End,
     },
     /// Removes an object from whichever of two lists it is on.
     ListDel(CellId, CellId, Object),
@@ -87,6 +98,8 @@ pub enum Action {
     /// Observes what follows a member on whichever of two lists it is on, or the first of the first list. A member
     /// that is on neither is followed by itself.
     ListNext(CellId, CellId, Option<u8>),
+    /// The same backward: what stands before a member, or the last of the first list.
+    ListPrev(CellId, CellId, Option<u8>),
     /// Whether an object is on one of two lists.
     ListHas(CellId, CellId, Object),
     /// Moves all of the first list to the tail of the second.
@@ -406,10 +419,11 @@ impl Action {
             Action::AwaitNot(c, value) => Action::AwaitNot(of.cell(*c, Read), of.value(*value)),
             Action::Claim(c) => Action::Claim(of.cell(*c, Write)),
             Action::AwaitEnded(c, entry) => Action::AwaitEnded(of.cell(*c, Read), of.entry(entry)),
-            Action::ListAdd { list, unless_on, member } => Action::ListAdd {
+            Action::ListAdd { list, unless_on, member, at } => Action::ListAdd {
                 list: of.list(*list, Write),
                 unless_on: of.cell(*unless_on, Read),
                 member: of.object(*member, Use::Named),
+                at: *at,
             },
             Action::ListDel(one, other, o) => {
                 Action::ListDel(of.list(*one, Write), of.list(*other, Write), of.object(*o, Use::Named))
@@ -419,6 +433,10 @@ impl Action {
             Action::ListNext(c, other, node) => {
                 let (list, other) = (of.list(*c, Read), of.list(*other, Read));
                 Action::ListNext(list, other, node.map(|node| of.member(*c, node)))
+            }
+            Action::ListPrev(c, other, node) => {
+                let (list, other) = (of.list(*c, Read), of.list(*other, Read));
+                Action::ListPrev(list, other, node.map(|node| of.member(*c, node)))
             }
             Action::ListHas(one, other, o) => {
                 Action::ListHas(of.cell(*one, Read), of.cell(*other, Read), of.object(*o, Use::Named))
@@ -564,6 +582,7 @@ impl Action {
             | Action::ListPop(_)
             | Action::ListFirst(_)
             | Action::ListNext(..)
+            | Action::ListPrev(..)
             | Action::ListHas(..)
             | Action::ListSplice(..)
             | Action::KlistAdd(..)

@@ -1,6 +1,6 @@
 //! The effect of a step: a total function of its footprint's cells.
 
-use super::action::Touch;
+use super::action::{End, Touch};
 use super::commute::Touches;
 use super::hazard::{Breach, Hazard};
 use super::klist;
@@ -346,15 +346,22 @@ impl Machine<'_> {
             | Action::FlushAwait(cell)
             | Action::KlistAwait(cell, _) => self.alive(*cell)?,
             Action::Claim(cell) => *self.variable(*cell)? = 0,
-            Action::ListAdd { list: cell, unless_on, member } => {
+            Action::ListAdd { list: cell, unless_on, member, at } => {
                 self.alive(*cell)?;
                 let there = has(self.read(*cell), member.index) || has(self.read(*unless_on), member.index);
                 if !there {
-                    // The list's last node is written too.
+                    // The node beside it is written too.
                     let list = self.bytes(*cell);
-                    let last = list[1..=usize::from(list[0])].last().copied();
-                    self.on_list_alive(*cell, last.as_slice())?;
+                    let members = list[1..=usize::from(list[0])].to_vec();
+                    let beside = match at {
+                        End::First => members.first(),
+                        End::Last => members.last(),
+                    };
+                    self.on_list_alive(*cell, beside.copied().as_slice())?;
                     self.append(*cell, &[member.index])?;
+                    if *at == End::First {
+                        self.bytes(*cell)[1..=members.len() + 1].rotate_right(1);
+                    }
                 }
                 return Ok(Obs::Bool(!there));
             }
@@ -393,6 +400,17 @@ impl Machine<'_> {
                 self.on_list_alive(*cell, &[after])?;
                 let next = [*cell, *other].into_iter().find_map(|list| next(self.read(list), after));
                 return Ok(self.member(*cell, next.unwrap_or(Some(after))));
+            }
+            Action::ListPrev(cell, other, before) => {
+                self.alive(*cell)?;
+                let list = self.read(*cell);
+                let Some(before) = *before else {
+                    let last = list[1..=usize::from(list[0])].last().copied();
+                    return Ok(self.member(*cell, last));
+                };
+                self.on_list_alive(*cell, &[before])?;
+                let previous = [*cell, *other].into_iter().find_map(|list| previous(self.read(list), before));
+                return Ok(self.member(*cell, previous.unwrap_or(Some(before))));
             }
             Action::ListHas(cell, other, member) => {
                 self.alive(*cell)?;
@@ -599,6 +617,13 @@ fn next(list: &[u8], member: u8) -> Option<Option<u8>> {
     let members = &list[1..=usize::from(list[0])];
     let i = members.iter().position(|other| *other == member)?;
     Some(members.get(i + 1).copied())
+}
+
+/// What stands before a member of a list, `None` at its beginning; nothing if it is not on the list.
+fn previous(list: &[u8], member: u8) -> Option<Option<u8>> {
+    let members = &list[1..=usize::from(list[0])];
+    let i = members.iter().position(|other| *other == member)?;
+    Some(i.checked_sub(1).map(|i| members[i]))
 }
 
 /// The members before and after one: taking it off the list writes into their nodes.

@@ -8,7 +8,7 @@ use super::commute::Touches;
 use super::layout::{ALIVE, CellId, Layout};
 use super::value::Obs;
 
-pub use super::action::{Action, Entry, Touch, Wait};
+pub use super::action::{Action, End, Entry, Touch, Wait};
 
 /// Something that the program's checks want to know of, atomically with a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

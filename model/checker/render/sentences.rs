@@ -116,6 +116,7 @@ pub(super) fn does(does: &Does) -> String {
         Does::Has { member, list } => format!("look whether {member} is on {list}"),
         Does::Splice { from, to } => format!("move {from} to {to}"),
         Does::Next { list, after } => format!("next of {list}{}", behind(after.as_ref())),
+        Does::Previous { list, before } => format!("previous of {list} before {before}"),
         Does::Leave { list, after } => format!("leave {list}{}", behind(after.as_ref())),
         Does::Delete { member, list } => format!("delete {member} from {list}"),
         Does::Last(list) => format!("last of {list}"),
@@ -187,6 +188,7 @@ pub(super) fn ends_with(does: &Does) -> Option<&str> {
             WaitFor::Lock(_) | WaitFor::Zero(_) | WaitFor::Not(..) | WaitFor::AsyncEntries | WaitFor::End(_),
         )
         | Does::Next { .. }
+        | Does::Previous { .. }
         | Does::Leave { .. }
         | Does::Schedule(_)
         | Does::EndEntry

@@ -220,6 +220,10 @@ impl<P: Program> Teller<'_, P> {
             Action::ListPop(list) => Does::Pop(name(list)),
             Action::ListFirst(list) => Does::First(name(list)),
             Action::ListNext(list, _, node) => Does::Next { list: name(list), after: at(node, list) },
+            Action::ListPrev(list, _, node) => match at(node, list) {
+                Some(before) => Does::Previous { list: name(list), before },
+                None => Does::Peek(name(list)),
+            },
             Action::ListHas(list, _, member) | Action::KlistHas(list, member) => {
                 Does::Has { member: object(member), list: name(list) }
             }

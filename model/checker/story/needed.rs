@@ -196,6 +196,7 @@ fn sees(layout: &Layout, op: &Op, cell: CellId) -> bool {
                 | Action::ListPop(_)
                 | Action::ListFirst(_)
                 | Action::ListNext(..)
+                | Action::ListPrev(..)
                 | Action::ListHas(..)
                 | Action::ListSplice(..)
                 | Action::Moved(..)

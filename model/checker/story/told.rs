@@ -175,6 +175,13 @@ pub enum Does {
         /// Where it stands.
         after: Option<String>,
     },
+    /// A walk backward goes to the member before this one.
+    Previous {
+        /// The list.
+        list: String,
+        /// Where it stands.
+        before: String,
+    },
     /// An iterator is given up.
     Leave {
         /// The list.
@@ -352,7 +359,8 @@ impl Does {
             | Does::Remove { member, list }
             | Does::Delete { member, list }
             | Does::Has { member, list }
-            | Does::Find { member, list } => vec![member, list],
+            | Does::Find { member, list }
+            | Does::Previous { list, before: member } => vec![member, list],
             Does::Splice { from, to } => vec![from, to],
             Does::Next { list, after } | Does::Leave { list, after } => {
                 [list.as_str()].into_iter().chain(after.as_deref()).collect()

@@ -11,14 +11,15 @@ use raddle_probing::events::{Event, ProbeError};
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{BUS_CODE, Core, DEVICE, DRIVER, DRVDATA};
 
-use super::{Flow, Frame, Interp};
+use super::{Flow, Frame, Interp, Target};
+use crate::added::func_of;
 use crate::ast::{Expr, ExprKind, Function, Macro, Name, StmtKind, Type};
 use crate::contracts::Tell;
-use crate::known::{PRIMITIVES, is_special};
+use crate::known::{is_primitive, is_special};
 use crate::reach::is_run;
-use crate::subject::Stuck;
+use crate::subject::{Assumed, Stuck};
 use crate::table::Stub;
-use crate::value::{Atoms, INT, ULONG, Value, ZERO, word};
+use crate::value::{Atoms, INT, Path, ULONG, Value, ZERO, word};
 
 /// `-EPROBE_DEFER`.
 pub const EPROBE_DEFER: i64 = 517;
@@ -103,9 +104,16 @@ impl Interp<'_> {
         self.flush()
     }
 
-    /// A work item's function.
-    pub fn work(&mut self, function: Name, item: Value) -> Step<()> {
-        self.enter(function, vec![item])?;
+    /// A work item's function: of several, that of its last initialization.
+    pub fn work(&mut self, functions: &[Name], at: Object, path: Path) -> Step<()> {
+        let function = match functions {
+            [one] => *one,
+            several => match self.load(Target::Memory(at, func_of(path)), false)? {
+                Value::Int(number, _) => several[number as usize],
+                other => return self.stuck(format!("the work item {path} runs {other:?}")),
+            },
+        };
+        self.enter(function, vec![Value::Pointer(at, path)])?;
         self.flush()
     }
 
@@ -248,12 +256,7 @@ impl Interp<'_> {
             return self.stuck_at(Stuck { file, line, function: function.name, what });
         }
         self.foreign_data(function, &mut args)?;
-        let frame = Frame {
-            function,
-            locals: Vec::new(),
-            types: function.params.iter().map(|(name, ty)| (*name, ty)).collect(),
-            statics: Vec::new(),
-        };
+        let frame = Frame::new(function);
         let line = self.line;
         let depth = self.frames.len();
         self.before(function, &args)?;
@@ -299,7 +302,7 @@ impl Interp<'_> {
         self.frames.push(frame);
         for ((name, ty), value) in function.params.iter().zip(args) {
             let value = self.converted(*value, ty);
-            self.frame().locals.push((name, "", value));
+            self.frame().locals_mut().push((name, "", value));
         }
     }
 
@@ -357,8 +360,7 @@ impl Interp<'_> {
         if is_special(name) {
             return self.special(name, args);
         }
-        let known =
-            PRIMITIVES.contains(&name) || name.starts_with('<') || self.c.tables().stubs.contains_key(name);
+        let known = is_primitive(name) || name.starts_with('<') || self.c.tables().stubs.contains_key(name);
         if !known && self.c.tree().function(name, self.file()).is_none() {
             if let Some(made) = self.c.tree().macro_of(name, self.file()).filter(|made| made.params.is_some())
             {
@@ -389,7 +391,7 @@ impl Interp<'_> {
         }
         let c = self.c;
         if let Some(stubbed) = c.tables().stubs.get(name) {
-            c.assume_stub(name);
+            c.assume(Assumed::Stub(name));
             return match &stubbed.stub {
                 Stub::Argument(at) => match args.get(*at) {
                     Some(value) => Ok(*value),

@@ -1,5 +1,8 @@
 //! Statements.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::Obs;
@@ -99,7 +102,7 @@ impl Interp<'_> {
         }
         if !whole {
             let names: Vec<Name> = declared.iter().map(|(name, _)| *name).collect();
-            self.frame().locals.retain(|(name, ..)| !names.contains(name));
+            self.frame().forget(|name, _| names.contains(&name));
         }
         Ok(flow)
     }
@@ -117,12 +120,12 @@ impl Interp<'_> {
     fn declare(&mut self, variable: &'static Variable) -> Step<()> {
         let frame = self.frames.len() - 1;
         if variable.is_static {
-            self.frame().statics.push(variable.name);
+            Rc::make_mut(&mut self.frame().statics).push(variable.name);
             return Ok(());
         }
-        self.frame().types.push((variable.name, &variable.ty));
+        Rc::make_mut(&mut self.frame().types).push((variable.name, &variable.ty));
         // A turn of a loop declares anew.
-        self.frame().locals.retain(|(name, ..)| *name != variable.name);
+        self.frame().forget(|name, _| name == variable.name);
         let Some(init) = &variable.init else { return Ok(()) };
         let target = Target::Local(frame, variable.name, "");
         if let ExprKind::Initializer(_, values) = &init.kind {
@@ -167,33 +170,15 @@ impl Interp<'_> {
             {
                 return self.stuck("a goto into a loop");
             }
-            StmtKind::While(condition, body) => self.repeat(|interp| {
+            StmtKind::While(condition, body) => self.repeat(&self.dead(stmt), |interp| {
                 if !interp.condition(condition)? {
                     return Ok(Some(Flow::Next));
                 }
                 Ok(turned(interp.stmt(body, None)?))
             })?,
-            StmtKind::DoWhile(body, condition) => self.do_while(body, condition)?,
-            StmtKind::For(first, condition, update, body) => {
-                if let Some(first) = first {
-                    self.stmt(first, None)?;
-                }
-                self.repeat(|interp| {
-                    if let Some(condition) = condition
-                        && !interp.condition(condition)?
-                    {
-                        return Ok(Some(Flow::Next));
-                    }
-                    if let Some(flow) = turned(interp.stmt(body, None)?) {
-                        return Ok(Some(flow));
-                    }
-                    if let Some(update) = update {
-                        interp.eval(update)?;
-                    }
-                    Ok(None)
-                })?
-            }
-            StmtKind::Headed(name, args, body) => self.headed(name, args, body)?,
+            StmtKind::DoWhile(body, condition) => self.do_while(stmt, body, condition)?,
+            StmtKind::For(.., body) => self.for_loop(stmt, &stmt.kind, body)?,
+            StmtKind::Headed(name, args, body) => self.headed(stmt, name, args, body)?,
             StmtKind::Switch(on, body) => self.switch(on, body, seek)?,
             StmtKind::Return(value) => Flow::Return(match value {
                 Some(value) => self.eval(value)?,
@@ -205,12 +190,48 @@ impl Interp<'_> {
         })
     }
 
-    fn do_while(&mut self, body: &'static Stmt, condition: &'static Expr) -> Step<Flow> {
+    /// A loop with this head: `whole` is all of it as it is written.
+    fn for_loop(&mut self, whole: &'static Stmt, head: &'static StmtKind, body: &'static Stmt) -> Step<Flow> {
+        let StmtKind::For(first, condition, update, _) = head else {
+            unreachable!("internal: the head of a loop")
+        };
+        if let Some(first) = first {
+            self.stmt(first, None)?;
+        }
+        self.repeat(&self.dead(whole), |interp| {
+            if let Some(condition) = condition
+                && !interp.condition(condition)?
+            {
+                return Ok(Some(Flow::Next));
+            }
+            if let Some(flow) = turned(interp.stmt(body, None)?) {
+                return Ok(Some(flow));
+            }
+            if let Some(update) = update {
+                interp.eval(update)?;
+            }
+            Ok(None)
+        })
+    }
+
+    /// The variables that a loop need not carry.
+    pub(super) fn dead(&self, whole: &'static Stmt) -> Arc<[Name]> {
+        self.frames
+            .last()
+            .map_or_else(|| Arc::new([]) as Arc<[Name]>, |frame| self.c.dead(frame.function, whole))
+    }
+
+    fn do_while(
+        &mut self,
+        whole: &'static Stmt,
+        body: &'static Stmt,
+        condition: &'static Expr,
+    ) -> Step<Flow> {
         // A macro's `do { .. } while (0)` is no loop.
         if matches!(condition.kind, ExprKind::Number(0, _)) {
             return Ok(turned(self.stmt(body, None)?).unwrap_or(Flow::Next));
         }
-        self.repeat(|interp| match turned(interp.stmt(body, None)?) {
+        self.repeat(&self.dead(whole), |interp| match turned(interp.stmt(body, None)?) {
             Some(flow) => Ok(Some(flow)),
             None => Ok((!interp.condition(condition)?).then_some(Flow::Next)),
         })
@@ -244,7 +265,13 @@ impl Interp<'_> {
         })
     }
 
-    fn headed(&mut self, name: Name, args: &'static [Expr], body: &'static Stmt) -> Step<Flow> {
+    fn headed(
+        &mut self,
+        whole: &'static Stmt,
+        name: Name,
+        args: &'static [Expr],
+        body: &'static Stmt,
+    ) -> Step<Flow> {
         match (name, args) {
             ("scoped_guard", [class, argument]) => {
                 let ExprKind::Name(class) = class.kind else { return self.stuck("scoped_guard") };
@@ -258,29 +285,41 @@ impl Interp<'_> {
                 let head = args.get(1 + usize::from(name.contains("_safe")));
                 let Some(head) = head else { return self.stuck(format!("{name} without a list")) };
                 match self.eval(head)? {
-                    Value::Pointer(CORE, "deferred_probe_pending_list") => self.walk_pending(&args[0], body),
+                    Value::Pointer(CORE, "deferred_probe_pending_list") => {
+                        self.walk_pending(whole, &args[0], body)
+                    }
                     Value::Pointer(object, path) => match self.slot(object, path)? {
                         Slot::Empty => {
                             self.assumed(object, path);
                             Ok(Flow::Next)
                         }
-                        Slot::List(list) => self.walk_own(name, args, list, body),
+                        Slot::List(list) => self.walk_own(whole, (name, args), list, body),
                         _ => self.stuck(format!("a walk of the list {path}")),
                     },
+                    // What puts something on a list in a variable is not understood: there it stops.
+                    Value::Local(..) => Ok(Flow::Next),
                     other => self.stuck(format!("a list at {other:?}")),
                 }
             }
-            _ => self.stuck(format!("the loop {name}(..)")),
+            _ => match self.c.tree().loop_of(name, args, self.file(), self.line) {
+                Some(head) => self.for_loop(whole, &head[0].kind, body),
+                None => self.stuck(format!("the loop {name}(..)")),
+            },
         }
     }
 
     /// A walk over the pending list: a device that was taken off meanwhile is followed by itself.
-    fn walk_pending(&mut self, variable: &'static Expr, body: &'static Stmt) -> Step<Flow> {
+    fn walk_pending(
+        &mut self,
+        whole: &'static Stmt,
+        variable: &'static Expr,
+        body: &'static Stmt,
+    ) -> Step<Flow> {
         let ExprKind::Name(variable) = variable.kind else { return self.stuck("a walk without a variable") };
         let (pending, active) = (self.cpu.cell(Core.pending_list()), self.cpu.cell(Core.active_list()));
         let frame = self.frames.len() - 1;
         self.set_local(frame, variable, "at$", Value::Unset);
-        self.repeat(|interp| {
+        self.repeat(&self.dead(whole), |interp| {
             let at = match interp.local_value(frame, variable, "at$") {
                 Some(Value::Pointer(dev, _)) => Some(dev.index),
                 _ => None,

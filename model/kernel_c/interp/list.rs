@@ -2,7 +2,7 @@
 
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::CellId;
-use raddle_checker::machine::op::Action;
+use raddle_checker::machine::op::{Action, End};
 use raddle_checker::machine::value::{Object, Obs};
 
 use super::flow::turned;
@@ -67,19 +67,20 @@ impl Interp<'_> {
                 let on = self.step(Action::ListHas(one, other, member))? == Obs::Bool(true);
                 return Ok(Some(truth(!on)));
             }
-            ("list_add_tail" | "list_move_tail", Some((to, onto))) => {
+            ("list_add" | "list_add_tail" | "list_move" | "list_move_tail", Some((to, onto))) => {
                 let Some(list) = self.head(to, onto) else {
                     return self.stuck(format!("{name} to {onto}"));
                 };
-                if name == "list_move_tail" {
+                let at = if name.ends_with("_tail") { End::Last } else { End::First };
+                if name.starts_with("list_move") {
                     self.step(vec![
                         Action::ListDel(one, other, member),
-                        Action::ListAdd { list, unless_on: list, member },
+                        Action::ListAdd { list, unless_on: list, member, at },
                     ])?;
                     return Ok(Some(ZERO));
                 }
                 let unless_on = if list == one { other } else { one };
-                let added = self.step(Action::ListAdd { list, unless_on, member })?;
+                let added = self.step(Action::ListAdd { list, unless_on, member, at })?;
                 if added != Obs::Bool(true) {
                     return self.stuck(format!("{path} is put on a list, and is on one"));
                 }
@@ -107,23 +108,24 @@ impl Interp<'_> {
     /// walk that is safe the next one is looked at before the turn.
     pub(super) fn walk_own(
         &mut self,
-        name: Name,
-        args: &'static [Expr],
+        whole: &'static Stmt,
+        (name, args): (Name, &'static [Expr]),
         list: CellId,
         body: &'static Stmt,
     ) -> Step<Flow> {
         let ExprKind::Name(variable) = args[0].kind else { return self.stuck("a walk without a variable") };
-        if name.contains("reverse") {
-            return self.stuck(format!("{name}, backward"));
-        }
         let safe = name.contains("_safe");
+        let next = |after: Option<u8>| match name.ends_with("_reverse") {
+            true => Action::ListPrev(list, list, after),
+            false => Action::ListNext(list, list, after),
+        };
         let frame = self.frames.len() - 1;
         self.set_local(frame, variable, "at$", Value::Unset);
         if safe {
-            let first = self.step(Action::ListNext(list, list, None))?;
+            let first = self.step(next(None))?;
             self.set_local(frame, variable, "at$", pointer(first));
         }
-        self.repeat(|interp| {
+        self.repeat(&self.dead(whole), |interp| {
             let at = interp.local_value(frame, variable, "at$");
             let after = |at: Option<Value>| match at {
                 Some(Value::Pointer(at, _)) => Some(at.index),
@@ -132,12 +134,12 @@ impl Interp<'_> {
             let now = if safe {
                 let now = at.unwrap_or(ZERO);
                 if now != ZERO {
-                    let next = interp.step(Action::ListNext(list, list, after(at)))?;
+                    let next = interp.step(next(after(at)))?;
                     interp.set_local(frame, variable, "at$", pointer(next));
                 }
                 now
             } else {
-                let now = pointer(interp.step(Action::ListNext(list, list, after(at)))?);
+                let now = pointer(interp.step(next(after(at)))?);
                 interp.set_local(frame, variable, "at$", now);
                 now
             };

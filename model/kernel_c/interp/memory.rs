@@ -11,6 +11,7 @@ use super::{Interp, Target, join};
 use crate::ast::{Expr, ExprKind, Int, Name, Type};
 use crate::contracts::Tell;
 use crate::map::Slot;
+use crate::subject::Assumed;
 use crate::value::{INT, Path, Value, ZERO, convert, truth, word};
 
 impl Interp<'_> {
@@ -29,7 +30,7 @@ impl Interp<'_> {
 
     /// Notes an assumption that is made now.
     pub(super) fn assumed(&self, at: Object, path: Path) {
-        self.c.assume(at, path);
+        self.c.assume(Assumed::Field(self.c.map().owner(at), path));
     }
 
     /// Reads. `follows`: the value is dereferenced at once.
@@ -244,15 +245,15 @@ impl Interp<'_> {
             ExprKind::Index(of, index) => {
                 let index = self.eval(index)?;
                 let Value::Int(index, _) = index else { return self.stuck("an index that is no number") };
-                let field = format!("[{index}]");
+                let field = word(&format!("[{index}]"));
                 match self.target(of)? {
                     Target::Local(frame, name, path) => match self.local_value(frame, name, path) {
                         Some(Value::Local(frame, name, path)) => {
-                            Ok(Target::Local(usize::from(frame), name, join(path, &field)))
+                            Ok(Target::Local(usize::from(frame), name, join(path, field)))
                         }
-                        _ => Ok(Target::Local(frame, name, join(path, &field))),
+                        _ => Ok(Target::Local(frame, name, join(path, field))),
                     },
-                    Target::Memory(object, path) => Ok(Target::Memory(object, join(path, &field))),
+                    Target::Memory(object, path) => Ok(Target::Memory(object, join(path, field))),
                 }
             }
             ExprKind::Cast(_, of) => self.target(of),

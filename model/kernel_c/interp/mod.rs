@@ -13,7 +13,9 @@ mod primitive;
 mod special;
 mod wait;
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::{CellId, Layout};
@@ -32,15 +34,35 @@ use super::ast::{Function, Name, Type};
 use super::map::{STUCK, null};
 use super::subject::{KernelC, Stuck};
 use super::value::{Atoms, Path, Value, get_byte, get_word, word};
+use rustc_hash::FxHashMap;
 
-/// A function that is executing.
+/// A function that is executing. Copies share what has not changed since.
 #[derive(Clone)]
 struct Frame {
     function: &'static Function,
-    locals: Vec<(Name, Path, Value)>,
-    types: Vec<(Name, &'static Type)>,
+    locals: Rc<Vec<(Name, Path, Value)>>,
+    types: Rc<Vec<(Name, &'static Type)>>,
     /// Variables that outlive the call.
-    statics: Vec<Name>,
+    statics: Rc<Vec<Name>>,
+}
+
+impl Frame {
+    /// A call that has just been made.
+    fn new(function: &'static Function) -> Self {
+        let types = function.params.iter().map(|(name, ty)| (*name, ty)).collect();
+        Frame { function, locals: Rc::default(), types: Rc::new(types), statics: Rc::default() }
+    }
+
+    /// Drops variables, or parts of them.
+    fn forget(&mut self, which: impl Fn(Name, Path) -> bool) {
+        if self.locals.iter().any(|(name, path, _)| which(name, path)) {
+            self.locals_mut().retain(|(name, path, _)| !which(name, path));
+        }
+    }
+
+    fn locals_mut(&mut self) -> &mut Vec<(Name, Path, Value)> {
+        Rc::make_mut(&mut self.locals)
+    }
 }
 
 /// Something that can be assigned to.
@@ -76,9 +98,19 @@ pub struct Interp<'a> {
     reads: Option<Vec<(CellId, Obs)>>,
 }
 
+thread_local! {
+    /// Paths that have been put together before.
+    static JOINED: RefCell<FxHashMap<(Path, &'static str), Path>> = RefCell::default();
+}
+
 /// A path with one more field.
-fn join(path: Path, field: &str) -> Path {
-    if path.is_empty() { word(field) } else { word(&format!("{path}.{field}")) }
+fn join(path: Path, field: &'static str) -> Path {
+    if path.is_empty() {
+        return field;
+    }
+    JOINED.with_borrow_mut(|joined| {
+        *joined.entry((path, field)).or_insert_with(|| word(&format!("{path}.{field}")))
+    })
 }
 
 impl<'a> Interp<'a> {
@@ -219,13 +251,16 @@ impl<'a> Interp<'a> {
     fn changes(&self, before: &[Frame]) -> Vec<Obs> {
         let mut changes: Vec<(u8, Name, Path, Value)> = Vec::new();
         for ((old, new), i) in before.iter().zip(&self.frames).zip(0..) {
-            for (name, path, value) in &new.locals {
+            if Rc::ptr_eq(&old.locals, &new.locals) {
+                continue;
+            }
+            for (name, path, value) in new.locals.iter() {
                 let was = old.locals.iter().find(|(own, at, _)| (own, at) == (name, path));
                 if was.is_none_or(|(_, _, was)| was != value) {
                     changes.push((i, name, path, *value));
                 }
             }
-            for (name, path, _) in &old.locals {
+            for (name, path, _) in old.locals.iter() {
                 if !new.locals.iter().any(|(own, at, _)| (own, at) == (name, path)) {
                     changes.push((i, name, path, Value::Unset));
                 }
@@ -269,13 +304,14 @@ impl<'a> Interp<'a> {
     }
 
     fn set_local(&mut self, frame: usize, name: Name, path: Path, value: Value) {
-        let locals = &mut self.frames[frame].locals;
-        let at = locals.iter().position(|(own, of, _)| *own == name && *of == path);
+        let frame = &mut self.frames[frame];
+        let at = frame.locals.iter().position(|(own, of, _)| *own == name && *of == path);
         match (at, value) {
-            (Some(at), Value::Unset) => drop(locals.remove(at)),
-            (Some(at), value) => locals[at].2 = value,
+            (Some(at), Value::Unset) => drop(frame.locals_mut().remove(at)),
+            (Some(at), value) if frame.locals[at].2 == value => {}
+            (Some(at), value) => frame.locals_mut()[at].2 = value,
             (None, Value::Unset) => {}
-            (None, value) => locals.push((name, path, value)),
+            (None, value) => frame.locals_mut().push((name, path, value)),
         }
     }
 
@@ -284,9 +320,11 @@ impl<'a> Interp<'a> {
         found.map(|(_, _, value)| *value)
     }
 
-    /// A loop of the machine's: `turn` is one turn, `Some` ends it.
-    fn repeat(&mut self, mut turn: impl FnMut(&mut Self) -> Step<Option<Flow>>) -> Step<Flow> {
+    /// A loop of the machine's: `turn` is one turn, `Some` ends it. `dead`: variables of which nothing is known any
+    /// more at the end of a turn.
+    fn repeat(&mut self, dead: &[Name], mut turn: impl FnMut(&mut Self) -> Step<Option<Flow>>) -> Step<Flow> {
         let base = self.frames.clone();
+        let top = base.len() - 1;
         let start = Atoms(self.changes(&base));
         let line = self.line;
         let cpu = self.cpu;
@@ -295,6 +333,7 @@ impl<'a> Interp<'a> {
             self.line = line;
             self.apply(&mut carried.0.iter());
             let flow = turn(self)?;
+            self.frames[top].forget(|name, path| path.is_empty() && dead.contains(&name));
             let mut out = self.changes(&base);
             Ok(match flow {
                 None => ControlFlow::Continue(Atoms(out)),

@@ -2,7 +2,7 @@
 
 use raddle_checker::machine::cpu::{KlistIter, Step};
 use raddle_checker::machine::layout::{CellId, Kind};
-use raddle_checker::machine::op::{Action, Op};
+use raddle_checker::machine::op::{Action, End, Op};
 use raddle_checker::machine::value::{Datum, Object, Obs, Observe};
 use raddle_probing::body::call_remove;
 use raddle_probing::calls::devres_release_all;
@@ -319,7 +319,9 @@ impl Interp<'_> {
                 Ok(ZERO)
             }
             ("kobject_add", DEVICE, "kobj") => {
+                self.keep_lists(name, at)?;
                 if self.add == AddOutcome::FailsBeforeKlist {
+                    self.keep_lists("kobject_del", at)?;
                     return Ok(Value::Int(-5, INT));
                 }
                 self.step(self.cpu.storing(dev.registered(), true))?;
@@ -327,6 +329,7 @@ impl Interp<'_> {
             }
             ("kobject_del", DEVICE, "kobj") => {
                 self.step(self.cpu.storing(dev.registered(), false))?;
+                self.keep_lists(name, at)?;
                 Ok(ZERO)
             }
             ("kobject_init_and_add", PRIVATE, "kobj") => {
@@ -356,6 +359,20 @@ impl Interp<'_> {
             }
             _ => self.stuck(format!("{name} of {path}")),
         }
+    }
+
+    /// Puts an object on lists, or takes it off, as a step does it besides.
+    fn keep_lists(&mut self, name: Name, member: Object) -> Step<()> {
+        let map = self.c.map();
+        for (list, lock, joins) in map.kept_by(self.cpu.world(), self.layout(), name, map.owner(member)) {
+            let action = match joins {
+                true => Action::ListAdd { list, unless_on: list, member, at: End::Last },
+                false => Action::ListDel(list, list, member),
+            };
+            self.flush()?;
+            self.step(Op::from(action).under(lock))?;
+        }
+        Ok(())
     }
 
     /// Whether a driver of this name is on the bus: the one at hand.
@@ -605,6 +622,12 @@ impl Interp<'_> {
                 self.later(Action::Touch(at));
                 Ok(truth(true))
             }
+            // It is on none.
+            ("list_del" | "list_del_init", ..) if self.slot(at, path)? == Slot::Empty => {
+                self.assumed(at, path);
+                self.later(Action::Touch(at));
+                Ok(ZERO)
+            }
             (_, PRIVATE, "klist_devices.k_list") if empty => {
                 let last = Action::KlistPeek(self.cpu.cell(Private(at.index).klist_devices()));
                 Ok(truth(self.step(last)? == Obs::None))
@@ -618,7 +641,7 @@ impl Interp<'_> {
             ("list_add_tail", DEVICE_PRIVATE, "deferred_probe")
                 if other.is_some_and(|(_, list)| list == "deferred_probe_pending_list") =>
             {
-                self.step(Action::ListAdd { list: pending, unless_on: active, member: dev })?;
+                self.step(Action::ListAdd { list: pending, unless_on: active, member: dev, at: End::Last })?;
                 Ok(ZERO)
             }
             ("list_del_init", DEVICE_PRIVATE, "deferred_probe") => {

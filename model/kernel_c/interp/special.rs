@@ -8,13 +8,14 @@ use raddle_probing::ids::Device;
 use raddle_probing::objects::{CORE, Core, DEVICE, DEVICE_REFS, DevicePrivate, PRIVATE, Private};
 
 use super::{Interp, Target, join};
-use crate::added::{ALLOCATORS, INIT_WORK};
+use crate::added::{ALLOCATORS, INIT_WORK, func_of};
 use crate::ast::{Expr, ExprKind, Name, Type};
 use crate::known::PRINTS;
 use crate::map::Slot;
+use crate::subject::Assumed;
 use crate::table::Stub;
 use crate::types::Typer;
-use crate::value::{Path, Value, ZERO, truth};
+use crate::value::{INT, Path, Value, ZERO, truth};
 
 /// The path that a member of `container_of` is.
 fn member(expr: &Expr) -> Option<String> {
@@ -48,17 +49,20 @@ impl Interp<'_> {
                 };
                 self.assign(to, value)
             }
-            ("list_entry", [from, _, of])
-                if from.text.ends_with(".prev") || from.text.ends_with("->prev") =>
-            {
-                let ExprKind::Member { of: head, .. } = &from.kind else { return self.stuck(from.text) };
-                let last = match self.target(head)? {
-                    Target::Memory(at, path) => self.last_of(at, path)?,
-                    Target::Local(..) => return self.stuck("a list in a variable"),
-                };
-                let _ = of;
-                Ok(last)
-            }
+            (
+                "list_entry",
+                [
+                    Expr {
+                        kind: ExprKind::Member { of: head, field: end @ ("prev" | "next"), arrow: false },
+                        ..
+                    },
+                    ..,
+                ],
+            ) => match (self.target(head)?, *end) {
+                (Target::Memory(at, path), "prev") => self.last_of(at, path),
+                (Target::Memory(at, path), _) => self.first_of(name, Value::Pointer(at, path)),
+                (Target::Local(..), _) => self.stuck("a list in a variable"),
+            },
             ("list_last_entry", [head, ..]) => match self.eval(head)? {
                 Value::Pointer(at, path) => self.last_of(at, path),
                 other => self.stuck(format!("a list at {other:?}")),
@@ -85,9 +89,11 @@ impl Interp<'_> {
                 let value = self.eval(of)?;
                 if self.holds(value)? { self.null() } else { Ok(ZERO) }
             }
+            ("LIST_HEAD_INIT", _) => Ok(Value::Opaque("an empty list")),
             ("BUG", _) => self.null(),
             ("BUILD_BUG_ON", _) | ("lockdep_set_novalidate_class", _) => Ok(ZERO),
-            ("WARN" | "WARN_ON" | "WARN_ON_ONCE" | "WARN_ONCE", [of, ..]) => {
+            ("WARN" | "WARN_ON" | "WARN_ON_ONCE" | "WARN_ONCE", [of, ..])
+            | ("dev_WARN_ONCE", [_, of, ..]) => {
                 let value = self.eval(of)?;
                 let warns = self.holds(value)?;
                 if warns {
@@ -108,7 +114,7 @@ impl Interp<'_> {
             }),
             ("wait_event", [_, condition]) => self.wait_event(condition),
             ("wait_event_interruptible" | "wait_event_killable", [_, condition]) => {
-                self.c.assume_text(format!("{name} is not interrupted"));
+                self.c.assume(Assumed::NotInterrupted(name));
                 self.wait_event(condition)
             }
             ("wait_event_timeout", _) => self.stuck("a wait with a timeout"),
@@ -116,13 +122,7 @@ impl Interp<'_> {
             ("bus_find_device_by_name", [bus, _, text]) => self.find_by_name(bus, text),
             ("static_branch_likely" | "static_branch_unlikely", _) => Ok(ZERO),
             _ if ALLOCATORS.contains(&name) => self.allocate(name, args, None),
-            (_, [item, ..]) if INIT_WORK.contains(&name) => match self.eval(item)? {
-                Value::Pointer(at, path) if matches!(self.slot(at, path)?, Slot::Work(_)) => {
-                    self.later(Action::Touch(at));
-                    Ok(ZERO)
-                }
-                other => self.stuck(format!("{name} of {other:?}")),
-            },
+            (_, [item, function, ..]) if INIT_WORK.contains(&name) => self.init_work(name, item, function),
             _ if PRINTS.contains(&name) => {
                 for arg in args {
                     self.eval(arg)?;
@@ -131,6 +131,22 @@ impl Interp<'_> {
             }
             _ => self.stuck(format!("{name}(..)")),
         }
+    }
+
+    /// A work item gets its function. Where that is always the same one it is no step.
+    fn init_work(&mut self, name: Name, item: &'static Expr, function: &'static Expr) -> Step<Value> {
+        let (at, path) = match self.eval(item)? {
+            Value::Pointer(at, path) if matches!(self.slot(at, path)?, Slot::Work(_)) => (at, path),
+            other => return self.stuck(format!("{name} of {other:?}")),
+        };
+        self.later(Action::Touch(at));
+        let functions = self.c.map().functions(at, path);
+        if functions.len() > 1 {
+            let number = functions.iter().position(|known| function.text == *known);
+            let Some(number) = number else { return self.stuck(format!("{name} with {}", function.text)) };
+            self.store(Target::Memory(at, func_of(path)), Value::Int(number as i64, INT))?;
+        }
+        Ok(ZERO)
     }
 
     fn warn(&mut self) -> Step<()> {
@@ -163,8 +179,14 @@ impl Interp<'_> {
         }
     }
 
-    /// The last node of a list that is a klist's.
+    /// The last of a list, a klist's too.
     fn last_of(&mut self, at: Object, path: Path) -> Step<Value> {
+        if let Some(list) = self.head(at, path) {
+            return match self.step(Action::ListPrev(list, list, None))? {
+                Obs::Id(last) => Ok(Value::Pointer(last, "")),
+                _ => self.stuck("the last of an empty list"),
+            };
+        }
         if (at.sort, path) != (PRIVATE, "klist_devices.k_list") {
             return self.stuck(format!("the last of {path}"));
         }
@@ -265,7 +287,7 @@ impl Interp<'_> {
                 return Ok(ZERO);
             }
         } else {
-            c.assume_text(format!("{name} finds memory"));
+            c.assume(Assumed::FindsMemory(name));
         }
         match self.step(Action::AllocFirst(all))? {
             Obs::Id(new) => Ok(Value::Pointer(new, "")),

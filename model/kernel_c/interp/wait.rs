@@ -30,7 +30,7 @@ impl Interp<'_> {
         }
         let mut all = Vec::new();
         parts(condition, &mut all);
-        self.repeat(|interp| {
+        self.repeat(&[], |interp| {
             for part in &all {
                 let Some(changed) = interp.looked_at(part)? else { continue };
                 interp.step(changed)?;

@@ -1,7 +1,7 @@
 //! The interpreter, on small C of our own: what gets cells by itself, each with a twin that goes wrong; and what it
 //! refuses.
 
-use std::fs;
+mod written;
 
 use raddle_checker::checker::Checker;
 use raddle_kernel_c::map::STUCK_ID;
@@ -10,9 +10,7 @@ use raddle_kernel_c::table::Tables;
 use raddle_kernel_c::tree::{Options, Tree};
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::{ScenarioFile, Terms};
-use tempfile::TempDir;
-
-const MAKEFILE: &str = "VERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION =\n";
+use written::written;
 
 /// Every test's structures; `FIELDS` stands for what a test adds to a driver.
 const HEADER: &str = "
@@ -33,16 +31,11 @@ run = [\"driver_unregister(drv)\"]
 
 /// A kernel that consists of this, and its driver's fields.
 fn kernel(fields: &str, code: &str, tables: &str) -> KernelC {
-    let dir = TempDir::new().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    write("Makefile", MAKEFILE);
-    write("drivers/base/base.h", &HEADER.replace("FIELDS", fields));
-    write("drivers/base/dd.c", &format!("{}\n{code}", include_str!("c/core.c")));
-    write("drivers/base/bus.c", "#include \"base.h\"\n");
+    let dir = written(&[
+        ("drivers/base/base.h", &HEADER.replace("FIELDS", fields)),
+        ("drivers/base/dd.c", &format!("{}\n{code}", include_str!("c/core.c"))),
+        ("drivers/base/bus.c", "#include \"base.h\"\n"),
+    ]);
     let tree = Tree::open(dir.path(), Options::default()).unwrap();
     let mut ours = Tables::ours();
     ours.add("mine.toml", tables).unwrap();
@@ -114,6 +107,38 @@ fn allocated_memory_lives_with_the_work_item_in_it() {
     assert_eq!(hazards(fields, &twice), ["double-free"]);
     let after = WORK.replace("kfree(drv->job);", "kfree(drv->job);\n\tdrv->job->done = 2;");
     assert_eq!(hazards(fields, &after), ["use-after-free"]);
+}
+
+#[test]
+fn a_work_item_runs_what_its_last_initialization_says() {
+    let code = "
+struct job { struct work_struct work; int done; };
+static void first(struct work_struct *work)
+{
+	container_of(work, struct job, work)->done = 1;
+}
+static void second(struct work_struct *work)
+{
+	container_of(work, struct job, work)->done = 2;
+}
+int on_register(struct device_driver *drv)
+{
+	struct job *job = kzalloc(sizeof(*job), GFP_KERNEL);
+
+	INIT_WORK(&job->work, first);
+	schedule_work(&job->work);
+	flush_work(&job->work);
+	BUG_ON(job->done != 1);
+	INIT_WORK(&job->work, second);
+	schedule_work(&job->work);
+	flush_work(&job->work);
+	BUG_ON(job->done != 2);
+	return 0;
+}
+void on_unregister(struct device_driver *drv) { }
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    assert_eq!(hazards("", &code.replace("done != 2", "done != 1")), [NULL]);
 }
 
 #[test]
@@ -193,9 +218,74 @@ void on_unregister(struct device_driver *drv)
     let unsafe_walk = code.replace("list_for_each_entry_safe(job, next, ", "list_for_each_entry(job, ");
     assert_eq!(hazards("", &unsafe_walk), ["use-after-free"]);
     let head = code.replace("list_add_tail(&two", "list_add(&two");
-    assert_eq!(hazards("", &head), ["list_add of node"]);
+    assert_eq!(hazards("", &head), [NULL], "the second is the first");
+    assert_eq!(hazards("", &head.replace("node) != one", "node) != two")), Vec::<String>::new());
+    let last =
+        code.replace("node) != one", "node) != one || list_last_entry(&queue, struct job, node) != two");
+    assert_eq!(hazards("", &last), Vec::<String>::new());
+    assert_eq!(hazards("", &last.replace("node) != two", "node) != one")), [NULL]);
+    let backward = code
+        .replace(
+            "entry(job, &queue, node)\n\t\tsum += job->n",
+            "entry_reverse(job, &queue, node)\n\t\tsum = 3 * sum + job->n",
+        )
+        .replace("entry_safe(job", "entry_safe_reverse(job");
+    assert_eq!(hazards("", &backward.replace("sum != 3", "sum != 7")), Vec::<String>::new());
+    assert_eq!(hazards("", &backward.replace("sum != 3", "sum != 5")), [NULL], "5 is the sum forward");
     let again = code.replace("list_add_tail(&two", "list_add_tail(&one");
     assert_eq!(hazards("", &again), ["node is put on a list, and is on one"]);
+}
+
+#[test]
+fn a_macro_may_head_a_loop() {
+    let code = "
+#define for_each_number(n, last) for (n = 1; n <= last; n++)
+int on_register(struct device_driver *drv)
+{
+	int n, sum = 0;
+
+	for_each_number(n, 4) {
+		if (n == 2)
+			continue;
+		sum += n;
+	}
+	BUG_ON(sum != 8);
+	return 0;
+}
+void on_unregister(struct device_driver *drv) { }
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    assert_eq!(hazards("", &code.replace("sum != 8", "sum != 10")), [NULL]);
+    let no_loop = code.replace("for (n = 1; n <= last; n++)", "if (last)");
+    assert_eq!(hazards("", &no_loop), ["the loop for_each_number(..)"]);
+}
+
+#[test]
+fn what_a_turn_sets_before_it_reads_it_is_not_carried() {
+    let code = "
+struct job { int n; };
+int on_register(struct device_driver *drv)
+{
+	struct job *job;
+	int turns = 0;
+
+	do {
+		job = kzalloc(sizeof(*job), GFP_KERNEL);
+		BUG_ON(job->n);
+		job->n = 1;
+		kfree(job);
+	} while (++turns < 2);
+	BUG_ON(turns != 2);
+	return 0;
+}
+void on_unregister(struct device_driver *drv) { }
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    // Where something else names it, it is there.
+    let after = code.replace("return 0;", "BUG_ON(!job);\n\treturn 0;");
+    assert_eq!(hazards("", &after), Vec::<String>::new());
+    let before = code.replace("job = kzalloc", "BUG_ON(turns && !job);\n\t\tjob = kzalloc");
+    assert_eq!(hazards("", &before), Vec::<String>::new());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The reader, on small C of our own: every construct, and every refusal.
 
+mod written;
+
 use std::fs;
 use std::path::Path;
 
@@ -10,29 +12,18 @@ use raddle_kernel_c::patch::Mail;
 use raddle_kernel_c::table::Tables;
 use raddle_kernel_c::tree::{Options, Tree};
 use tempfile::TempDir;
-
-const MAKEFILE: &str = "# SPDX\nVERSION = 9\nPATCHLEVEL = 8\nSUBLEVEL = 7\nEXTRAVERSION = -rc1\n";
+use written::written;
 
 /// A tree with our small C in it, and these files besides.
 fn small(files: &[(&str, &str)]) -> TempDir {
-    let dir = TempDir::new().unwrap();
-    let write = |path: &str, text: &str| {
-        let path = dir.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
-    write("Makefile", MAKEFILE);
-    for (path, text) in [
+    let ours = [
         ("drivers/base/dd.c", include_str!("c/dd.c")),
         ("drivers/base/bus.c", include_str!("c/bus.c")),
         ("drivers/base/base.h", include_str!("c/base.h")),
         ("include/linux/small.h", include_str!("c/small.h")),
         ("include/linux/unused.h", include_str!("c/unused.h")),
-    ] {
-        write(path, text);
-    }
-    files.iter().for_each(|(path, text)| write(path, text));
-    dir
+    ];
+    written(&[&ours[..], files].concat())
 }
 
 fn open(dir: &TempDir) -> Tree {

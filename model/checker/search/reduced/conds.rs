@@ -197,10 +197,10 @@ pub(super) fn changes_nothing(layout: &Layout, memory: &[u8], op: &Op) -> bool {
             !list(one).contains(&member.index) && !list(other).contains(&member.index)
         }
         Action::ListSplice(from, _) | Action::ListPop(from) => list(from).is_empty(),
-        Action::ListAdd { list: one, unless_on, member } => {
+        Action::ListAdd { list: one, unless_on, member, .. } => {
             list(one).contains(&member.index) || list(unless_on).contains(&member.index)
         }
-        Action::ListFirst(_) | Action::ListNext(..) | Action::ListHas(..) => false,
+        Action::ListFirst(_) | Action::ListNext(..) | Action::ListPrev(..) | Action::ListHas(..) => false,
         _ => true,
     })
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::id;
-use crate::machine::op::{Action, Op};
+use crate::machine::op::{Action, End, Op};
 use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs};
 use crate::machine::work::PENDING;
@@ -60,7 +60,7 @@ fn last(cpu: &Cpu<'_>) -> Step<Option<Object>> {
 
 fn add(cpu: &Cpu<'_>) -> Step<()> {
     let [list, unless_on] = HEADS.map(|head| cpu.cell(head));
-    do_(cpu, Action::ListAdd { list, unless_on, member: thing(0) })
+    do_(cpu, Action::ListAdd { list, unless_on, member: thing(0), at: End::Last })
 }
 
 /// Queues the item. Whether it was pending is seen.

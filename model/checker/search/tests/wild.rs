@@ -12,7 +12,7 @@ use crate::certificate::tests::certified;
 use crate::machine::cpu::{Cpu, KlistIter, Step};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::layout::{Cell, CellId, Field, Kind, Layout, Part};
-use crate::machine::op::{Action, Entry, Event, Op};
+use crate::machine::op::{Action, End, Entry, Event, Op};
 use crate::machine::value::{Object, Obs, Sort};
 use crate::search::reduced::remedies::{REMEDIES, Remedies};
 use crate::search::reduced::{self, resources::Resources};
@@ -201,9 +201,9 @@ fn all(cpu: &Cpu<'_>, code: &[Instr], held: &mut u32) -> Step<()> {
             Flush => drop(cpu.flush_work(WORK)?),
             ListAdd(i) => {
                 let [list, unless_on] = [LIST, OTHER].map(|list| cpu.cell(list));
-                cpu.step(
-                    Op::from(Action::ListAdd { list, unless_on, member: thing(*i) }).under(cpu.cell(LOCK)),
-                )?;
+                let at = if i % 2 == 0 { End::Last } else { End::First };
+                let add = Action::ListAdd { list, unless_on, member: thing(*i), at };
+                cpu.step(Op::from(add).under(cpu.cell(LOCK)))?;
             }
             ListDel(i) => {
                 let [list, other] = [LIST, OTHER].map(|list| cpu.cell(list));

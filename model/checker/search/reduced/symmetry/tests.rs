@@ -10,7 +10,7 @@ use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::{About, id};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
-use crate::machine::op::{Action, Entry};
+use crate::machine::op::{Action, End, Entry};
 use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs, Sort};
 use crate::search::reduced::{self, resources::Resources};
@@ -248,11 +248,13 @@ fn lists() {
             return Ok(());
         }
         let own = told(task);
-        cpu.observe::<bool>(Action::ListAdd { list, unless_on, member: own })?;
+        cpu.observe::<bool>(Action::ListAdd { list, unless_on, member: own, at: End::First })?;
+        cpu.observe::<Option<Object>>(Action::ListPrev(list, unless_on, None))?;
         let first: Option<Object> = cpu.observe(Action::ListPop(list))?;
         if let Some(first) = first {
             cpu.store(PTR, Some(first))?;
-            cpu.observe::<bool>(Action::ListAdd { list: unless_on, unless_on: list, member: first })?;
+            let (list, unless_on) = (unless_on, list);
+            cpu.observe::<bool>(Action::ListAdd { list, unless_on, member: first, at: End::Last })?;
         }
         cpu.step(Action::ListSplice(unless_on, list))?;
         cpu.observe::<bool>(Action::ListDel(list, unless_on, own)).map(|_| ())
@@ -470,7 +472,9 @@ fn run(cpu: &Cpu<'_>, own: Object, instrs: &[Instr]) -> Step<()> {
         match *instr {
             Instr::Point => cpu.store(PTR, Some(own))?,
             Instr::Clear => cpu.store(PTR, None)?,
-            Instr::Append => drop(cpu.step(Action::ListAdd { list, unless_on, member: own })?),
+            Instr::Append => {
+                cpu.step(Action::ListAdd { list, unless_on, member: own, at: End::Last })?;
+            }
             Instr::Pop => cpu.store(PTR, cpu.observe(Action::ListPop(list))?)?,
             Instr::Choose if cpu.choose(2)? == 1 => return Ok(()),
             Instr::Choose => {}
