@@ -282,6 +282,23 @@ fn ablation_tells_what_no_scenario_comes_to_and_what_cannot_be_judged() {
 }
 
 #[test]
+fn all_engines_say_the_same_of_c() {
+    let miniature = Miniature::new();
+    // Neither loom nor shuttle comes to an end in that time.
+    let agree = ["agree", "case.toml", "--engines", "--iterations", "20", "--timeout", "3"];
+    for (patch, found) in [(&[][..], "no hazard"), (&["--patch", "first.patch"], "double-operation")] {
+        let (code, text) = miniature.raddle(&[&agree, patch].concat());
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.starts_with("case.toml on Linux 9.0.0: the engines agree\n"), "{text}");
+        for engine in ["reference", "exhaustive", "loom", "shuttle (dfs)"] {
+            let says = text.lines().find_map(|line| line.trim_start().strip_prefix(engine));
+            let says = says.unwrap_or_else(|| panic!("{engine}: {text}")).trim_start();
+            assert!(says.starts_with(found) && !says.contains("not compared"), "{engine}: {text}");
+        }
+    }
+}
+
+#[test]
 fn ablation_of_a_patch_leaves_out_what_it_adds() {
     let miniature = Miniature::new();
     let (code, text) = miniature.raddle(&["ablate", "case.toml", "--patch", "series.mbox"]);
@@ -289,29 +306,35 @@ fn ablation_of_a_patch_leaves_out_what_it_adds() {
     assert!(text.contains("2 statements left out: 2 change the hazards"), "{text}");
 }
 
-/// A hundred statements of 7.1.5 left out, one at a time, against what docs/trees.md says of them. It takes half an
-/// hour: only with `RADDLE_MUTANTS` set.
+/// Statements of kernels left out, one at a time, against what docs/trees.md says of them. It takes long: only the
+/// trees that `RADDLE_MUTANTS` names, such as `7.1.5,5.2.1`, or `all`.
 #[test]
 fn statements_that_may_be_left_out_are_reviewed() {
-    let Some(tree) = tree("7.1.5").filter(|_| std::env::var_os("RADDLE_MUTANTS").is_some()) else {
+    let Some(wanted) = std::env::var("RADDLE_MUTANTS").ok().filter(|wanted| !wanted.is_empty()) else {
         eprintln!("RADDLE_MUTANTS is not set: no statement was left out of a kernel");
         return;
     };
-    let args =
-        ["ablate", "scenarios", "--sample", "100", "--seed", "1", "--first", "--format", "json", "--tree"];
-    let output = Command::new(env!("CARGO_BIN_EXE_raddle")).current_dir(root()).args(args).arg(tree).output();
-    let text = String::from_utf8(output.expect("raddle starts").stdout).expect("UTF-8");
-    let all: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect();
-    let of = |outcome: &str| all.iter().filter(|one| one["outcome"] == outcome).collect::<Vec<_>>();
-    let counts = ["changes", "nothing", "unreached", "unfinished"].map(|outcome| of(outcome).len());
-    let pinned: Vec<usize> =
-        table("left out")[0][1..].iter().map(|cell| cell.parse().expect("a number")).collect();
-    assert_eq!(counts, pinned[..], "{text}");
-    let survivors: BTreeSet<String> = of("nothing")
-        .iter()
-        .map(|one| format!("{}:{}", one["function"].as_str().unwrap_or_default(), one["line"]))
-        .collect();
-    let reviewed: BTreeSet<String> = table("statement").iter().flat_map(|row| listed(&row[0])).collect();
-    assert_eq!(survivors, reviewed, "{text}");
+    let rows = table("left out of");
+    for row in rows.iter().filter(|row| wanted == "all" || wanted.split(',').any(|one| one == row[0])) {
+        let (version, sample) = (row[0].as_str(), row[1].as_str());
+        let Some(tree) = tree(version) else { return };
+        let mut args = vec!["ablate", "scenarios", "--sample", sample, "--seed", "1", "--first"];
+        args.extend(["--format", "json", "--tree"]);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        let output = command.current_dir(root()).args(args).arg(tree).output().expect("raddle starts");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let all: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect();
+        let of = |outcome: &str| all.iter().filter(|one| one["outcome"] == outcome).collect::<Vec<_>>();
+        let counts = ["changes", "nothing", "unreached", "unfinished"].map(|outcome| of(outcome).len());
+        let pinned: Vec<usize> = row[2..].iter().map(|cell| cell.parse().expect("a number")).collect();
+        assert_eq!(counts, pinned[..], "{version}: {text}");
+        let survivors: BTreeSet<String> = of("nothing")
+            .iter()
+            .map(|one| format!("{}:{}", one["function"].as_str().unwrap_or_default(), one["line"]))
+            .collect();
+        let reviewed = table("survivor").into_iter().filter(|row| row[1] == version);
+        let reviewed: BTreeSet<String> = reviewed.flat_map(|row| listed(&row[0])).collect();
+        assert_eq!(survivors, reviewed, "{version}: {text}");
+    }
 }

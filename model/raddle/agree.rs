@@ -1,7 +1,7 @@
 //! Whether all engines say the same of a scenario.
 
 use crate::check::{Engine, Options};
-use crate::engine::explore;
+use crate::engine::{explore, explore_on_tree};
 use crate::report::Report;
 use crate::scenario::Scenario;
 use raddle_checker::machine::set_up::set_up;
@@ -10,7 +10,10 @@ use raddle_engines::Scheduler;
 use raddle_engines::agree::{Covered, Witness, differences};
 use raddle_engines::child::NoAnswer;
 use raddle_engines::survey::survey;
+use raddle_kernel_c::subject::KernelC;
+use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
+use raddle_probing::subject::Subject;
 
 /// States up to which the memories at the end are compared too.
 const SMALL: usize = 20_000;
@@ -32,20 +35,53 @@ pub struct Agreement {
 ///
 /// What is wrong with the scenario on this revision.
 pub fn agree(scenario: &Scenario, revision: &str, options: &Options) -> Result<Agreement, InputError> {
-    let mut witnesses = Vec::new();
     let program = scenario.program(revision)?;
+    agreement(
+        &program,
+        options,
+        |options| scenario.check_on(revision, options, |_| {}),
+        |options| explore(scenario, &program, revision, options),
+    )
+}
+
+/// The same on a kernel's own C. `arguments`: those that name it on the command line.
+///
+/// # Errors
+///
+/// What is wrong with the scenario on this tree.
+pub fn agree_on_tree(
+    scenario: &Scenario,
+    kernel: &KernelC,
+    arguments: &[String],
+    options: &Options,
+) -> Result<Agreement, InputError> {
+    agreement(
+        &Probing::new(scenario.file().world.clone(), kernel),
+        options,
+        |options| Ok(scenario.check_on_tree(kernel, arguments, options, |_| {})?.report),
+        |options| explore_on_tree(scenario, arguments, options),
+    )
+}
+
+fn agreement(
+    program: &Probing<impl Subject>,
+    options: &Options,
+    check: impl Fn(&Options) -> Result<Report, InputError>,
+    explore: impl Fn(&Options) -> Result<raddle_engines::Result, NoAnswer>,
+) -> Result<Agreement, InputError> {
+    let mut witnesses = Vec::new();
     let mut in_set_up = false;
     // Our own mistakes are no limits of an engine.
     let mut mistakes = Vec::new();
     for engine in [Engine::Reference, Engine::Exhaustive] {
-        let report = scenario.check_on(revision, &Options { engine, ..options.clone() }, |_| {})?;
+        let report = check(&Options { engine, ..options.clone() })?;
         in_set_up |= report.violations.iter().any(|violation| violation.in_set_up);
         witnesses.push(of_search(&report));
     }
     let inconclusive = witnesses.iter().any(|witness| witness.covered != Covered::All);
     if !inconclusive && !in_set_up {
-        let memory = set_up(&program, |_, _, _, _| {});
-        let small = memory.ok().and_then(|memory| survey(&program, &memory, SMALL, None));
+        let memory = set_up(program, |_, _, _, _| {});
+        let small = memory.ok().and_then(|memory| survey(program, &memory, SMALL, None));
         witnesses[0].terminal = small.map(|survey| survey.terminal);
         let samples = options.native.iterations;
         let all = raddle_engines::Options { iterations: usize::MAX, ..options.native.clone() };
@@ -68,7 +104,7 @@ pub fn agree(scenario: &Scenario, revision: &str, options: &Options) -> Result<A
                 continue;
             }
             let options = Options { engine, native, ..options.clone() };
-            witnesses.push(match explore(scenario, &program, revision, &options) {
+            witnesses.push(match explore(&options) {
                 Ok(result) => Witness::new(name, result, part),
                 Err(why) => {
                     mistakes.extend(matches!(why, NoAnswer::Panicked(_)).then(|| format!("{name}: {why}")));

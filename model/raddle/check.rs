@@ -19,6 +19,7 @@ use raddle_checker::search::reference::{self, Cut, Limits, NoStart, Outcome, Pro
 use raddle_checker::story::Ending;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_engines::Shown;
+use raddle_engines::child::NoAnswer;
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
 use raddle_probing::subject::Subject;
@@ -186,13 +187,7 @@ impl Scenario {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, InputError> {
         self.check_subject(program, revision, options, progress, |report| {
-            match engine::explore(self, program, revision, options) {
-                Ok(result) => fill_native(report, self, program, options, &result),
-                Err(why) => {
-                    report.cut = true;
-                    report.guarantee = format!("inconclusive: {why}");
-                }
-            }
+            fill_native(report, self, program, options, engine::explore(self, program, revision, options));
         })
     }
 
@@ -284,13 +279,22 @@ fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<impl Subject
     report.guarantee = guarantee::of_search(scenario, program, report.verdict, outcome);
 }
 
-fn fill_native(
+/// What loom or shuttle has found, or why there is no answer.
+pub(crate) fn fill_native<S: Subject>(
     report: &mut Report,
     scenario: &Scenario,
-    program: &DriverCore,
+    program: &Probing<S>,
     options: &Options,
-    result: &raddle_engines::Result,
+    result: Result<raddle_engines::Result, NoAnswer>,
 ) {
+    let result = match result {
+        Ok(result) => result,
+        Err(why) => {
+            report.cut = true;
+            report.guarantee = format!("inconclusive: {why}");
+            return;
+        }
+    };
     let violation = |shown: &Shown| {
         let ending = match shown.cycle {
             Some(begins) => Ending::Cycle(begins),
@@ -305,5 +309,5 @@ fn fill_native(
     report.sampled = !is_loom || native.preemptions.is_some() || native.weak_memory;
     report.cut = result.refused.is_some() || is_loom && result.cut.is_some();
     report.verdict = Verdict::of(!report.violations.is_empty(), !report.cut && !report.sampled);
-    report.guarantee = guarantee::of_engine(scenario, report.verdict, options, result);
+    report.guarantee = guarantee::of_engine(scenario, report.verdict, options, &result);
 }

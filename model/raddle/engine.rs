@@ -1,5 +1,6 @@
 //! Scenarios under loom and shuttle, in a process of their own if there is a program for it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use raddle_driver_core::hand_model::DriverCore;
 use raddle_driver_core::rules::RULES;
 use raddle_engines::child::{self, NoAnswer, Until};
 use raddle_engines::{loom, shuttle};
+use raddle_kernel_c::subject::KernelC;
+use raddle_probing::program::Probing;
+use raddle_probing::subject::Subject;
 
 /// The hidden command by which raddle runs an engine in a process of its own.
 pub const COMMAND: &str = "run-engine";
@@ -25,11 +29,22 @@ const GRACE: Duration = Duration::from_secs(30);
 struct Request {
     scenario: String,
     text: String,
-    revision: String,
-    /// The value of every rule: it may be overridden otherwise than in the text.
-    rules: Vec<(String, String)>,
+    on: On,
     task: Task,
     options: raddle_engines::Options,
+}
+
+/// What a scenario runs on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum On {
+    /// The hand model.
+    Revision {
+        revision: String,
+        /// The value of every rule: it may be overridden otherwise than in the text.
+        rules: Vec<(String, String)>,
+    },
+    /// A kernel's own C: the arguments that name it on the command line.
+    Tree(Vec<String>),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,8 +65,27 @@ pub fn explore(
     revision: &str,
     options: &Options,
 ) -> Result<raddle_engines::Result, NoAnswer> {
-    let task = if options.engine == Engine::Loom { Task::Loom } else { Task::Shuttle };
-    ask(scenario, program, revision, task, options)
+    ask(scenario, program, revision, task(options), options)
+}
+
+/// The same on a kernel's own C, in a process of its own only. `arguments`: those that name it on the command line.
+///
+/// # Errors
+///
+/// The engine's process gave no answer, and why.
+pub fn explore_on_tree(
+    scenario: &Scenario,
+    arguments: &[String],
+    options: &Options,
+) -> Result<raddle_engines::Result, NoAnswer> {
+    let Some(process) = &options.process else {
+        return Err(refused("loom and shuttle run a kernel's C in a process of its own only"));
+    };
+    ask_process(process, scenario, On::Tree(arguments.to_vec()), task(options), options)
+}
+
+fn task(options: &Options) -> Task {
+    if options.engine == Engine::Loom { Task::Loom } else { Task::Shuttle }
 }
 
 /// Follows a schedule on shuttle's threads: the hazards that it shows there.
@@ -76,11 +110,30 @@ fn ask(
     task: Task,
     options: &Options,
 ) -> Result<raddle_engines::Result, NoAnswer> {
+    let Some(process) = &options.process else {
+        return run(program, &task, &native(options));
+    };
+    let rules =
+        RULES.iter().map(|rule| (rule.name.to_owned(), (rule.get)(program.subject().rules()).to_owned()));
+    let on = On::Revision { revision: revision.to_owned(), rules: rules.collect() };
+    ask_process(process, scenario, on, task, options)
+}
+
+/// How the engines explore, within the limits of all.
+fn native(options: &Options) -> raddle_engines::Options {
     let mut native = options.native.clone();
     native.time = native.time.into_iter().chain(options.limits.time_limit).min();
-    let Some(process) = &options.process else {
-        return run(program, &task, &native);
-    };
+    native
+}
+
+fn ask_process(
+    process: &Path,
+    scenario: &Scenario,
+    on: On,
+    task: Task,
+    options: &Options,
+) -> Result<raddle_engines::Result, NoAnswer> {
+    let native = native(options);
     let until = Until {
         limit: native.time.map(|time| time.saturating_add(GRACE)),
         interrupt: options.limits.interrupt,
@@ -88,11 +141,7 @@ fn ask(
     let request = Request {
         scenario: scenario.file().path.clone(),
         text: scenario.text().to_owned(),
-        revision: revision.to_owned(),
-        rules: RULES
-            .iter()
-            .map(|rule| (rule.name.to_owned(), (rule.get)(program.subject().rules()).to_owned()))
-            .collect(),
+        on,
         task,
         options: native,
     };
@@ -107,8 +156,8 @@ fn refused(why: impl ToString) -> NoAnswer {
     NoAnswer::Refused(why.to_string())
 }
 
-fn run(
-    program: &DriverCore,
+fn run<S: Subject + Clone + Send + 'static>(
+    program: &Probing<S>,
     task: &Task,
     options: &raddle_engines::Options,
 ) -> Result<raddle_engines::Result, NoAnswer> {
@@ -121,16 +170,26 @@ fn run(
     })
 }
 
-/// Answers a request, in the process that was started for it.
+/// Answers a request, in the process that was started for it. `open`: reads the kernel that arguments name.
 #[must_use]
-pub fn serve(request: &str) -> String {
+pub fn serve(request: &str, open: impl FnOnce(&[String]) -> Result<KernelC, String>) -> String {
     let answer = serde_json::from_str(request).map_err(|error| error.to_string()).and_then(|request| {
-        let Request { scenario, text, revision, rules, task, options } = request;
+        let Request { scenario, text, on, task, options } = request;
         let scenario = Scenario::parse(&scenario, &text).map_err(|errors| errors[0].to_string())?;
-        let rules: Vec<(&str, &str)> =
-            rules.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let program = scenario.program_with(&revision, &rules).map_err(|error| error.to_string())?;
-        run(&program, &task, &options).map_err(|why| why.to_string())
+        let result = match on {
+            On::Revision { revision, rules } => {
+                let rules: Vec<(&str, &str)> =
+                    rules.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                let program = scenario.program_with(&revision, &rules).map_err(|error| error.to_string())?;
+                run(&program, &task, &options)
+            }
+            On::Tree(arguments) => {
+                // The process ends with the engine.
+                let kernel: &'static KernelC = Box::leak(Box::new(open(&arguments)?));
+                run(&Probing::new(scenario.file().world.clone(), kernel), &task, &options)
+            }
+        };
+        result.map_err(|why| why.to_string())
     });
     serde_json::to_string(&answer).unwrap_or_else(|error| unreachable!("internal: no JSON: {error}"))
 }

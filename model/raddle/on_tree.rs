@@ -1,6 +1,7 @@
 //! Scenarios on a kernel's own C.
 
-use crate::check::Options;
+use crate::check::{Options, fill_native};
+use crate::engine::explore_on_tree;
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
 use raddle_checker::search::reference::Progress;
@@ -53,8 +54,7 @@ impl Scenario {
         let program = Probing::new(self.file().world.clone(), kernel);
         let name = format!("Linux {}", kernel.tree().version());
         let mut report = self.check_subject(&program, &name, options, progress, |report| {
-            report.cut = true;
-            report.guarantee = "inconclusive: loom and shuttle run the hand model only".to_owned();
+            fill_native(report, self, &program, options, explore_on_tree(self, arguments, options));
         })?;
         report.options = arguments.to_vec();
         // What a scenario expects, it expects of a revision.

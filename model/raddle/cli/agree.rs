@@ -1,13 +1,14 @@
 //! `raddle agree`, and the process in which an engine runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use raddle::Options;
-use raddle::agree::{Agreement, agree as compare};
+use raddle::agree::{Agreement, agree as compare, agree_on_tree};
 use raddle::engine::serve;
 use raddle_engines::agree::Covered;
 use raddle_engines::child;
+use raddle_kernel_c::subject::KernelC;
 
 use super::AgreeArgs;
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
@@ -25,7 +26,7 @@ pub fn this_program() -> Option<PathBuf> {
 pub fn run_engine(out: &mut Out) -> u8 {
     match child::request() {
         Ok(request) => {
-            out.line(serve(&request));
+            out.line(serve(&request, super::tree::kernel_of));
             0
         }
         Err(error) => {
@@ -37,11 +38,11 @@ pub fn run_engine(out: &mut Out) -> u8 {
 
 /// Runs all engines on all scenario files below the paths.
 pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
-    if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &[]) {
+    if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &[("--engines", args.engines)]) {
         complain(format_args!("raddle: {problem}"));
         return INPUT_ERROR;
     }
-    if let Some(dir) = &args.tree {
+    if let Some(dir) = args.tree.as_ref().filter(|_| !args.engines) {
         return super::tree::agree(dir, args, out);
     }
     let mut options = Options::default().limits(args.limits.limits());
@@ -51,6 +52,9 @@ pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
     options.native.seed = args.seed;
     options.native.time = Some(args.limits.timeout.unwrap_or(ENGINE_TIME));
     let mut exit = Exit::default();
+    if let Some(dir) = &args.tree {
+        return engines_on_tree(dir, args, &options, exit, out);
+    }
     for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
             if out.is_gone() || exit.interrupted() {
@@ -58,16 +62,42 @@ pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
             }
             let what = format!("{} on {revision}", scenario.file().path);
             if let Some(agreement) = exit.run(&what, || compare(&scenario, revision, &options)) {
-                exit.unexpected |= !agreement.differences.is_empty();
-                exit.inconclusive |= agreement.inconclusive;
-                show(&what, &agreement, out);
+                show(&what, &agreement, &mut exit, out);
             }
         }
     }
     exit.code()
 }
 
-fn show(what: &str, agreement: &Agreement, out: &mut Out) {
+/// All engines on a kernel's own C.
+fn engines_on_tree(dir: &Path, args: &AgreeArgs, options: &Options, mut exit: Exit, out: &mut Out) -> u8 {
+    let kernel = match args.on.open(dir) {
+        Ok((tree, tables)) => KernelC::new(tree, tables),
+        Err(error) => {
+            complain(error);
+            return INPUT_ERROR;
+        }
+    };
+    let arguments = args.on.arguments(dir);
+    let paths = if args.paths.is_empty() { vec![PathBuf::from("scenarios")] } else { args.paths.clone() };
+    for scenario in scenarios(&paths, args.slow, &mut exit) {
+        if out.is_gone() || exit.interrupted() {
+            break;
+        }
+        if !scenario.file().rules.is_empty() {
+            continue;
+        }
+        let what = format!("{} on Linux {}", scenario.file().path, kernel.tree().version());
+        if let Some(agreement) = exit.run(&what, || agree_on_tree(&scenario, &kernel, &arguments, options)) {
+            show(&what, &agreement, &mut exit, out);
+        }
+    }
+    exit.code()
+}
+
+fn show(what: &str, agreement: &Agreement, exit: &mut Exit, out: &mut Out) {
+    exit.unexpected |= !agreement.differences.is_empty();
+    exit.inconclusive |= agreement.inconclusive;
     let word = match (agreement.differences.is_empty(), agreement.inconclusive) {
         (false, _) => "THE ENGINES DIFFER",
         (true, true) => "inconclusive",

@@ -377,6 +377,9 @@ struct AgreeArgs {
     /// Compare the hand model with the C of the kernel in this directory, a line for each scenario
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
+    /// Compare all engines on that C instead
+    #[arg(long)]
+    engines: bool,
     #[command(flatten)]
     on: tree::TreeArgs,
     /// Use this revision instead of those that the scenario lists (may be repeated)

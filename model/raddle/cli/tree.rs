@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Parser};
 use raddle::{Options as CheckOptions, Report, Scenario};
 use raddle_driver_core::revision::{REVISIONS, Series};
 use raddle_kernel_c::config::Config;
@@ -107,6 +107,23 @@ impl TreeArgs {
         }
         Ok((options, tables))
     }
+}
+
+/// A tree, as [`TreeArgs::arguments`] names it.
+#[derive(Parser)]
+struct NamedTree {
+    #[arg(long)]
+    tree: PathBuf,
+    #[command(flatten)]
+    on: TreeArgs,
+}
+
+/// Opens the tree that arguments name.
+pub fn kernel_of(arguments: &[String]) -> Result<KernelC, String> {
+    let words = std::iter::once("raddle").chain(arguments.iter().map(String::as_str));
+    let NamedTree { tree, on } = NamedTree::try_parse_from(words).map_err(|error| error.to_string())?;
+    let (tree, tables) = on.open(&tree).map_err(|error| error.to_string())?;
+    Ok(KernelC::new(tree, tables))
 }
 
 /// Says what raddle sees of a tree.
