@@ -187,6 +187,28 @@ impl Miniature {
 }
 
 #[test]
+fn what_is_of_the_hand_model_alone_is_refused_or_skipped() {
+    let miniature = Miniature::new();
+    let with = |name: &str, text: &str| {
+        std::fs::write(miniature.0.path().join(name), AT_ONCE.to_owned() + text).expect("it can be written");
+    };
+    with("links.toml", "[device.clk0]\n[device.uart0]\nsuppliers = [\"clk0\"]\n");
+    with("override.toml", "[task.user]\nrun = [\"driver_override_store(pmem0, nd_pmem)\"]\n");
+    with("rules.toml", "[rules]\ndead-flag = false\n");
+    for (file, why) in [
+        ("links.toml", "it has the device link clk0--uart0"),
+        ("override.toml", "it writes driver_override"),
+        ("rules.toml", "it changes the rule dead-flag"),
+    ] {
+        let (code, text) = miniature.raddle(&["check", file]);
+        assert!(code == Some(2) && text.contains(why), "{text}");
+    }
+    let (code, text) = miniature.raddle(&["check", "."]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.ends_with("1 rows, 1 as expected, 3 of the hand model alone skipped\n"), "{text}");
+}
+
+#[test]
 fn the_miniature_is_read_and_verified() {
     let (code, text) = Miniature::new().raddle(&["check", "case.toml"]);
     assert_eq!(code, Some(0), "{text}");

@@ -26,6 +26,23 @@ fn writes_override(call: &Call) -> bool {
 }
 
 impl Scenario {
+    /// Why the scenario is not run on trees, if it is not.
+    #[must_use]
+    pub fn not_on_trees(&self) -> Option<String> {
+        let file = self.file();
+        if let Some((rule, _)) = file.rules.first() {
+            return Some(format!("it changes the rule {rule} of the hand model, which a tree does not have"));
+        }
+        if let Some(link) = file.world.links.first() {
+            return Some(format!(
+                "it has the device link {}, and on a tree device links are not run",
+                link.name
+            ));
+        }
+        let writes = file.world.calls().any(writes_override);
+        writes.then(|| "it writes driver_override, and on a tree that is not run".to_owned())
+    }
+
     /// Checks the scenario on a kernel's own C. `arguments`: those that name the tree on the command line. Its rules, which are the hand model's, have no meaning there.
     ///
     /// # Errors
@@ -38,18 +55,8 @@ impl Scenario {
         options: &Options,
         progress: impl FnMut(Progress) + Send,
     ) -> Result<OnTree, InputError> {
-        if let Some((rule, _)) = self.file().rules.first() {
-            let text = format!("it changes the rule {rule} of the hand model, which a tree does not have");
-            return Err(InputError::of_file(&self.file().path, text));
-        }
-        if let Some(link) = self.file().world.links.first() {
-            let text =
-                format!("it has the device link {}, and on a tree device links are not run", link.name);
-            return Err(InputError::of_file(&self.file().path, text));
-        }
-        if self.file().world.calls().any(writes_override) {
-            let text = "it writes driver_override, and on a tree that is not run".to_owned();
-            return Err(InputError::of_file(&self.file().path, text));
+        if let Some(why) = self.not_on_trees() {
+            return Err(InputError::of_file(&self.file().path, why));
         }
         let program = Probing::new(self.file().world.clone(), kernel);
         let name = format!("Linux {}", kernel.tree().version());

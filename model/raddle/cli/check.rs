@@ -152,7 +152,9 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         rows.file(input, &dumps[input.file.as_path()], args, &options, out);
     }
     match args.format.document {
-        Document::Row(_) if args.format.name == "text" && rows.checked + rows.skipped > 1 => {
+        Document::Row(_)
+            if args.format.name == "text" && rows.checked + rows.skipped + rows.not_on_trees > 1 =>
+        {
             rows.summary(out)
         }
         Document::Row(_) => {}
@@ -179,6 +181,8 @@ struct Rows {
     checked: usize,
     as_expected: usize,
     skipped: usize,
+    /// Those that are not run on trees.
+    not_on_trees: usize,
     /// For a document of the whole run.
     reports: Vec<Report>,
     /// Of a format with one document for each.
@@ -204,7 +208,12 @@ impl Rows {
             0 => String::new(),
             n => format!(", {n} slow ones skipped (--slow checks them)"),
         };
-        out.line(format_args!("{} rows, {} as expected{skipped}", self.checked, self.as_expected));
+        let hand_model = match self.not_on_trees {
+            0 => String::new(),
+            n => format!(", {n} of the hand model alone skipped"),
+        };
+        let (rows, as_expected) = (self.checked, self.as_expected);
+        out.line(format_args!("{rows} rows, {as_expected} as expected{skipped}{hand_model}"));
     }
 
     fn file(&mut self, input: &Input, stem: &str, args: &CheckArgs, options: &Options, out: &mut Out) {
@@ -256,10 +265,10 @@ impl Rows {
         }
     }
 
-    /// A scenario on the kernel's own C. One with rules is the hand model's alone.
+    /// A scenario on the kernel's own C, if it is run there.
     fn on_tree(&mut self, scenario: &Scenario, args: &CheckArgs, options: &Options, out: &mut Out) {
-        if !scenario.file().rules.is_empty() && args.paths.iter().all(|path| path.is_dir()) {
-            self.skipped += 1;
+        if scenario.not_on_trees().is_some() && args.paths.iter().all(|path| path.is_dir()) {
+            self.not_on_trees += 1;
             return;
         }
         let Some(kernel) = &self.kernel else { return };

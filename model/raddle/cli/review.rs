@@ -88,7 +88,7 @@ pub fn check(
 pub fn library(paths: &[PathBuf], exit: &mut Exit) -> Vec<Scenario> {
     let paths = if paths.is_empty() { vec![PathBuf::from("scenarios")] } else { paths.to_vec() };
     let mut all = scenarios(&paths, false, exit);
-    all.retain(|scenario| scenario.file().rules.is_empty());
+    all.retain(|scenario| scenario.not_on_trees().is_none());
     all
 }
 

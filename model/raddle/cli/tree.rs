@@ -167,7 +167,7 @@ pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
         if out.is_gone() {
             break;
         }
-        if !scenario.file().rules.is_empty() {
+        if scenario.not_on_trees().is_some() {
             continue;
         }
         all += 1;
