@@ -215,13 +215,20 @@ fn step(dir: &Path, trace: &str, commands: &str) -> Output {
 fn a_trace_is_stepped_through_by_lines_of_input() {
     let (dir, _) = with(BAD);
     raddle(&["check", "case.toml", "--dump", "traces"], dir.path());
-    let commands = "n\n\nb\ng 999\nnonsense\nm\nl\nt\ns\ng 9\nl\nq\n";
+    let commands = "n\n\nb\ng 999\nnonsense\nh\nm\nl\nt\ns\ng 9\nl\nq\n";
     let output = step(dir.path(), "traces/case.duyck-v4.drvdata-stash.json", commands);
     let text = stdout(&output);
     assert_eq!(code(&output), 0, "{text}{}", stderr(&output));
-    for part in
-        ["At the start", "1/", "2/", "There are ", "one step forward", "pmem0.driver = NULL", "could "]
-    {
+    for part in [
+        "At the start",
+        "1/",
+        "2/",
+        "There are ",
+        "\"nonsense\" is no command",
+        "one step forward",
+        "pmem0.driver = NULL",
+        "could ",
+    ] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let path = dir.path().join("traces/case.duyck-v4.drvdata-stash.json");
@@ -1226,4 +1233,111 @@ fn a_trace_is_read_with_a_limit() {
         assert_eq!(code(&output), 2);
         assert!(stderr(&output).contains("larger than 64 MiB"), "{}", stderr(&output));
     }
+}
+
+#[test]
+fn built_in_scenarios_are_known_by_name_everywhere() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let rows = |args: &[&str]| {
+        let output = raddle(&[&["check"], args, &["--format", "json"]].concat(), dir.path());
+        (code(&output), stdout(&output).lines().count(), stderr(&output))
+    };
+    for name in
+        ["bart/unregister-pending", "scenarios/bart/unregister-pending.toml", "unregister-pending-no-flush"]
+    {
+        assert_eq!(rows(&[name, "--revision", "v5.1"]), (0, 1, String::new()), "{name}");
+    }
+    let (code, many, _) = rows(&["bart"]);
+    assert!(code == 0 && many > 5, "a directory of them: {many}");
+    let (code, none, said) = rows(&["bart/unregister"]);
+    assert_eq!((code, none), (2, 0), "part of a name is no name: {said}");
+    // A file comes before what is built in.
+    fs::create_dir(dir.path().join("bart")).expect("a directory");
+    fs::write(dir.path().join("bart/mine.toml"), GOOD).expect("written");
+    assert_eq!(rows(&["bart"]).1, 1);
+    let graph = raddle(&["graph", "--locks", "bart/unregister-pending", "--revision", "v5.1"], dir.path());
+    assert!(stdout(&graph).contains("pmem0.mutex"), "{}", stderr(&graph));
+}
+
+#[test]
+fn scenarios_are_listed_by_hazard_and_revision() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let list = |args: &[&str]| {
+        let output = raddle(&[&["list"], args].concat(), dir.path());
+        (code(&output), stdout(&output), stderr(&output))
+    };
+    let (code, deadlocks, _) = list(&["scenarios", "--hazard", "deadlock"]);
+    let (_, some, _) = list(&["scenarios", "--hazard", "deadlock", "--revision", "v5.19"]);
+    let (_, all, _) = list(&["scenarios"]);
+    let count = |text: &str| text.lines().count();
+    assert!(code == 0 && 0 < count(&some) && count(&some) < count(&deadlocks), "{some}{deadlocks}");
+    assert!(count(&deadlocks) < count(&all));
+    assert!(some.lines().all(|line| deadlocks.contains(line)));
+    for (args, said) in [
+        (["scenarios", "--hazard", "no-such"], "hazard \"no-such\" is not known"),
+        (["scenarios", "--revision", "v9.9"], "revision \"v9.9\" is not known"),
+        (["rules", "--hazard", "deadlock"], "raddle list scenarios"),
+    ] {
+        let (code, _, error) = list(&args);
+        assert!(code == 2 && error.contains(said), "{args:?}: {error}");
+    }
+}
+
+#[test]
+fn only_what_was_expected_can_be_unexpected() {
+    let (dir, _) = with(BAD);
+    let said = |text: &str| {
+        fs::write(dir.path().join("case.toml"), text).expect("written");
+        let output = raddle(&["check", "case.toml"], dir.path());
+        (code(&output), stdout(&output).lines().next().unwrap_or_default().to_owned())
+    };
+    let expect = BAD.find("[expect]").expect("it expects something");
+    let (code, line) = said(&BAD[..expect]);
+    assert!(code == 1 && line.contains("violated") && !line.contains("UNEXPECTED"), "{code}: {line}");
+    let (code, line) = said(&format!("{}[expect]\nduyck-v4 = []\n", &BAD[..expect]));
+    assert!(code == 1 && line.contains("UNEXPECTED, should be verified"), "{code}: {line}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_of_the_test_run() {
+    let (dir, _) = with(BAD);
+    fs::write(dir.path().join("wrong.toml"), "title = 1").expect("written");
+    let run = |format: &str| {
+        let output = raddle(&["check", ".", "--format", format], dir.path());
+        assert_eq!(code(&output), 2);
+        stdout(&output)
+    };
+    let junit = run("junit");
+    let document = roxmltree::Document::parse(&junit).expect("XML");
+    assert_eq!(document.root_element().attribute("errors"), Some("1"), "{junit}");
+    let error = document.descendants().find(|node| node.has_tag_name("error")).expect("an error");
+    assert!(
+        error
+            .parent()
+            .and_then(|case| case.attribute("name"))
+            .is_some_and(|name| name.contains("wrong.toml"))
+    );
+    let sarif: serde_json::Value = serde_json::from_str(&run("sarif")).expect("JSON");
+    let invocation = &sarif["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    assert!(
+        invocation["toolExecutionNotifications"][0]["message"]["text"]
+            .as_str()
+            .is_some_and(|text| text.contains("title"))
+    );
+    let result = &sarif["runs"][0]["results"][0];
+    let line = result["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64().expect("a line");
+    assert!(BAD.lines().nth(line as usize - 1).is_some_and(|line| line.contains("run = [")), "{line}");
+    assert_eq!(result["level"], "note", "it is expected");
+}
+
+#[test]
+fn a_command_that_is_told_is_one_that_a_shell_reads() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let output = raddle(&["new", "bad name"], dir.path());
+    assert!(stdout(&output).contains("raddle check 'bad name.toml'"), "{}", stdout(&output));
+    let page = stdout(&raddle(&["man"], dir.path()));
+    assert!(page.contains("EXIT STATUS") && page.contains("a row is inconclusive"), "exit codes");
+    let script = stdout(&raddle(&["completions", "bash"], dir.path()));
+    assert!(script.contains("duyck-v4") && script.contains("stale-driver-pointer"), "names are completed");
 }

@@ -4,6 +4,7 @@
 //! into mails by its width, DOT line by line. The dumped JSON is read back and replayed in
 //! tests/scenarios.rs, the HTML page is stepped through in headless Chromium in tests/uses.rs.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::OnceLock;
 
@@ -11,6 +12,7 @@ use raddle::DiagramOptions;
 use raddle::coverage::graph::state_graph;
 use raddle::dumped::DumpedTrace;
 use raddle::formats::{Document, Extras, FORMATS, Format};
+use raddle::mailed::mailed;
 use raddle::{Options, Report, Scenario, Violation};
 use raddle_checker::machine::hazard::{Breach, Hazard};
 use raddle_checker::machine::layout::{CellId, Layout, Part};
@@ -18,8 +20,10 @@ use raddle_checker::machine::op::{Entry, Event, Op, Touch};
 use raddle_checker::machine::program::{Call, Meaning, Next, Program, SlotDecl};
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Object, Obs};
-use raddle_checker::render::{explain, hazard_words, told};
-use raddle_checker::story::{Does, Ending, ReplayError, Saw, ToldHazard, ToldStep, replay};
+use raddle_checker::render::{explain, hazard_words, retraced_words, told};
+use raddle_checker::story::links::links;
+use raddle_checker::story::retrace::{End, retrace};
+use raddle_checker::story::{Does, Ending, ReplayError, Saw, ToldHazard, ToldStep, WaitFor, replay};
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_probing::scenario::scenario_files;
 use serde_json::Value;
@@ -604,4 +608,78 @@ fn traces_of_the_first_version_are_refused() {
     trace["version"] = 1.into();
     let error = DumpedTrace::parse(&trace.to_string()).expect_err("it is of another version");
     assert!(error.contains("has version 1") && error.contains("reads version 2"), "{error}");
+}
+
+#[test]
+fn a_run_that_is_followed_on_its_own_program_is_that_run() {
+    let (mut followed, mut other) = (0, Vec::new());
+    for (scenario, report) in checked() {
+        for violation in report.violations.iter().filter(|one| !one.in_set_up && one.story.cycle.is_none()) {
+            let program = scenario.program(&report.revision).expect("a revision");
+            let there = retrace(&program, &violation.schedule, &violation.story, &program).expect("a run");
+            let same = there.end == End::Wrong(violation.id.clone())
+                && there.pairs.iter().all(Option::is_some)
+                && !there.extra.contains(&true);
+            followed += 1;
+            if !same {
+                let (what, on) = (&report.scenario, &report.revision);
+                other.push(format!("{what} on {on}, {}: {:?} {:?}", violation.id, there.end, there.pairs));
+            }
+        }
+    }
+    assert!(other.is_empty(), "{}", other.join("\n"));
+    assert!(followed > 100, "{followed}");
+}
+
+#[test]
+fn a_run_goes_no_further_where_a_patch_makes_it_wait() {
+    let of = |name: &str| {
+        let path = format!("{}/scenarios/bart/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        Scenario::load(path).expect("a scenario")
+    };
+    let bad = of("unregister-pending");
+    let report = bad.check_on("duyck-v4", &Options::default(), |_| {}).expect("it can be checked");
+    let violation = &report.violations[0];
+    let [here, there] = ["duyck-v4", "v5.1"].map(|revision| bad.program(revision).expect("a revision"));
+    let there = retrace(&here, &violation.schedule, &violation.story, &there).expect("a run");
+    let End::Waits { step, on } = &there.end else { panic!("{:?}", there.end) };
+    assert_eq!(*on, WaitFor::AsyncEntries);
+    let inside = violation.story.steps[*step].stack.last().map(|call| call.name.as_str());
+    assert_eq!(inside, Some("driver_detach"));
+    assert!(retraced_words(&violation.story, &there).contains("rmmod has to wait for all async entries"));
+}
+
+#[test]
+fn arrows_lead_from_an_earlier_step_to_a_later_one() {
+    let mut kinds = BTreeSet::new();
+    for report in reports() {
+        for violation in &report.violations {
+            for link in links(&violation.story) {
+                assert!(link.from < link.to && link.to < violation.story.steps.len(), "{link:?}");
+                kinds.insert(link.kind.name());
+            }
+        }
+    }
+    let all = ["carried", "changed", "ended", "queued", "started", "stored"];
+    assert!(kinds.into_iter().eq(all), "every kind of arrow is drawn somewhere");
+}
+
+#[test]
+fn a_scenario_in_a_mail_is_the_same_scenario() {
+    for (scenario, _) in checked() {
+        let lines = mailed(scenario.text());
+        let text = lines.iter().map(|line| format!("  {line}\n")).collect::<String>();
+        let file = scenario.file();
+        let read = Scenario::parse(&file.path, &text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let read = read.file();
+        assert_eq!(
+            (&read.world, &read.rules, &read.expect),
+            (&file.world, &file.rules, &file.expect),
+            "{text}"
+        );
+        assert_eq!((&read.title, &read.revisions, &read.also), (&file.title, &file.revisions, &file.also));
+        if let Some(line) = text.lines().find(|line| line.len() > 75) {
+            panic!("too long: {line}");
+        }
+    }
 }

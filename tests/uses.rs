@@ -1,8 +1,8 @@
 //! Graphs, coverage, sample runs and the HTML page, by the command line.
 //!
-//! The page is also tested in headless Chromium, at two window sizes, where one is installed (Debian:
-//! `apt-get install chromium`); `RADDLE_CHROMIUM=PATH` names another one. Without it that test says so
-//! and passes.
+//! The page is also tested in headless Chromium (`tests/browser/page.mjs`), which takes Chromium (Debian:
+//! `apt-get install chromium`; `RADDLE_CHROMIUM=PATH` names another one), node and `npm ci` in `tests/browser`.
+//! Where one of them is missing the test says so and passes, unless `RADDLE_BROWSER=required`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,103 +104,97 @@ fn report(dir: &Path, scenarios: &[&str]) -> PathBuf {
     out.join("index.html")
 }
 
+/// The JSON of a script element of a page, by its id.
+fn script(page: &str, id: &str) -> Option<serde_json::Value> {
+    let text = page.split(&format!("type=\"application/json\" id=\"{id}\">")).nth(1)?;
+    Some(serde_json::from_str(text.split("</script>").next()?).expect("JSON"))
+}
+
 #[test]
 fn the_page_needs_nothing_else() {
     let dir = tempfile::tempdir().expect("a directory");
     // The page is made in the same way for all; the whole library takes a minute.
     let some = ["scenarios/bart", "scenarios/drvdata", "scenarios/nvdimm", "scenarios/uevent"];
     let page = fs::read_to_string(report(dir.path(), &some)).expect("it is written");
-    for part in ["<html lang=\"en\">", "prefers-color-scheme", "aria-live", "scope=\"col\"", "ArrowRight"] {
+    for part in ["<html lang=\"en\">", "prefers-color-scheme", "@media print", "aria-live", "ArrowRight"] {
         assert!(page.contains(part), "{part}");
     }
     for part in ["http:", "https:", " src=", "<link", "@import", "fetch("] {
-        assert!(!page.contains(part), "{part}");
+        assert!(!page.replace("http://www.w3.org/2000/svg", "").contains(part), "{part}");
     }
-    let data = page.split("id=\"data\">").nth(1).and_then(|rest| rest.split("</script>").next());
-    let data: serde_json::Value = serde_json::from_str(data.expect("data")).expect("JSON");
-    for violation in data["violations"].as_array().expect("violations") {
-        let (steps, scenes) = (violation["steps"].as_array(), violation["scenes"].as_array());
-        assert_eq!(steps.map(|steps| steps.len() + 1), scenes.map(Vec::len));
-        let without_source = |step: &&serde_json::Value| step["source"] == "";
-        assert!(steps.expect("steps").iter().find(without_source).is_none(), "every step has its source");
+    let data = script(&page, "data").expect("data");
+    let rows = data["rows"].as_array().expect("rows");
+    let runs = rows.iter().flat_map(|row| row["runs"].as_array().expect("runs"));
+    let mut compared = 0;
+    for run in runs {
+        let number = run[2].as_u64().expect("the number of a run");
+        let run = script(&page, &format!("run-{number}")).expect("a run");
+        let story = &run["story"];
+        let strings = data["strings"].as_array().expect("strings");
+        let steps = story["actor"].as_array().expect("steps").len();
+        assert_eq!(Some(steps + 1), run["memory"]["deltas"].as_array().map(Vec::len));
+        for column in ["stack", "words", "file", "line"] {
+            assert_eq!(Some(steps), story[column].as_array().map(Vec::len), "{column}");
+        }
+        for (file, line) in
+            story["file"].as_array().into_iter().flatten().zip(story["line"].as_array().into_iter().flatten())
+        {
+            let file = strings[file.as_u64().expect("a number") as usize].as_str().expect("a file");
+            assert!(data["sources"][file][line.to_string()].is_string(), "{file}:{line} has its source");
+        }
+        compared += usize::from(run["elsewhere"]["why"].is_string());
     }
+    assert!(compared > 0, "some run is followed on another revision");
+    assert!(page.contains("raddle check scenarios/bart/unregister-pending.toml"), "the text for a mail");
     let first = fs::read(report(dir.path(), &some)).expect("it is written");
     assert_eq!(first, page.as_bytes(), "two runs agree");
 }
 
-/// Run in the page: every violation is stepped to its end and back, nothing is wider than the window.
-const DRIVE: &str = r#"<script>
-const said = [];
-window.addEventListener("error", event => said.push(event.message));
-</script>"#;
-const CHECK: &str = r#"<script>
-document.querySelectorAll(".violation").forEach((section, number) => {
-  const steps = data.violations[number].steps.length;
-  const key = key => section.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
-  const live = () => section.querySelector("[aria-live]").textContent;
-  section.dispatchEvent(new FocusEvent("focusin"));
-  // A run may have one step only.
-  const expect = (number, what) => {
-    const text = number ? `Step ${number} of ${steps}` : "At the start";
-    if (!live().startsWith(text)) said.push(`${what}: ${live()}`);
-  };
-  expect(0, "the start");
-  key("ArrowRight"); key("ArrowDown");
-  const two = Math.min(2, steps);
-  expect(two, "two steps");
-  key("ArrowLeft");
-  expect(two - 1, "one back");
-  section.querySelector(".next").click();
-  key("End");
-  expect(steps, "the end");
-  if (section.querySelectorAll("[aria-current=step]").length < 1) said.push("no step is marked");
-  if (!section.querySelector(".source").textContent.includes("\n")) said.push("no source");
-  section.querySelector(".back").click();
-  expect(steps - 1, "the button");
-});
-const width = document.documentElement.scrollWidth;
-if (width > window.innerWidth) said.push("wider than the window: " + width + " > " + window.innerWidth);
-document.body.append(Object.assign(document.createElement("pre"), { id: "result", textContent: JSON.stringify(said) }));
-</script>"#;
+/// A program that can be started, by the first of its names.
+fn program(names: impl IntoIterator<Item = String>) -> Option<String> {
+    let starts =
+        |name: &String| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+    names.into_iter().find(starts)
+}
 
-fn chromium() -> Option<String> {
+/// Runs tests/browser/page.mjs on a page; what is missing for that.
+fn drive(page: &Path, rows: &[&str]) -> Result<(), &'static str> {
     let named = std::env::var("RADDLE_CHROMIUM").ok();
     let usual = ["chromium", "chromium-browser", "google-chrome"].map(str::to_owned);
-    let mut all = named.into_iter().chain(usual);
-    all.find(|name| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success()))
+    let chromium = program(named.into_iter().chain(usual)).ok_or("Chromium: apt-get install chromium")?;
+    let node = program(["node".to_owned()]).ok_or("node: apt-get install nodejs npm")?;
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    if !tests.join("node_modules").is_dir() {
+        return Err("what it is driven by: npm ci in tests/browser");
+    }
+    let output = Command::new(node)
+        .arg(tests.join("page.mjs"))
+        .arg(chromium)
+        .arg(page)
+        .args(rows)
+        .output()
+        .expect("node starts");
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(output.status.success(), "{}", said.concat());
+    Ok(())
+}
+
+/// Drives a page; without the means to do so, says which are missing.
+fn driven(page: &Path, rows: &[&str]) {
+    if let Err(missing) = drive(page, rows) {
+        assert!(std::env::var_os("RADDLE_BROWSER").is_none(), "missing is {missing}");
+        eprintln!("skipped: missing is {missing}");
+    }
 }
 
 #[test]
 fn the_page_works_in_chromium() {
-    let Some(chromium) = chromium() else {
-        eprintln!("skipped: there is no Chromium; apt-get install chromium, or RADDLE_CHROMIUM=PATH");
-        return;
-    };
     let dir = tempfile::tempdir().expect("a directory");
-    let page = fs::read_to_string(report(dir.path(), &["scenarios"])).expect("it is written");
-    let page = page.replacen("<head>", &format!("<head>{DRIVE}"), 1).replacen(
-        "</body>",
-        &format!("{CHECK}</body>"),
-        1,
-    );
-    let path = dir.path().join("driven.html");
-    fs::write(&path, page).expect("it can be written");
-    for size in ["1280,800", "500,900"] {
-        let output = Command::new(&chromium)
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--dump-dom",
-                "--virtual-time-budget=10000",
-            ])
-            .arg(format!("--user-data-dir={}", dir.path().join("profile").display()))
-            .arg(format!("--window-size={size}"))
-            .arg(format!("file://{}", path.display()))
-            .output()
-            .expect("Chromium starts");
-        let dom = String::from_utf8_lossy(&output.stdout).into_owned();
-        let result = dom.split("<pre id=\"result\">").nth(1).and_then(|rest| rest.split("</pre>").next());
-        assert_eq!(result, Some("[]"), "{size}: {}", String::from_utf8_lossy(&output.stderr));
-    }
+    driven(&report(dir.path(), &["scenarios/bart", "scenarios/drvdata", "scenarios/luis-v2"]), &[]);
+}
+
+#[test]
+fn a_page_of_the_whole_library_loads_within_a_second() {
+    let dir = tempfile::tempdir().expect("a directory");
+    driven(&report(dir.path(), &["scenarios"]), &["500"]);
 }

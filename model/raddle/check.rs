@@ -203,6 +203,7 @@ impl Scenario {
         let mut report = Report {
             scenario: self.file().path.clone(),
             title: self.file().title.clone(),
+            scenario_text: self.file().text().to_owned(),
             revision: revision.to_owned(),
             rules: self.overrides(),
             engine: options.engine,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::mailed::mailed;
 use crate::report::{Report, Verdict};
 use crate::whatif::why::Why;
 use raddle_checker::Violation;
@@ -13,7 +14,8 @@ use raddle_checker::render::junit::junit;
 use raddle_checker::render::ktap::ktap;
 use raddle_checker::render::mermaid::mermaid;
 use raddle_checker::render::sarif::sarif;
-use raddle_checker::render::{DiagramOptions, thousands, wrapped};
+use raddle_checker::render::{DiagramOptions, Unreadable, ascii, thousands, wrapped};
+use raddle_probing::hazards::properties;
 
 /// A format.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,8 @@ pub struct Extras {
     pub time: Option<Duration>,
     /// The rules that would change its verdict, if that is asked.
     pub why: Option<Why>,
+    /// For a document of a whole run, the inputs that could not be checked.
+    pub unreadable: Vec<Unreadable>,
 }
 
 /// All formats; the first is the default.
@@ -70,13 +74,13 @@ pub const FORMATS: &[Format] = &[
         name: "sarif",
         about: "SARIF 2.1.0, one log for the whole run",
         ending: Some("sarif"),
-        document: Document::Run(|reports, _| sarif_log(reports)),
+        document: Document::Run(sarif_log),
     },
     Format {
         name: "junit",
         about: "JUnit XML, one document for the whole run",
         ending: Some("junit.xml"),
-        document: Document::Run(|reports, extras| junit(&rows(reports, extras))),
+        document: Document::Run(|reports, extras| junit(&rows(reports, extras), &extras.unreadable)),
     },
     Format {
         name: "ktap",
@@ -116,9 +120,10 @@ fn rows(reports: &[Report], extras: &Extras) -> Vec<raddle_checker::render::Row>
     reports.iter().map(|report| report.row(&extras.shown)).collect()
 }
 
-fn sarif_log(reports: &[Report]) -> String {
+fn sarif_log(reports: &[Report], extras: &Extras) -> String {
     let each = reports.iter().flat_map(|report| report.violations.iter().map(move |one| (report, one)));
-    sarif(&each.map(|(report, one)| (report.heading(one), &one.story)).collect::<Vec<_>>())
+    let results: Vec<_> = each.map(|(report, one)| (report.heading(one), &one.story)).collect();
+    sarif(&results, &properties(), &extras.unreadable)
 }
 
 /// The verdict in one line.
@@ -131,7 +136,8 @@ pub fn summary(report: &Report) -> String {
     };
     let expected = match (report.as_expected(), &report.expected) {
         (true, _) => String::new(),
-        (false, None) => " -- UNEXPECTED".to_owned(),
+        // Nothing was expected, so nothing is unexpected.
+        (false, None) => String::new(),
         (false, Some(ids)) if ids.is_empty() => " -- UNEXPECTED, should be verified".to_owned(),
         (false, Some(ids)) => format!(" -- UNEXPECTED, should be {}", ids.join(", ")),
     };
@@ -169,6 +175,14 @@ fn lkml(report: &Report, extras: &Extras) -> String {
     for violation in &report.violations {
         out.push_str(&report.text(violation, &extras.shown));
         rules(&mut out, Some(&violation.id), extras.why.as_ref());
+        line(&mut out, "");
+    }
+    if !report.violations.is_empty() {
+        let name = report.scenario.rsplit('/').next().unwrap_or(&report.scenario);
+        wrapped(&format!("The scenario, {name}:")).iter().for_each(|row| line(&mut out, row));
+        mailed(&report.scenario_text)
+            .iter()
+            .for_each(|row| line(&mut out, ascii(&format!("  {row}")).trim_end()));
         line(&mut out, "");
     }
     if report.violations.is_empty() {

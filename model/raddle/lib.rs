@@ -56,6 +56,7 @@ pub mod dumped;
 pub mod engine;
 pub mod formats;
 mod guarantee;
+pub mod mailed;
 pub mod on_tree;
 pub mod page;
 pub mod report;

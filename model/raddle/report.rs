@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::Engine;
 use raddle_checker::Violation;
 use raddle_checker::render::{self, DiagramOptions, Heading, Row};
+use raddle_checker::story::{Call, Story};
 
 /// What came of checking a scenario on a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub struct Report {
     pub scenario: String,
     /// The scenario's title.
     pub title: String,
+    /// The scenario's text.
+    pub scenario_text: String,
     /// The revision.
     pub revision: String,
     /// The rules that the scenario changes, such as `detach-waits-for-async = false`.
@@ -117,6 +120,8 @@ impl Report {
             revision: &self.revision,
             rules: &self.rules,
             hazard: &violation.id,
+            expected: self.expected.as_ref().is_some_and(|expected| expected.contains(&violation.id)),
+            line: call_line(&self.scenario_text, &violation.story),
             others: violation.others,
             guarantee: &self.guarantee,
             options: &self.options,
@@ -128,4 +133,24 @@ impl Report {
     pub fn text(&self, violation: &Violation, shown: &DiagramOptions) -> String {
         render::report(&self.heading(violation), &violation.story, shown)
     }
+}
+
+/// The line of a scenario's text with the call in which a run goes wrong: that of the task of the last step or,
+/// if that was started by another task, of the one that started it.
+fn call_line(text: &str, story: &Story) -> Option<u32> {
+    let stuck =
+        story.waiting.iter().find(|wait| wait.deadlocked).map(|wait| (wait.actor, wait.stack.first()));
+    let mut at = stuck.or_else(|| story.steps.last().map(|step| (step.actor, step.stack.first())));
+    // Each was started by a task before it.
+    for _ in 0..=story.actors.len() {
+        let (actor, call) = at?;
+        let written = call.map(|call| format!("\"{}\"", Call { note: None, ..call.clone() }));
+        let line = written.and_then(|call| text.lines().position(|line| line.contains(&call)));
+        if let Some(line) = line {
+            return u32::try_from(line + 1).ok();
+        }
+        let starter = story.steps.iter().find(|step| step.started == Some(actor));
+        at = starter.map(|step| (step.actor, step.stack.first()));
+    }
+    None
 }

@@ -13,7 +13,8 @@ use super::lines::{bad_step, deadlocked, is_deadlock};
 use super::sentences;
 use super::words::actor;
 use crate::machine::hazard::{Blame, Breach, Told};
-use crate::story::{Does, Life, Saw, Story, ToldHazard, ToldStep, Value};
+use crate::story::links::{Gone, gone, last_write, pointer, taken, written};
+use crate::story::{Does, Saw, Story, ToldHazard, ToldStep, Value};
 
 /// Explains what went wrong; empty if nothing did, or if the steps say no more than the diagram.
 #[must_use]
@@ -66,16 +67,16 @@ fn explanation(story: &Explained<'_>) -> String {
     };
     let step = &story.story.steps[number];
     if let Some(Does::Lock(lock)) = &step.does
-        && let Some(taken) = taken(story, number, lock)
+        && let Some(taken) = taker(story, number, lock)
     {
         return taken;
     }
     let mut sentences = Vec::new();
     let gone = gone(story, number, &spoken_of).or_else(|| gone(story, number, &step.names()));
     match gone {
-        Some((object, how, by)) => {
-            sentences.push(format!("{object} was {how} by {}.", place(story, by)));
-            sentences.extend(pointer(story, number, step.actor, object));
+        Some(Gone { object, life, step: by }) => {
+            sentences.push(format!("{object} was {} by {}.", Value::Life(life), place(story, by)));
+            sentences.extend(had_from(story, number, step.actor, object));
         }
         None => {
             let stores = matches!(step.does, Some(Does::Write(..) | Does::WriteIf(..)));
@@ -96,10 +97,9 @@ fn explanation(story: &Explained<'_>) -> String {
 }
 
 /// `kworker in f(x)`. Who says it of a step speaks of that step.
-fn place(story: &Explained<'_>, step: &ToldStep) -> String {
-    let number = story.story.steps.iter().position(|other| std::ptr::eq(other, step));
-    story.steps.borrow_mut().extend(number);
-    place_of(story, step)
+fn place(story: &Explained<'_>, step: usize) -> String {
+    story.steps.borrow_mut().insert(step);
+    place_of(story, &story.story.steps[step])
 }
 
 /// The same, for whoever only wants the words.
@@ -108,42 +108,12 @@ pub(super) fn place_of(story: &Story, step: &ToldStep) -> String {
     format!("{}{inside}", actor(story, step.actor))
 }
 
-/// The last end of one of these objects, freed or unregistered, if it did not live again.
-fn gone<'a>(
-    story: &'a Explained<'_>,
-    before: usize,
-    named: &[&str],
-) -> Option<(&'a str, &'static str, &'a ToldStep)> {
-    let (number, object, how) =
-        story.story.steps[..before].iter().enumerate().rev().find_map(|(number, step)| {
-            let by_change = step.changes.iter().find_map(|change| match change.to {
-                Value::Life(Life::Freed) => Some((change.cell.as_str(), "freed")),
-                Value::Life(Life::Retired) => Some((change.cell.as_str(), "unregistered")),
-                _ => None,
-            });
-            let by_step = || match &step.does {
-                Some(Does::Free(object)) => Some((object.as_str(), "freed")),
-                Some(Does::Retire(object)) => Some((object.as_str(), "unregistered")),
-                _ => None,
-            };
-            let (object, how) = by_change.or_else(by_step)?;
-            named.contains(&object).then_some((number, object, how))
-        })?;
-    let again = last_write(story, before, object).is_some_and(|(_, to)| *to == Value::Life(Life::Alive));
-    (!again).then_some((object, how, &story.story.steps[number]))
-}
-
 /// Where the task of the bad step had its pointer to an object from, and who had stored it there.
-fn pointer(story: &Explained<'_>, before: usize, reader: usize, object: &str) -> Option<String> {
-    let read = story.story.steps[..before].iter().rposition(|step| {
-        let saw_it = matches!(&step.observed, Some(Saw::Value(value)) if value.is_object(object));
-        step.actor == reader && saw_it && matches!(step.does, Some(Does::Read(_)))
-    })?;
-    let Some(Does::Read(cell)) = &story.story.steps[read].does else { return None };
-    let sentence = format!("{} had read {object} from {cell}", place(story, &story.story.steps[read]));
-    let stored = last_write(story, read, cell).filter(|(_, to)| to.is_object(object));
-    Some(match stored {
-        Some((step, _)) => format!("{sentence}, where {} had stored it.", place(story, step)),
+fn had_from(story: &Explained<'_>, before: usize, reader: usize, object: &str) -> Option<String> {
+    let from = pointer(story, before, reader, object)?;
+    let sentence = format!("{} had read {object} from {}", place(story, from.read), from.cell);
+    Some(match from.stored {
+        Some(step) => format!("{sentence}, where {} had stored it.", place(story, step)),
         None => format!("{sentence}."),
     })
 }
@@ -161,10 +131,6 @@ fn writes(story: &Explained<'_>, before: usize, named: &[&str]) -> Vec<String> {
         Some(format!("{cell} was last changed, to {to}, by {}.", place(story, step)))
     };
     cells.iter().filter_map(last).collect()
-}
-
-fn last_write<'a>(story: &'a Explained<'_>, before: usize, cell: &str) -> Option<(&'a ToldStep, &'a Value)> {
-    story.story.steps[..before].iter().rev().find_map(|step| written(step, cell))
 }
 
 /// What the program says is to blame, where the steps show it.
@@ -186,10 +152,11 @@ fn blame(story: &Explained<'_>, hazard: &ToldHazard) -> Vec<String> {
 /// Tasks that were started and took no step.
 fn not_run(story: &Explained<'_>) -> Vec<String> {
     let ran = |actor: usize| story.story.steps.iter().any(|step| step.actor == actor);
-    let idle = story.story.steps.iter().filter(|step| step.started.is_some_and(|actor| !ran(actor)));
-    let sentence = |step: &ToldStep| match &step.does {
+    let steps = story.story.steps.iter().enumerate();
+    let idle = steps.filter(|(_, step)| step.started.is_some_and(|actor| !ran(actor)));
+    let sentence = |(number, step): (usize, &ToldStep)| match &step.does {
         Some(Does::Schedule(call)) => {
-            Some(format!("{call}, scheduled by {}, has not begun.", place(story, step)))
+            Some(format!("{call}, scheduled by {}, has not begun.", place(story, number)))
         }
         _ => None,
     };
@@ -199,13 +166,16 @@ fn not_run(story: &Explained<'_>) -> Vec<String> {
 /// The last look that came too early for what another task did, or that saw what another had written;
 /// before a step, and of one actor if one is given.
 fn chance(story: &Explained<'_>, before: usize, only: Option<usize>) -> Option<String> {
+    let steps = &story.story.steps;
     let asked = |step: &ToldStep| step.needed && only.is_none_or(|actor| step.actor == actor);
-    let looks = story.story.steps[..before].iter().enumerate().rev().filter(|(_, step)| asked(step));
+    let looks = steps[..before].iter().enumerate().rev().filter(|(_, step)| asked(step));
     looks.filter_map(|(number, step)| looked(step).map(|look| (number, step, look))).find_map(
         |(number, step, (cell, saw))| {
-            let looker = place(story, step);
-            let by_another = |(other, _): &(&ToldStep, &Value)| other.actor != step.actor;
-            let later = story.story.steps[number..].iter().find_map(|other| written(other, cell));
+            let looker = place(story, number);
+            let by_another = |(other, _): &(usize, &Value)| steps[*other].actor != step.actor;
+            let mut writes =
+                steps.iter().enumerate().filter_map(|(other, step)| Some((other, written(step, cell)?)));
+            let later = writes.clone().find(|(other, _)| *other >= number);
             if let Some((writer, to)) = later.filter(by_another) {
                 let writer = place(story, writer);
                 return Some(format!("{looker} {saw} before {writer} changed it, to {to}."));
@@ -214,8 +184,7 @@ fn chance(story: &Explained<'_>, before: usize, only: Option<usize>) -> Option<S
             if !matches!(&step.observed, Some(Saw::Value(value)) if value == to) {
                 return None;
             }
-            let first =
-                story.story.steps[..number].iter().filter_map(|other| written(other, cell)).rev().nth(1);
+            let first = writes.rfind(|(other, _)| *other < writer);
             let first = first.filter(|(_, value)| *value != to).map_or(String::new(), |(first, value)| {
                 format!(" after {} had set it to {value}", place(story, first))
             });
@@ -235,29 +204,27 @@ fn looked(step: &ToldStep) -> Option<(&str, String)> {
     }
 }
 
-/// The value that a step gave a cell.
-fn written<'a>(step: &'a ToldStep, cell: &str) -> Option<(&'a ToldStep, &'a Value)> {
-    let change = step.changes.iter().find(|change| change.cell == cell)?;
-    Some((step, &change.to))
-}
-
 /// What drives a cycle: a comparison that finds a count moved, and who had moved it.
 fn round(story: &Explained<'_>, begins: usize) -> String {
     let cycle = &story.story.steps[begins.min(story.story.steps.len())..];
     let mut sentences: Vec<String> = Vec::new();
-    for step in cycle.iter().filter(|step| step.observed == Some(Saw::Moved(true))) {
-        let Some((cell, _)) = looked(step) else { continue };
+    let begins = story.story.steps.len() - cycle.len();
+    for (number, step) in cycle.iter().enumerate() {
+        let Some((cell, _)) = looked(step).filter(|_| step.observed == Some(Saw::Moved(true))) else {
+            continue;
+        };
         let increments = Some(Does::Increment(cell.to_owned()));
         let mut by: Vec<String> = Vec::new();
-        for other in cycle.iter().filter(|other| other.does == increments) {
-            let place = chain(story, other);
+        let others = cycle.iter().enumerate().filter(|(_, other)| other.does == increments);
+        for (other, _) in others {
+            let place = chain(story, begins + other);
             if !by.contains(&place) {
                 by.push(place);
             }
         }
         let sentence = format!(
             "In each round {} finds that {cell} has moved since its sample, and tries again; it was incremented by {}.",
-            place(story, step),
+            place(story, begins + number),
             by.join(", and by ")
         );
         if !sentences.contains(&sentence) {
@@ -268,15 +235,15 @@ fn round(story: &Explained<'_>, begins: usize) -> String {
 }
 
 /// Where a step is, with the function that called that one.
-fn chain(story: &Explained<'_>, step: &ToldStep) -> String {
-    let caller = step.stack.len().checked_sub(2).map(|n| format!(", called by {}", step.stack[n].bare()));
-    format!("{}{}", place(story, step), caller.unwrap_or_default())
+fn chain(story: &Explained<'_>, number: usize) -> String {
+    let stack = &story.story.steps[number].stack;
+    let caller = stack.len().checked_sub(2).map(|n| format!(", called by {}", stack[n].bare()));
+    format!("{}{}", place(story, number), caller.unwrap_or_default())
 }
 
 /// Who took a lock last.
-fn taken(story: &Explained<'_>, before: usize, lock: &str) -> Option<String> {
-    let takes = |step: &&ToldStep| matches!(&step.does, Some(Does::Lock(taken)) if taken == lock);
-    let step = story.story.steps[..before].iter().rev().find(takes)?;
+fn taker(story: &Explained<'_>, before: usize, lock: &str) -> Option<String> {
+    let step = taken(story, before, lock)?;
     Some(format!("{lock} was taken by {}.", place(story, step)))
 }
 
@@ -287,7 +254,7 @@ fn circle(story: &Explained<'_>) -> String {
     for wait in deadlocked(story) {
         let mine = story.held.iter().filter(|held| held.actor == wait.actor);
         for held in mine.filter(|held| wanted.contains(&held.lock.as_str())) {
-            sentences.extend(taken(story, story.story.steps.len(), &held.lock));
+            sentences.extend(taker(story, story.story.steps.len(), &held.lock));
         }
     }
     sentences.join(" ")

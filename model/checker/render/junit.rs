@@ -1,42 +1,55 @@
 //! Verdicts as JUnit XML: a suite for each scenario, a test case for each of its revisions.
 //!
-//! A verdict that is not as expected is a failure with the diagram as its body; an inconclusive one
-//! is skipped. No time stamps and durations: the same rows give the same bytes.
+//! A verdict that is not as expected is a failure with the diagram as its body, or skipped if it is inconclusive;
+//! an input that could not be checked is an error, in a suite of its own. No time stamps and durations: the same rows give the same bytes.
 //!
 //! The crate quick-junit is not used: it counts no skipped tests, and needs chrono, uuid and quick-xml
 //! for the four elements that are written here.
 
 use std::fmt::Write as _;
 
-use super::Row;
 use super::wrap::ascii;
+use super::{Row, Unreadable};
 
-/// The rows as an XML document.
+/// The rows as an XML document, and the inputs that could not be checked.
 #[must_use]
-pub fn junit(rows: &[Row]) -> String {
+pub fn junit(rows: &[Row], unreadable: &[Unreadable]) -> String {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let mut put = |text: String| writeln!(out, "{text}").expect("internal: a string can be written to");
-    put(format!("<testsuites name=\"raddle\" {}>", counts(&rows.iter().collect::<Vec<_>>())));
+    put(format!(
+        "<testsuites name=\"raddle\" {}>",
+        counts(&rows.iter().collect::<Vec<_>>(), unreadable.len())
+    ));
     for (scenario, rows) in Row::by_scenario(rows) {
-        put(format!("  <testsuite name=\"{}\" {}>", escaped(scenario), counts(&rows)));
+        put(format!("  <testsuite name=\"{}\" {}>", escaped(scenario), counts(&rows, 0)));
         for row in rows {
             let case = format!(
                 "    <testcase classname=\"{}\" name=\"{}\"",
                 escaped(scenario),
                 escaped(&row.revision)
             );
-            if row.inconclusive() {
+            if row.as_expected {
+                put(format!("{case}/>"));
+                continue;
+            } else if row.inconclusive() {
                 put(format!("{case}>\n      <skipped message=\"{}\"/>", escaped(&row.guarantee)));
-            } else if !row.as_expected {
+            } else {
                 let body = row.diagram.as_deref().unwrap_or(&row.guarantee);
                 let message = escaped(&row.summary());
                 let body = body.lines().map(escaped).collect::<Vec<_>>().join("\n");
                 put(format!("{case}>\n      <failure message=\"{message}\">{body}\n</failure>"));
-            } else {
-                put(format!("{case}/>"));
-                continue;
             }
             put("    </testcase>".to_owned());
+        }
+        put("  </testsuite>".to_owned());
+    }
+    if !unreadable.is_empty() {
+        put(format!("  <testsuite name=\"raddle: input\" {}>", counts(&[], unreadable.len())));
+        for Unreadable { path, why } in unreadable {
+            put(format!("    <testcase classname=\"input\" name=\"{}\">", escaped(path)));
+            let first = escaped(why.lines().next().unwrap_or_default());
+            let body = why.lines().map(escaped).collect::<Vec<_>>().join("\n");
+            put(format!("      <error message=\"{first}\">{body}\n</error>\n    </testcase>"));
         }
         put("  </testsuite>".to_owned());
     }
@@ -44,10 +57,12 @@ pub fn junit(rows: &[Row]) -> String {
     out
 }
 
-fn counts(rows: &[&Row]) -> String {
-    let skipped = rows.iter().filter(|row| row.inconclusive()).count();
-    let failed = rows.iter().filter(|row| !row.inconclusive() && !row.as_expected).count();
-    format!("tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\"", rows.len())
+fn counts(rows: &[&Row], errors: usize) -> String {
+    let odd = |inconclusive: bool| {
+        rows.iter().filter(|row| !row.as_expected && row.inconclusive() == inconclusive).count()
+    };
+    let (tests, failed, skipped) = (rows.len() + errors, odd(false), odd(true));
+    format!("tests=\"{tests}\" failures=\"{failed}\" errors=\"{errors}\" skipped=\"{skipped}\"")
 }
 
 /// A text for an attribute or an element. Control characters, which XML cannot hold, are gone before.

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 
 use super::diagram::DiagramOptions;
 use super::explain::spoken_of;
-use super::sentences::{awaited_as, racing, source};
+use super::sentences::{awaited_words, racing, source};
 use super::words::words;
 use crate::machine::hazard::id;
 use crate::story::{Call, Does, Source, StepKind, Story, ToldHazard, ToldStep, WaitFor, Waiting, is_part_of};
@@ -106,8 +106,8 @@ pub(super) fn lines(story: &Story, options: &DiagramOptions) -> Vec<Line> {
             stack.go_to(&wait.stack);
             stack.enter(wait.actor, &mut lines);
             let text = match &wait.on {
-                WaitFor::Lock(_) => awaited_as(&wait.on),
-                other => format!("wait for {}", awaited_as(other)),
+                WaitFor::Lock(_) => awaited_words(&wait.on),
+                other => format!("wait for {}", awaited_words(other)),
             };
             lines.push(Line {
                 actor: wait.actor,

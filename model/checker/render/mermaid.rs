@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::lines::bad_step;
-use super::sentences::{awaited_as, hazard_words};
+use super::sentences::{awaited_words, hazard_words};
 use super::words::{actor, words};
 use super::wrap::ascii;
 use crate::story::Story;
@@ -44,7 +44,7 @@ pub fn mermaid(story: &Story) -> String {
         );
     }
     for wait in &story.waiting {
-        let text = escaped(&format!("{} waits for {}", actor(story, wait.actor), awaited_as(&wait.on)));
+        let text = escaped(&format!("{} waits for {}", actor(story, wait.actor), awaited_words(&wait.on)));
         line(&mut out, &format!("Note over A{}: {text}", wait.actor));
     }
     out

@@ -27,9 +27,9 @@ mod tests;
 pub use diagram::{DiagramOptions, Lines, diagram};
 pub use explain::explain;
 pub use lines::told;
-pub use sentences::{blocked_words, does_words, hazard_words, ready_words};
+pub use sentences::{awaited_words, blocked_words, does_words, hazard_words, ready_words, retraced_words};
 pub use text::{Heading, report};
-pub use wrap::printable;
+pub use wrap::{ascii, printable};
 
 /// A number with commas, as texts print it.
 #[must_use]
@@ -55,6 +55,15 @@ pub fn step_words(story: &crate::story::Story, step: &crate::story::ToldStep) ->
 #[must_use]
 pub fn wrapped(text: &str) -> Vec<String> {
     wrap::wrap(text, DiagramOptions::default().width, 2)
+}
+
+/// An input that could not be checked, for the formats of whole runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Its path.
+    pub path: String,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// The outcome of checking one scenario on one revision, for the formats of test runners.

@@ -1,25 +1,29 @@
 //! Violations as SARIF 2.1.0 (OASIS), for tools that show analysis results beside the source.
 //!
-//! One result a hazard; its code flow has one thread flow for each task, and the global number of each
-//! step as its `executionOrder`. Locations are those of the model's source, or of the text that it interprets: then
-//! with the line. Left out: artifacts, fingerprints, graphs.
+//! One result a hazard. It is located at the call in the scenario that goes wrong; the related location is the line of
+//! the bad step, in the model's source or in the text that it interprets. Its code flow has one thread flow for each
+//! task, and the global number of each step as its `executionOrder`. A hazard that the scenario expects is a note, any
+//! other one an error. The fingerprint does not depend on paths, lines or the run. Left out: artifacts, graphs.
 
 use indexmap::IndexSet;
 use serde_json::{Map, Value, json};
 
+use super::Unreadable;
 use super::explain::{explain, place_of};
 use super::lines::{bad_step, is_deadlock};
 use super::sentences::hazard_words;
 use super::text::Heading;
 use super::words::words;
 use super::wrap::ascii;
-use crate::story::{StepKind, Story, ToldStep};
+use crate::machine::hazard::Property;
+use crate::story::{StepKind, Story, ToldHazard, ToldStep};
 
-/// A log with one run and one result for each violation, with a line feed at its end.
+/// A log with one run and one result for each violation, with a line feed at its end. `rules`: what hazards mean;
+/// `unreadable`: what is wrong with inputs that could not be checked.
 #[must_use]
-pub fn sarif(violations: &[(Heading<'_>, &Story)]) -> String {
+pub fn sarif(violations: &[(Heading<'_>, &Story)], rules: &[Property], unreadable: &[Unreadable]) -> String {
     let ids: IndexSet<&str> = violations.iter().map(|(heading, _)| heading.hazard).collect();
-    let rules: Vec<Value> = ids.iter().map(|id| json!({ "id": ascii(id) })).collect();
+    let rules: Vec<Value> = ids.iter().map(|id| self::rule(id, rules)).collect();
     let results: Vec<Value> = violations
         .iter()
         .map(|(heading, story)| result(heading, story, ids.get_index_of(heading.hazard)))
@@ -35,10 +39,36 @@ pub fn sarif(violations: &[(Heading<'_>, &Story)]) -> String {
         "runs": [{
             "tool": { "driver": component },
             "columnKind": "utf16CodeUnits",
+            "invocations": [{
+                "executionSuccessful": unreadable.is_empty(),
+                "toolExecutionNotifications": unreadable.iter().map(notification).collect::<Vec<_>>(),
+            }],
             "results": results,
         }],
     });
     format!("{log:#}\n")
+}
+
+/// A hazard, with what it means if that is known.
+fn rule(id: &str, rules: &[Property]) -> Value {
+    let mut rule = json!({ "id": ascii(id) });
+    if let Some(known) = rules.iter().find(|known| known.id == id) {
+        let meaning = ascii(known.meaning);
+        rule["shortDescription"] = json!({ "text": format!("{meaning}.") });
+        rule["help"] = json!({
+            "text": format!("{id}: {meaning}. docs/hazards.md has its exact meaning, raddle list hazards all of them."),
+        });
+    }
+    rule
+}
+
+/// An input that could not be checked.
+fn notification(unreadable: &Unreadable) -> Value {
+    json!({
+        "level": "error",
+        "message": { "text": ascii(&unreadable.why) },
+        "locations": [{ "physicalLocation": { "artifactLocation": { "uri": uri(&unreadable.path) } } }],
+    })
 }
 
 fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
@@ -52,12 +82,23 @@ fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
     let mut result = Map::new();
     result.insert("ruleId".to_owned(), json!(ascii(heading.hazard)));
     result.insert("ruleIndex".to_owned(), json!(rule));
-    result.insert("level".to_owned(), json!("error"));
+    result.insert("level".to_owned(), json!(if heading.expected { "note" } else { "error" }));
     result.insert("message".to_owned(), json!({ "text": ascii(message.trim_end()) }));
     if let Some(step) = story.steps.last() {
-        result.insert("locations".to_owned(), json!([location(step)]));
+        let mut scenario = json!({ "artifactLocation": { "uri": uri(heading.scenario) } });
+        if let Some(line) = heading.line {
+            scenario["region"] = json!({ "startLine": line });
+        }
+        result.insert("locations".to_owned(), json!([{ "physicalLocation": scenario }]));
+        let mut related = location(step);
+        related["id"] = json!(1);
+        related["message"] = json!({ "text": ascii(&words(story, step, true).join(", ")) });
+        result.insert("relatedLocations".to_owned(), json!([related]));
         result.insert("codeFlows".to_owned(), json!([{ "threadFlows": thread_flows(story) }]));
     }
+    let names = story.hazard.as_ref().map(ToldHazard::names).unwrap_or_default();
+    let print = [heading.title, heading.revision, heading.hazard, &names.join(" ")].join("|");
+    result.insert("partialFingerprints".to_owned(), json!({ "raddleHazard/v1": ascii(&print) }));
     let properties = json!({
         "scenario": ascii(heading.scenario),
         "title": ascii(heading.title),

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::machine::hazard::Breach;
+use crate::story::retrace::{End, Retraced};
 use crate::story::{Blocked, Call, Does, Life, Ready, Saw, Source, Story, Value, WaitFor};
 
 use super::words::actor;
@@ -216,8 +217,9 @@ pub(super) fn awaited(wait: &WaitFor) -> String {
     }
 }
 
-/// The same, of a mutex with the word that it is one.
-pub(super) fn awaited_as(wait: &WaitFor) -> String {
+/// What a task waits for, after "wait for"; of a mutex with the word that it is one.
+#[must_use]
+pub fn awaited_words(wait: &WaitFor) -> String {
     match wait {
         WaitFor::Lock(mutex) => format!("lock {mutex}"),
         other => awaited(other),
@@ -276,7 +278,88 @@ pub fn ready_words(ready: &Ready) -> String {
 /// What a task waits for, with the function that it is in.
 #[must_use]
 pub fn blocked_words(blocked: &Blocked) -> String {
-    format!("{}{}", inside(blocked.inside.as_ref()), awaited_as(&blocked.on))
+    format!("{}{}", inside(blocked.inside.as_ref()), awaited_words(&blocked.on))
+}
+
+/// Why a run goes no further on another program than it does, in sentences.
+#[must_use]
+pub fn retraced_words(story: &Story, there: &Retraced) -> String {
+    let step = |number: usize| {
+        let step = &story.steps[number];
+        let inside = step.stack.last().map_or(String::new(), |call| format!(", in {}", call.bare()));
+        (actor(story, step.actor), format!("{}{inside}", super::step_words(story, step)))
+    };
+    let ends = match &there.end {
+        End::Wrong(id) if story.hazard.as_ref().is_some_and(|hazard| hazard.id == *id) => {
+            return format!("The run goes wrong here as well: {}.", hazard_words(&there.story));
+        }
+        End::Wrong(id) => {
+            return format!("The run ends with another hazard here, {id}: {}.", hazard_words(&there.story));
+        }
+        End::Well => match first_missing(story, there) {
+            Some(number) => {
+                let (actor, words) = step(number);
+                let rest = "With the other steps in their order nothing goes wrong here.";
+                format!("{actor} never comes to step {} ({words}) here. {rest}", number + 1)
+            }
+            None => {
+                "Every step that the hazard needs is taken here as well, and nothing goes wrong.".to_owned()
+            }
+        },
+        End::Waits { step: number, on } => {
+            let (actor, words) = step(*number);
+            let holder = match on {
+                WaitFor::Lock(mutex) => there.story.held.iter().find(|held| held.lock == *mutex),
+                _ => None,
+            };
+            let holder = holder.map_or(String::new(), |held| {
+                format!(", which {} holds", super::words::actor(&there.story, held.actor))
+            });
+            format!(
+                "Before step {} ({words}) {actor} has to wait for {}{holder}. So the run cannot go on.",
+                number + 1,
+                awaited(on)
+            )
+        }
+        End::Absent { step: number } => {
+            let (actor, words) = step(*number);
+            format!("{actor} never comes to step {} ({words}) here.", number + 1)
+        }
+    };
+    match differs(story, there) {
+        Some((number, other)) => {
+            let (actor, _) = step(number);
+            let looks = story.steps[number].does.as_ref().map_or(String::new(), does);
+            let [was, is] =
+                [&story.steps[number], &there.story.steps[other]].map(|step| step.observed.as_ref());
+            let [was, is] = [was, is].map(|observed| observed.map_or("nothing".to_owned(), saw));
+            format!("{ends} At step {} ({looks}) {actor} sees {is} here, not {was}.", number + 1)
+        }
+        None => ends,
+    }
+}
+
+/// The first step that the hazard needs and that has no counterpart.
+fn first_missing(story: &Story, there: &Retraced) -> Option<usize> {
+    let mut steps = story.steps.iter().zip(&there.pairs).enumerate();
+    steps.find(|(_, (step, pair))| step.needed && pair.is_none()).map(|(number, _)| number)
+}
+
+/// The last step at which the task that goes another way sees something else, or any task if none does, and
+/// its counterpart.
+fn differs(story: &Story, there: &Retraced) -> Option<(usize, usize)> {
+    let missing = match there.end {
+        End::Absent { step } => Some(step),
+        End::Well => first_missing(story, there),
+        End::Wrong(_) | End::Waits { .. } => return None,
+    };
+    let actor = missing.map(|step| story.steps[step].actor);
+    let pairs = there.pairs.iter().enumerate().filter_map(|(number, pair)| Some((number, (*pair)?)));
+    let other = |(number, pair): &(usize, usize)| {
+        let (was, is) = (&story.steps[*number], &there.story.steps[*pair]);
+        was.needed && actor.is_none_or(|actor| was.actor == actor) && was.observed != is.observed
+    };
+    pairs.filter(other).last()
 }
 
 /// What went wrong, in one sentence without a full stop; empty if nothing did.

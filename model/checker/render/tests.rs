@@ -13,8 +13,8 @@ use super::ktap::ktap;
 use super::mermaid::mermaid;
 use super::samples::{call, members, object};
 use super::sarif::sarif;
-use super::{DiagramOptions, Heading, Lines, Row, diagram, report, samples};
-use crate::machine::hazard::{Breach, Told};
+use super::{DiagramOptions, Heading, Lines, Row, Unreadable, diagram, report, samples};
+use crate::machine::hazard::{Breach, PROPERTIES, Told};
 use crate::story::{
     Actor, Call, Change, Does, Held, Life, Note, Racing, Saw, Source, StepKind, Story, ToldHazard, ToldStep,
     Value, WaitFor, Waiting,
@@ -58,6 +58,8 @@ fn heading(hazard: &'static str) -> Heading<'static> {
         revision: "duyck-v4",
         rules: "",
         hazard,
+        expected: false,
+        line: Some(7),
         others: 0,
         guarantee: "all interleavings of 2 tasks and up to 1 async entries, 41,063 states, sequential \
                     consistency, contract kept, set-up fixed",
@@ -132,8 +134,9 @@ fn lines_of_source_stand_below_their_steps() {
     let position = |text: &str, what: &str| text.lines().position(|line| line.contains(what)).unwrap();
     assert_eq!(position(&none, "^^^"), position(&added, "^^^"));
     assert_eq!(position(&added, "^^^") + 1, position(&added, "+ drivers"));
-    let log: Json = serde_json::from_str(&sarif(&[(heading("use-after-free"), &story)])).unwrap();
-    let location = &log["runs"][0]["results"][0]["locations"][0];
+    let log: Json =
+        serde_json::from_str(&sarif(&[(heading("use-after-free"), &story)], PROPERTIES, &[])).unwrap();
+    let location = &log["runs"][0]["results"][0]["relatedLocations"][0];
     assert_eq!(location["physicalLocation"]["region"]["snippet"]["text"], "f(&w);");
     assert_eq!(location["properties"]["added"], true);
 }
@@ -224,17 +227,24 @@ fn itf_identifiers_are_unique() {
 #[test]
 fn sarif_logs() {
     let (stale, deadlock) = (samples::stale(), samples::deadlock());
-    let text = sarif(&[(heading("stale-pointer"), &stale), (heading("deadlock"), &deadlock)]);
+    let text =
+        sarif(&[(heading("stale-pointer"), &stale), (heading("deadlock"), &deadlock)], PROPERTIES, &[]);
     check("two.sarif", &text);
     let log: Json = serde_json::from_str(&text).unwrap();
     assert_eq!(log["version"], "2.1.0");
     let run = &log["runs"][0];
     let tool = &run["tool"]["driver"];
     assert_eq!(tool["name"], "raddle");
+    let invocation = &run["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], true);
     for (result, story) in run["results"].as_array().unwrap().iter().zip([stale, deadlock]) {
         let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
         assert_eq!(tool["rules"][rule]["id"], result["ruleId"]);
         assert!(result["message"]["text"].is_string());
+        let physical = &result["locations"][0]["physicalLocation"];
+        assert_eq!(physical["artifactLocation"]["uri"], "scenarios/unregister.toml");
+        assert_eq!(physical["region"]["startLine"], 7);
+        assert!(result["partialFingerprints"]["raddleHazard/v1"].is_string());
         let flows = result["codeFlows"][0]["threadFlows"].as_array().unwrap();
         let locations = flows.iter().flat_map(|flow| flow["locations"].as_array().unwrap());
         let mut orders: Vec<u64> = locations
@@ -252,7 +262,9 @@ fn sarif_logs() {
 
 #[test]
 fn test_runners() {
-    check("rows.junit", &junit(&rows()));
+    let unreadable =
+        Unreadable { path: "wrong.toml".to_owned(), why: "wrong.toml:1:1: <no>\nmore".to_owned() };
+    check("rows.junit", &junit(&rows(), &[unreadable]));
     check("rows.ktap", &ktap(&rows()));
 }
 
@@ -382,10 +394,10 @@ proptest! {
             fits(&report(&heading, &story, &options), options.width.max(40)).map_err(TestCaseError::fail)?;
         }
         prop_assert_eq!(diagram(&story, &options), diagram(&story, &options));
-        for text in [mermaid(&story), itf(&story, &scenario), sarif(&[(heading, &story)])] {
+        for text in [mermaid(&story), itf(&story, &scenario), sarif(&[(heading, &story)], PROPERTIES, &[])] {
             prop_assert!(text.is_ascii());
         }
         serde_json::from_str::<Json>(&itf(&story, "")).unwrap();
-        serde_json::from_str::<Json>(&sarif(&[(heading, &story)])).unwrap();
+        serde_json::from_str::<Json>(&sarif(&[(heading, &story)], PROPERTIES, &[])).unwrap();
     }
 }

@@ -18,6 +18,10 @@ pub struct Heading<'a> {
     pub revision: &'a str,
     /// The hazard's id.
     pub hazard: &'a str,
+    /// Whether the scenario expects it.
+    pub expected: bool,
+    /// The line of the scenario's text with the call that goes wrong, if it is one.
+    pub line: Option<u32>,
     /// The rules that the scenario changes on it, such as `detach-waits-for-async = false`.
     pub rules: &'a str,
     /// How many other objects have the same hazard.

@@ -1,7 +1,7 @@
 //! Text within a width: ASCII, broken between words, and inside a word only where there is no other way.
 
 /// The text with everything but printable ASCII replaced: white space by a space, the rest by `?`.
-pub(super) fn ascii(text: &str) -> String {
+pub fn ascii(text: &str) -> String {
     let plain = |c: char| match c {
         ' '..='~' => c,
         '\t' | '\n' | '\r' => ' ',

@@ -5,8 +5,10 @@
 //! makes sentences of it, and what a program says in its own words is there for people only.
 
 mod ending;
+pub mod links;
 mod naming;
 mod needed;
+pub mod retrace;
 mod scenes;
 mod teller;
 mod told;
@@ -193,13 +195,24 @@ pub struct Racing {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scene {
     /// Each cell with its value; mutexes, ghosts and cells of what is not allocated are left out.
-    pub memory: Vec<(String, Value)>,
+    pub memory: Vec<Shown>,
     /// Each mutex that is held, with its holder.
     pub locks: Vec<(String, String)>,
     /// Each task that could take a step here, with that step.
     pub ready: Vec<Ready>,
     /// Each task that cannot, with what it waits for.
     pub waiting: Vec<Blocked>,
+}
+
+/// A cell as it can be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The object whose cell it is.
+    pub object: String,
+    /// The cell's name; that of the object for what has become of it.
+    pub cell: String,
+    /// Its value.
+    pub value: Value,
 }
 
 /// A task that could take a step.

@@ -3,7 +3,7 @@
 use super::naming::op_does;
 use super::teller::Teller;
 use super::told::{Call, Does, Value, WaitFor};
-use super::{Blocked, Ready, ReplayError, Scene, Turn, follow};
+use super::{Blocked, Ready, ReplayError, Scene, Shown, Turn, follow};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::program::Program;
 use crate::machine::run::Run;
@@ -43,7 +43,7 @@ pub fn set_up_scenes<P: Program>(program: &P) -> Option<Vec<Scene>> {
 
 /// A scene whose actors have no names yet.
 struct Draft {
-    memory: Vec<(String, Value)>,
+    memory: Vec<Shown>,
     locks: Vec<(usize, String)>,
     ready: Vec<(usize, Option<Call>, Does, Option<String>)>,
     waiting: Vec<(usize, Option<Call>, WaitFor)>,
@@ -79,7 +79,8 @@ impl<P: Program> Teller<'_, P> {
                 let actor = self.actor(run, usize::from(bytes[0]) - 1);
                 draft.locks.push((actor, info.name.clone()));
             } else if !info.ghost && !gone && info.kind != Kind::Lock && value != Value::Nothing {
-                draft.memory.push((info.name.clone(), value));
+                let object = self.program.object_name(info.object);
+                draft.memory.push(Shown { object, cell: info.name.clone(), value });
             }
         }
         for slot in 0..run.tasks().len() {

@@ -1,6 +1,5 @@
 //! `raddle ablate`.
 
-use raddle::Options;
 use raddle::whatif::ablate::{Ablation, ablate as ablate_one, changes};
 use raddle_driver_core::revision::Revision;
 use raddle_driver_core::rules::Rules;
@@ -33,7 +32,7 @@ pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
         return exit.code();
     };
     let Some(scenarios) = all(&args.paths, &mut exit) else { return exit.code() };
-    let options = Options::default().limits(args.limits.limits());
+    let options = args.limits.options();
     let mut ablations: Vec<Ablation> = Vec::new();
     for scenario in scenarios {
         if out.is_gone() || exit.interrupted() {

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use raddle::Options;
 use raddle::agree::{Agreement, agree as compare, agree_on_tree};
 use raddle::engine::serve;
 use raddle_engines::agree::Covered;
@@ -14,8 +13,8 @@ use super::AgreeArgs;
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain};
 
-/// So long each engine may take, unless it is said.
-const ENGINE_TIME: Duration = Duration::from_secs(60);
+/// So long an engine on threads may take, unless it is said.
+pub const ENGINE_TIME: Duration = Duration::from_secs(60);
 
 /// The program that runs engines in processes of their own: this one.
 pub fn this_program() -> Option<PathBuf> {
@@ -45,7 +44,7 @@ pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
     if let Some(dir) = args.tree.as_ref().filter(|_| !args.engines) {
         return super::tree::agree(dir, args, out);
     }
-    let mut options = Options::default().limits(args.limits.limits());
+    let mut options = args.limits.options();
     options.revisions.clone_from(&args.revisions);
     options.process = this_program();
     options.native.iterations = args.iterations;
@@ -55,6 +54,7 @@ pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
     if let Some(dir) = &args.tree {
         return engines_on_tree(dir, args, &options, exit, out);
     }
+    let mut counts = Counts::default();
     for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
             if out.is_gone() || exit.interrupted() {
@@ -62,11 +62,48 @@ pub fn agree(args: &AgreeArgs, out: &mut Out) -> u8 {
             }
             let what = format!("{} on {revision}", scenario.file().path);
             if let Some(agreement) = exit.run(&what, || compare(&scenario, revision, &options)) {
+                counts.add(&agreement);
                 show(&what, &agreement, &mut exit, out);
             }
         }
     }
+    counts.show(out);
     exit.code()
+}
+
+/// How many rows came out how.
+#[derive(Default)]
+struct Counts {
+    /// All engines find the same hazards.
+    hazards: usize,
+    /// None of them finds a hazard: a weaker agreement, since those that sample find little by chance.
+    no_hazard: usize,
+    inconclusive: usize,
+    differ: usize,
+}
+
+impl Counts {
+    fn add(&mut self, agreement: &Agreement) {
+        let finds = agreement.witnesses.iter().any(|witness| !witness.hazards.is_empty());
+        let count = match (agreement.differences.is_empty(), agreement.inconclusive, finds) {
+            (false, ..) => &mut self.differ,
+            (true, true, _) => &mut self.inconclusive,
+            (true, false, true) => &mut self.hazards,
+            (true, false, false) => &mut self.no_hazard,
+        };
+        *count += 1;
+    }
+
+    fn show(&self, out: &mut Out) {
+        let Counts { hazards, no_hazard, inconclusive, differ } = self;
+        let rows = hazards + no_hazard + inconclusive + differ;
+        if rows > 1 {
+            out.line(format_args!(
+                "{rows} rows: on {hazards} the engines agree on hazards, on {no_hazard} none finds one, \
+                 {inconclusive} inconclusive, {differ} differ"
+            ));
+        }
+    }
 }
 
 /// All engines on a kernel's own C.
@@ -80,6 +117,7 @@ fn engines_on_tree(dir: &Path, args: &AgreeArgs, options: &Options, mut exit: Ex
     };
     let arguments = args.on.arguments(dir);
     let paths = if args.paths.is_empty() { vec![PathBuf::from("scenarios")] } else { args.paths.clone() };
+    let mut counts = Counts::default();
     for scenario in scenarios(&paths, args.slow, &mut exit) {
         if out.is_gone() || exit.interrupted() {
             break;
@@ -89,9 +127,11 @@ fn engines_on_tree(dir: &Path, args: &AgreeArgs, options: &Options, mut exit: Ex
         }
         let what = format!("{} on Linux {}", scenario.file().path, kernel.tree().version());
         if let Some(agreement) = exit.run(&what, || agree_on_tree(&scenario, &kernel, &arguments, options)) {
+            counts.add(&agreement);
             show(&what, &agreement, &mut exit, out);
         }
     }
+    counts.show(out);
     exit.code()
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use raddle::coverage::samples::samples;
 use raddle::formats::{Document, Extras, summary};
 use raddle::route::Route;
@@ -11,18 +10,20 @@ use raddle::whatif::why::{Why, why};
 use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::render::diagram;
 use raddle_checker::search::reduced::resources::Resources;
-use raddle_checker::search::reference::{Limits, Progress};
+use raddle_checker::search::reference::Limits;
 use raddle_engines::Scheduler;
 use raddle_kernel_c::subject::KernelC;
 use raddle_probing::scenario::InputError;
 
-use super::agree::this_program;
+use super::agree::{ENGINE_TIME, this_program};
 use super::dump::{Dumps, names};
 use super::embedded::embedded;
 use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
+use super::interrupt;
 use super::out::{Out, complain, shown};
 use super::saving;
 use super::stats::Stats;
+use super::watch::Watch;
 use super::{CheckArgs, LinesArg, StatsFormat, certificate};
 
 /// So many states are visited at the most for each value of a rule that `--why` tries.
@@ -50,7 +51,7 @@ fn contradiction(args: &CheckArgs) -> Option<String> {
     let by_engine: [(&str, bool, &[Engine]); 20] = [
         ("--max-states", args.limits.max_states.is_some(), &[Exhaustive, Reference]),
         ("--max-memory", args.limits.max_memory.is_some(), &[Exhaustive, Reference]),
-        ("--threads", args.threads.is_some(), &[Exhaustive]),
+        ("--threads", args.limits.threads.is_some(), &[Exhaustive]),
         ("--compact", args.compact, &[Exhaustive]),
         ("--spill", args.spill.is_some(), &[Exhaustive]),
         ("--checkpoint", args.checkpoint.is_some(), &[Exhaustive]),
@@ -97,21 +98,23 @@ fn contradiction(args: &CheckArgs) -> Option<String> {
     if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &of_trees) {
         return Some(problem);
     }
-    if args.threads == Some(0) {
-        return Some("--threads 0: at least one thread is needed".to_owned());
-    }
     saving::contradiction(args).map(str::to_owned)
 }
 
 fn options(args: &CheckArgs) -> Options {
-    let mut options = Options::default().engine(args.engine).limits(Limits {
+    let options = args.limits.options().engine(args.engine);
+    let limits = options.limits;
+    // Threads that run the model do not come to an end by themselves.
+    let native_time = args.engine.is_native().then_some(ENGINE_TIME);
+    let mut options = options.limits(Limits {
         all_orders: args.all_orders || args.no_reduction,
         no_symmetry: args.no_symmetry || args.no_reduction,
         without: args.without.unwrap_or_default(),
-        ..args.limits.limits()
+        time_limit: limits.time_limit.or(native_time),
+        ..limits
     });
     options.resources = Resources {
-        threads: args.threads.unwrap_or(0),
+        threads: options.resources.threads,
         compact: args.compact,
         spill: args.spill.clone(),
         saving: None,
@@ -159,9 +162,13 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         }
         Document::Row(_) => {}
         Document::Run(write) => {
-            out.text(write(&rows.reports, &Extras { shown: args.shown(), ..Extras::default() }))
+            let unreadable = rows.exit.unreadable.clone();
+            out.text(write(&rows.reports, &Extras { shown: args.shown(), unreadable, ..Extras::default() }))
         }
         Document::Violation(_) => rows.only_one(),
+    }
+    if interrupt::came() {
+        saving::where_it_is(args);
     }
     if let Some(StatsFormat::Json) = args.stats {
         rows.stats.print();
@@ -302,7 +309,8 @@ impl Rows {
         self.as_expected += usize::from(report.as_expected());
         match args.format.document {
             Document::Row(write) => {
-                let extras = Extras { shown: args.shown(), time: args.timing.then_some(time), why };
+                let time = args.timing.then_some(time);
+                let extras = Extras { shown: args.shown(), time, why, ..Extras::default() };
                 out.text(write(&report, &extras));
             }
             Document::Violation(write) => {
@@ -348,10 +356,8 @@ fn row(
 
 /// Checks a row under a progress bar.
 fn watched(scenario: &Scenario, revision: &str, options: &Options) -> Result<Report, InputError> {
-    let bar = progress_bar(&format!("{} {revision}", scenario.file().path));
-    let result = scenario.check_on(revision, options, |progress| show(&bar, &progress));
-    bar.finish_and_clear();
-    result
+    let mut watch = Watch::new(&format!("{} on {revision}", scenario.file().path));
+    scenario.check_on(revision, options, |progress| watch.show(&progress))
 }
 
 /// Runs of a verified scenario, so that one sees that something happens in it.
@@ -391,33 +397,4 @@ pub fn tour(out: &mut Out) -> u8 {
     out.line("");
     out.line("Next: raddle check FILE explains a row; raddle new NAME starts a scenario.");
     exit.code()
-}
-
-/// A line that tells how far a search is; it shows on a terminal only.
-fn progress_bar(what: &str) -> ProgressBar {
-    let bar = ProgressBar::no_length();
-    let style = ProgressStyle::with_template("{spinner} {prefix}: {msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-    bar.set_prefix(what.to_owned());
-    bar
-}
-
-/// The time left is a lower bound: it is estimated from the frontier, as if no more states were found.
-fn show(bar: &ProgressBar, progress: &Progress) {
-    let elapsed = bar.elapsed().as_secs_f64().max(f64::MIN_POSITIVE);
-    let expanded = progress.states.saturating_sub(progress.frontier).max(1) as f64;
-    let left = elapsed * progress.frontier as f64 / expanded;
-    let count = |n: usize| HumanCount(n as u64);
-    let depth = match progress.depth {
-        0 => String::new(),
-        depth => format!("depth {depth}, "),
-    };
-    bar.set_message(format!(
-        "{} states, {} states/s, {} to expand, {depth}{}, at least {left:.0} s left",
-        count(progress.states),
-        count((progress.states as f64 / elapsed) as usize),
-        count(progress.frontier),
-        HumanBytes(progress.bytes as u64),
-    ));
-    bar.tick();
 }

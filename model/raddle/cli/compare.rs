@@ -1,6 +1,5 @@
 //! `raddle compare`.
 
-use raddle::Options;
 use raddle::whatif::compare::{Comparison, compare as compare_one};
 use serde_json::{Value, json};
 
@@ -26,7 +25,7 @@ pub fn compare(args: &CompareArgs, out: &mut Out) -> u8 {
     }
     let (mut rows, mut changed) = (0, 0);
     let Some(scenarios) = all(&args.paths, &mut exit) else { return exit.code() };
-    let options = Options::default().limits(args.limits.limits());
+    let options = args.limits.options();
     for scenario in scenarios {
         if out.is_gone() || exit.interrupted() {
             break;

@@ -1,18 +1,14 @@
-//! `raddle graph`, `raddle coverage` and `raddle report`.
-
-use std::fs;
+//! `raddle graph` and `raddle coverage`.
 
 use indexmap::{IndexMap, IndexSet};
 use raddle::coverage::graph::{function_graph, lock_graph, state_graph};
 use raddle::coverage::{Coverage, coverage};
-use raddle::page::page;
 use raddle::{Options, Scenario};
 
-use super::dump::write;
 use super::embedded::{embedded, source_line};
 use super::inputs::{Exit, INPUT_ERROR, is_slow, load, scenarios};
-use super::out::{Out, complain, shown};
-use super::{CoverageArgs, GraphArgs, ReportArgs};
+use super::out::{Out, complain};
+use super::{CoverageArgs, GraphArgs};
 
 /// So many states are explored for the automaton of a function in each scenario that is tried.
 const FUNCTION_STATES: usize = 20_000;
@@ -111,42 +107,10 @@ pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
             let known = &all[&(revision.clone(), function.clone())];
             let missing = known.iter().filter(|place| !places.contains(*place));
             for place in missing {
-                let line = source_line(place).unwrap_or("");
+                let line = source_line(place).map_or("", str::trim);
                 out.line(format_args!("    never taken in {function}: {place}  {line}"));
             }
         }
     }
     exit.code()
-}
-
-/// Writes the page of a run.
-pub fn report(args: &ReportArgs, out: &mut Out) -> u8 {
-    let mut exit = Exit::default();
-    let mut options = Options::default().limits(args.limits.limits());
-    options.revisions.clone_from(&args.revisions);
-    let mut checked = Vec::new();
-    for scenario in scenarios(&args.paths, args.slow, &mut exit) {
-        for revision in scenario.revisions(&options) {
-            if exit.interrupted() {
-                return exit.code();
-            }
-            let what = format!("{} on {revision}", scenario.file().path);
-            if let Some(report) = exit.run(&what, || scenario.check_on(revision, &options, |_| {})) {
-                exit.row(&report);
-                checked.push((scenario.clone(), report));
-            }
-        }
-    }
-    let path = args.out.join("index.html");
-    let written = page(&checked, &source_line).and_then(|page| {
-        fs::create_dir_all(&args.out).map_err(|error| format!("{}: {error}", shown(&args.out)))?;
-        write(&path, &page).map_err(|error| error.to_string())
-    });
-    match written {
-        Ok(()) => {
-            out.line(format_args!("{} is written: {} rows", shown(&path), checked.len()));
-            exit.code()
-        }
-        Err(error) => failed(error),
-    }
 }

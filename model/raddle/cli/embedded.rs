@@ -34,5 +34,5 @@ pub fn source_line(at: &str) -> Option<&'static str> {
     let line: usize = line.parse().ok()?;
     let in_dir = |(place, dir): &'static (&str, Dir<'static>)| dir.get_file(file.strip_prefix(place)?);
     let file = MODEL.iter().find_map(in_dir)?;
-    file.contents_utf8()?.lines().nth(line.checked_sub(1)?).map(str::trim)
+    file.contents_utf8()?.lines().nth(line.checked_sub(1)?)
 }

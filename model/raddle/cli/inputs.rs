@@ -4,11 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use raddle::{Report, Scenario, Verdict};
+use raddle_checker::render::Unreadable;
 use raddle_driver_core::revision::Revision;
 use raddle_probing::scenario::scenario_files;
 
+use super::embedded::embedded;
 use super::interrupt;
-use super::out::complain;
+use super::out::{complain, shown};
 
 /// Something the user gave is wrong (docs/scenarios.md#exit-codes, 2).
 pub const INPUT_ERROR: u8 = 2;
@@ -24,6 +26,8 @@ pub struct Exit {
     pub inconclusive: bool,
     /// raddle itself is wrong.
     broken: bool,
+    /// The inputs that could not be checked.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl Exit {
@@ -63,6 +67,13 @@ impl Exit {
         interrupt::came()
     }
 
+    /// Says what is wrong with a scenario file.
+    pub fn unreadable(&mut self, path: &Path, error: impl std::fmt::Display) {
+        let why = error.to_string();
+        self.unreadable.push(Unreadable { path: shown(path), why: why.clone() });
+        self.wrong(why);
+    }
+
     /// Says what is wrong with the input.
     pub fn wrong(&mut self, error: impl std::fmt::Display) {
         complain(error);
@@ -92,22 +103,56 @@ impl Exit {
     }
 }
 
-/// A scenario file.
+/// A scenario file, or a scenario that is built in.
 pub struct Input {
     pub file: PathBuf,
+    /// The text of one that is built in.
+    built_in: Option<&'static str>,
     /// Whether it was named itself: then it is taken even if it is slow.
     named: bool,
 }
 
-/// The scenario files below the paths.
+/// The built-in scenarios that a path names that is none: `bart/unregister-pending`, with or without `scenarios/`
+/// before it and `.toml` behind it; those of a directory such as `bart`; or the only one of a name such as
+/// `unregister-pending`.
+fn built_in(path: &Path) -> Vec<(String, &'static str)> {
+    let Some(name) = path.to_str().filter(|_| !path.exists()) else { return Vec::new() };
+    fn bare(path: &str) -> &str {
+        let path = path.trim_end_matches('/');
+        let path = if path == "scenarios" { "" } else { path.strip_prefix("scenarios/").unwrap_or(path) };
+        path.strip_suffix(".toml").unwrap_or(path)
+    }
+    let name = bare(name);
+    let mut found = embedded();
+    found.retain(|(path, _)| {
+        let below = bare(path).strip_prefix(name);
+        name.is_empty() || below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    });
+    if found.is_empty() && !name.is_empty() {
+        found = embedded();
+        found.retain(|(path, _)| bare(path).rsplit('/').next() == Some(name));
+        found.truncate(if found.len() == 1 { 1 } else { 0 });
+    }
+    found
+}
+
+/// The scenario files below the paths, and the built-in scenarios that they name.
 pub fn files(paths: &[PathBuf], exit: &mut Exit) -> Vec<Input> {
     let mut inputs = Vec::new();
     for path in paths {
+        let known = built_in(path);
+        if !known.is_empty() {
+            let named = known.len() == 1;
+            let input = |(name, text): (String, _)| Input { file: name.into(), built_in: Some(text), named };
+            inputs.extend(known.into_iter().map(input));
+            continue;
+        }
         match scenario_files(path) {
             Ok(files) => {
-                inputs.extend(files.into_iter().map(|file| Input { named: *path == file, file }));
+                let input = |file| Input { named: *path == file, file, built_in: None };
+                inputs.extend(files.into_iter().map(input));
             }
-            Err(error) => exit.wrong(error),
+            Err(error) => exit.unreadable(path, error),
         }
     }
     inputs
@@ -125,7 +170,11 @@ pub enum Loaded {
 impl Input {
     /// Reads it.
     pub fn load(&self, slow_too: bool, exit: &mut Exit) -> Loaded {
-        match load(&self.file, exit) {
+        let scenario = match self.built_in {
+            Some(text) => parse(&self.file, text, exit),
+            None => load(&self.file, exit),
+        };
+        match scenario {
             None => Loaded::Wrong,
             Some(scenario) if is_slow(&scenario) && !slow_too && !self.named => Loaded::Slow,
             Some(scenario) => Loaded::Scenario(Box::new(scenario)),
@@ -133,9 +182,16 @@ impl Input {
     }
 }
 
-/// Reads a scenario file, or says what is wrong with it.
+/// Reads a scenario file or one built-in scenario, or says what is wrong with it.
 pub fn load(path: &Path, exit: &mut Exit) -> Option<Scenario> {
-    Scenario::load(path).map_err(|errors| exit.wrong(errors)).ok()
+    match built_in(path)[..] {
+        [(ref name, text)] => parse(Path::new(name), text, exit),
+        _ => Scenario::load(path).map_err(|errors| exit.unreadable(path, errors)).ok(),
+    }
+}
+
+fn parse(path: &Path, text: &str, exit: &mut Exit) -> Option<Scenario> {
+    Scenario::parse(&path.display().to_string(), text).map_err(|errors| exit.unreadable(path, errors)).ok()
 }
 
 /// Whether a scenario is left out unless it is asked for.
@@ -147,7 +203,7 @@ pub fn is_slow(scenario: &Scenario) -> bool {
 /// is not there: then there is no table.
 pub fn all(paths: &[PathBuf], exit: &mut Exit) -> Option<Vec<Scenario>> {
     let found = scenarios(paths, false, exit);
-    paths.iter().all(|path| path.exists()).then_some(found)
+    paths.iter().all(|path| path.exists() || !built_in(path).is_empty()).then_some(found)
 }
 
 /// All scenarios below the paths that can be read.

@@ -51,7 +51,7 @@ fn ablate_all(args: &AblateArgs, dir: &Path, out: &mut Out) -> Result<u8, Error>
     let mut base = args.on.kernel(dir, &mails)?;
     base.watch();
     let mut exit = Exit::default();
-    let options = Options::default().limits(args.limits.limits());
+    let options = args.limits.options();
     let mut scenarios = Vec::new();
     for scenario in library(&args.paths, &mut exit) {
         let before = check(std::slice::from_ref(&scenario), &base, &[], &options, &mut exit);

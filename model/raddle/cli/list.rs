@@ -13,11 +13,22 @@ use raddle_probing::scenario::{Template, template};
 
 use super::What;
 use super::embedded::embedded;
-use super::inputs::INPUT_ERROR;
-use super::out::{Out, complain};
+use super::inputs::{Exit, INPUT_ERROR};
+use super::out::{Out, complain, shell_word};
 
-/// Prints one table.
-pub fn list(what: What, out: &mut Out) -> u8 {
+/// Prints one table; of scenarios those that expect this hazard and are for this revision.
+pub fn list(what: What, hazard: Option<&str>, revision: Option<&str>, out: &mut Out) -> u8 {
+    let mut exit = Exit::default();
+    if let Some(hazard) = hazard.filter(|id| !hazards::properties().iter().any(|one| one.id == *id)) {
+        exit.wrong(format_args!("raddle: hazard \"{hazard}\" is not known; see raddle list hazards"));
+    }
+    if revision.is_some_and(|revision| !exit.knows(revision)) || exit.input_error {
+        return exit.code();
+    }
+    if (hazard.is_some() || revision.is_some()) && !matches!(what, What::Scenarios) {
+        complain("raddle: --hazard and --revision choose scenarios: raddle list scenarios");
+        return INPUT_ERROR;
+    }
     match what {
         What::Revisions => {
             REVISIONS.iter().for_each(|r| out.line(format_args!("{:<10} {}", r.name, r.source)))
@@ -37,8 +48,16 @@ pub fn list(what: What, out: &mut Out) -> u8 {
         }
         What::Scenarios => {
             for (path, text) in embedded() {
-                let title = raddle::Scenario::parse(&path, text).map(|s| s.file().title.clone());
-                out.line(format_args!("{path:<50} {}", title.unwrap_or_default()));
+                let Ok(scenario) = raddle::Scenario::parse(&path, text) else { continue };
+                let file = scenario.file();
+                let of_revision = |name: &str| revision.is_none_or(|revision| revision == name);
+                let expected = |id: &str| {
+                    let mut of = file.expect.iter().filter(|(name, _)| of_revision(name));
+                    of.any(|(_, ids)| ids.iter().any(|other| other == id))
+                };
+                if file.revisions.iter().any(|name| of_revision(name)) && hazard.is_none_or(expected) {
+                    out.line(format_args!("{path:<50} {}", file.title));
+                }
             }
         }
         What::Rules => rules(out),
@@ -74,7 +93,7 @@ pub fn new(name: &str, of: Template, out: &mut Out) -> u8 {
     let file = OpenOptions::new().write(true).create_new(true).open(&path);
     match file.and_then(|mut file| file.write_all(template(&title, of).as_bytes())) {
         Ok(()) => {
-            out.line(format_args!("{path} is written; check it with: raddle check {path}"));
+            out.line(format_args!("{path} is written; check it with: raddle check {}", shell_word(&path)));
             0
         }
         Err(error) => {

@@ -14,11 +14,13 @@ mod left_out;
 mod list;
 mod memory;
 mod out;
+mod report;
 mod review;
 mod saving;
 mod stats;
 mod step;
 mod tree;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,12 +31,14 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use inputs::INPUT_ERROR;
 use out::{Out, complain};
-use raddle::Engine;
 use raddle::formats::{FORMATS, Format};
+use raddle::{Engine, Options};
 use raddle_checker::render::{DiagramOptions, Lines};
 use raddle_checker::search::reduced::remedies::Remedies;
 use raddle_checker::search::reference::Limits;
+use raddle_driver_core::revision::REVISIONS;
 use raddle_engines::Scheduler;
+use raddle_probing::hazards::properties;
 use raddle_probing::scenario::Template;
 
 /// A deterministic model checker for probe races in the Linux driver core.
@@ -91,7 +95,7 @@ enum Command {
     /// List the steps that a scenario never takes, and its calls that never conflict with another task
     Coverage(CoverageArgs),
     /// Write a self-contained HTML page of verdicts and violations to step through
-    Report(ReportArgs),
+    Report(Box<ReportArgs>),
     /// Print a shell completion script
     Completions {
         /// Which shell
@@ -103,6 +107,12 @@ enum Command {
     List {
         /// What to list
         what: What,
+        /// Of scenarios those that expect this hazard
+        #[arg(long, value_name = "HAZARD", value_parser = hazard_names(), hide_possible_values = true)]
+        hazard: Option<String>,
+        /// Of scenarios those that are for this revision
+        #[arg(long, value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
+        revision: Option<String>,
     },
     /// Write a commented scenario file to start from
     New {
@@ -153,10 +163,17 @@ struct LimitArgs {
     /// Stop after this many seconds and say what was covered
     #[arg(long, value_name = "SECONDS", value_parser = seconds, alias = "engine-time")]
     timeout: Option<Duration>,
+    /// Search threads; results do not depend on their number
+    #[arg(long, value_name = "N", value_parser = positive)]
+    threads: Option<usize>,
 }
 
 impl LimitArgs {
-    /// The limits, and Ctrl-C from here on.
+    /// Options with these limits, and Ctrl-C from here on.
+    fn options(&self) -> Options {
+        Options::default().limits(self.limits()).threads(self.threads.unwrap_or(0))
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             state_limit: self.max_states,
@@ -170,14 +187,14 @@ impl LimitArgs {
 
 #[derive(Args)]
 struct CompareArgs {
-    /// Scenario files, or directories of them
+    /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
     #[arg(required_unless_present = "tree")]
     paths: Vec<PathBuf>,
     /// The revision before
-    #[arg(long, value_name = "R1", required_unless_present = "tree")]
+    #[arg(long, value_name = "R1", required_unless_present = "tree", value_parser = revision_names(), hide_possible_values = true)]
     from: Option<String>,
     /// The revision after
-    #[arg(long, value_name = "R2", required_unless_present = "tree")]
+    #[arg(long, value_name = "R2", required_unless_present = "tree", value_parser = revision_names(), hide_possible_values = true)]
     to: Option<String>,
     /// Compare the C of the kernel in this directory without and with the patches
     #[arg(long, value_name = "DIR", requires = "patches", conflicts_with_all = ["from", "to"])]
@@ -208,11 +225,11 @@ struct ReviewArgs {
 
 #[derive(Args)]
 struct AblateArgs {
-    /// Scenario files, or directories of them
+    /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
     #[arg(required_unless_present = "tree")]
     paths: Vec<PathBuf>,
     /// The revision
-    #[arg(long, value_name = "R", required_unless_present = "tree")]
+    #[arg(long, value_name = "R", required_unless_present = "tree", value_parser = revision_names(), hide_possible_values = true)]
     revision: Option<String>,
     /// Leave out statements of the C of the kernel in this directory: those of the patches, if there are any
     #[arg(long, value_name = "DIR", conflicts_with = "revision")]
@@ -240,11 +257,11 @@ struct AblateArgs {
 
 #[derive(Args)]
 struct CheckArgs {
-    /// Scenario files, or directories of them
+    /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Use this revision instead of those that the scenario lists (may be repeated)
-    #[arg(long = "revision", value_name = "R")]
+    #[arg(long = "revision", value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
     revisions: Vec<String>,
     /// Check the C of the kernel in this directory instead of the hand model
     #[arg(long, value_name = "DIR", conflicts_with_all = ["revisions", "why", "dump", "checkpoint", "resume"])]
@@ -265,9 +282,6 @@ struct CheckArgs {
     dump: Option<PathBuf>,
     #[command(flatten)]
     limits: LimitArgs,
-    /// Search threads; results do not depend on their number
-    #[arg(long, value_name = "N")]
-    threads: Option<usize>,
     /// Hash compaction: store a hash of each state. Saves memory; a state may be missed, with a small probability that is reported
     #[arg(long)]
     compact: bool,
@@ -341,7 +355,7 @@ struct CheckArgs {
     #[arg(long, value_name = "FUNCTION|CELL")]
     passing: Vec<String>,
     /// Show the shortest run without this hazard and without a call of this kernel function (may be repeated)
-    #[arg(long, value_name = "HAZARD|FUNCTION")]
+    #[arg(long, value_name = "HAZARD|FUNCTION", value_parser = hazard_names(), hide_possible_values = true)]
     avoiding: Vec<String>,
     /// Exit with 1 if a row has warnings
     #[arg(long)]
@@ -371,7 +385,7 @@ impl CheckArgs {
 
 #[derive(Args)]
 struct AgreeArgs {
-    /// Scenario files, or directories of them
+    /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
     #[arg(required_unless_present = "tree")]
     paths: Vec<PathBuf>,
     /// Compare the hand model with the C of the kernel in this directory, a line for each scenario
@@ -383,7 +397,7 @@ struct AgreeArgs {
     #[command(flatten)]
     on: tree::TreeArgs,
     /// Use this revision instead of those that the scenario lists (may be repeated)
-    #[arg(long = "revision", value_name = "R")]
+    #[arg(long = "revision", value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
     revisions: Vec<String>,
     /// Schedules that each sampling engine draws
     #[arg(long, value_name = "N", default_value = "1000")]
@@ -426,7 +440,7 @@ struct CoverageArgs {
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// Use this revision instead of those that the scenario lists (may be repeated)
-    #[arg(long = "revision", value_name = "R")]
+    #[arg(long = "revision", value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
     revisions: Vec<String>,
     /// Stop each exploration after this many states
     #[arg(long, value_name = "N", default_value = "200000")]
@@ -438,15 +452,20 @@ struct CoverageArgs {
 
 #[derive(Args)]
 struct ReportArgs {
-    /// Scenario files, or directories of them
+    /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
     #[arg(required = true)]
     paths: Vec<PathBuf>,
     /// The directory that the page, index.html, is written into
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Use this revision instead of those that the scenario lists (may be repeated)
-    #[arg(long = "revision", value_name = "R")]
+    #[arg(long = "revision", value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
     revisions: Vec<String>,
+    /// Check the C of the kernel in this directory instead of the hand model; with patches, without and with them
+    #[arg(long, value_name = "DIR", conflicts_with = "revisions")]
+    tree: Option<PathBuf>,
+    #[command(flatten)]
+    on: tree::TreeArgs,
     #[command(flatten)]
     limits: LimitArgs,
     /// Include scenarios that are marked slow
@@ -481,6 +500,38 @@ fn engines() -> impl TypedValueParser<Value = Engine> {
 
 fn schedulers() -> impl TypedValueParser<Value = Scheduler> {
     one_of(&Scheduler::ALL, |scheduler| scheduler.name(), |scheduler| scheduler.about())
+}
+
+/// Any word; completions offer these.
+#[derive(Clone)]
+struct Offered(fn() -> Vec<(&'static str, &'static str)>);
+
+impl TypedValueParser for Offered {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = (self.0)().into_iter().map(|(name, about)| PossibleValue::new(name).help(about));
+        Some(Box::new(values))
+    }
+}
+
+/// A revision, which the command itself looks up.
+fn revision_names() -> Offered {
+    Offered(|| REVISIONS.iter().map(|revision| (revision.name, revision.source)).collect())
+}
+
+/// A hazard, which the command itself looks up.
+fn hazard_names() -> Offered {
+    Offered(|| properties().into_iter().map(|property| (property.id, property.meaning)).collect())
 }
 
 /// Parses a number from 1.
@@ -528,6 +579,14 @@ fn size(text: &str) -> Result<usize, String> {
     number.checked_mul(unit).ok_or_else(|| "too large".to_owned())
 }
 
+/// What a command exits with, the first that applies.
+const EXIT_CODES: [(u8, &str); 4] = [
+    (2, "an error in any input; the other files are still checked"),
+    (1, "a row that is complete or violated is not as expected, or with --strict a row has a warning"),
+    (3, "a row is inconclusive, unless its engine samples and it is as expected; or memory ran out"),
+    (0, "otherwise"),
+];
+
 /// Prints the manual page: raddle's, then that of each command.
 fn man(out: &mut Out) -> u8 {
     let mut page = Vec::new();
@@ -535,10 +594,16 @@ fn man(out: &mut Out) -> u8 {
     command.build();
     let mut pages = vec![command.clone()];
     pages.extend(command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned());
-    for command in pages {
+    for (number, command) in pages.into_iter().enumerate() {
         if let Err(error) = clap_mangen::Man::new(command).render(&mut page) {
             complain(format_args!("raddle: {error}"));
             return INPUT_ERROR;
+        }
+        if number == 0 {
+            page.extend_from_slice(b".SH \"EXIT STATUS\"\nThe first that applies:\n");
+            for (code, when) in EXIT_CODES {
+                page.extend_from_slice(format!(".TP\n\\fB{code}\\fR\n{when}\n").as_bytes());
+            }
         }
     }
     out.text(String::from_utf8_lossy(&page));
@@ -617,7 +682,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Graph(args)) => coverage::graph(&args, &mut out),
         Some(Command::Coverage(args)) => coverage::cover(&args, &mut out),
-        Some(Command::Report(args)) => coverage::report(&args, &mut out),
+        Some(Command::Report(args)) => report::report(&args, &mut out),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "raddle", &mut script);
@@ -625,7 +690,9 @@ pub fn main() -> ExitCode {
             0
         }
         Some(Command::Man) => man(&mut out),
-        Some(Command::List { what }) => list::list(what, &mut out),
+        Some(Command::List { what, hazard, revision }) => {
+            list::list(what, hazard.as_deref(), revision.as_deref(), &mut out)
+        }
         Some(Command::New { name, template }) => {
             let of = match template {
                 About::Core => Template::Core,

@@ -72,6 +72,16 @@ pub fn shown(path: &Path) -> String {
     printable(&path.display().to_string())
 }
 
+/// A word as a shell reads it: in quotes if it has characters that mean something there.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 /// A text without control characters, which could tell a terminal to do something: names and traces come
 /// from anywhere.
 fn clean(text: impl Display) -> String {

@@ -141,7 +141,7 @@ fn review_series(args: &ReviewArgs, out: &mut Out) -> Result<u8, Error> {
     let mails: Vec<Mail> = first.iter().cloned().chain(Mail::all(&file, &read(&args.series)?)?).collect();
     let mut exit = Exit::default();
     let scenarios = library(&args.paths, &mut exit);
-    let options = Options::default().limits(args.limits.limits());
+    let options = args.limits.options();
     let base = args.on.kernel(&args.tree, &first)?;
     // All of the series must apply before anything is checked.
     args.on.kernel(&args.tree, &mails)?;
@@ -186,7 +186,7 @@ pub fn compare(args: &CompareArgs, dir: &Path, out: &mut Out) -> u8 {
         let (base, patched_kernel) = (args.on.kernel(dir, &[])?, args.on.kernel(dir, &args.on.mails()?)?);
         let mut exit = Exit::default();
         let scenarios = library(&args.paths, &mut exit);
-        let options = Options::default().limits(args.limits.limits());
+        let options = args.limits.options();
         patched_kernel.tree().applied().iter().for_each(|mail| patched(mail, out));
         let before = check(&scenarios, &base, &[], &options, &mut exit);
         let after = check(&scenarios, &patched_kernel, &[], &options, &mut exit);

@@ -6,6 +6,7 @@ use raddle::Scenario;
 use raddle_checker::search::reduced::resources::Saving;
 
 use super::CheckArgs;
+use super::out::{complain, shown};
 
 /// What is wrong with the options together.
 pub fn contradiction(args: &CheckArgs) -> Option<&'static str> {
@@ -19,6 +20,21 @@ pub fn contradiction(args: &CheckArgs) -> Option<&'static str> {
         Some("--spill: hashes alone are not spilled; leave out --compact")
     } else {
         None
+    }
+}
+
+/// After Ctrl-C: where the search is saved, or how it would have been.
+pub fn where_it_is(args: &CheckArgs) {
+    match args.checkpoint.as_ref().or(args.resume.as_ref()) {
+        Some(file) => {
+            let file = shown(file);
+            complain(format_args!(
+                "raddle: interrupted; {file} has the search, --resume {file} goes on with it"
+            ));
+        }
+        None => {
+            complain("raddle: interrupted; --checkpoint FILE would have kept the search, for --resume FILE")
+        }
     }
 }
 

@@ -69,7 +69,8 @@ pub fn step(path: &Path, out: &mut Out) -> u8 {
                 }
             },
             ["m" | "memory"] => {
-                scene.memory.iter().for_each(|(cell, value)| out.line(format_args!("  {cell} = {value}")));
+                let cells = scene.memory.iter();
+                cells.for_each(|shown| out.line(format_args!("  {} = {}", shown.cell, shown.value)));
                 continue;
             }
             ["l" | "locks"] => {
@@ -88,8 +89,12 @@ pub fn step(path: &Path, out: &mut Out) -> u8 {
                 continue;
             }
             ["q" | "quit"] => break,
-            _ => {
+            ["h" | "help" | "?"] => {
                 out.line(HELP);
+                continue;
+            }
+            _ => {
+                out.line(format_args!("\"{}\" is no command here; h shows the commands.", line.trim()));
                 continue;
             }
         }

@@ -10,9 +10,7 @@ use indexmap::{IndexMap, IndexSet};
 use crate::scenario::Scenario;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::set_up;
-use raddle_checker::render::does_words;
 use raddle_checker::search::explore::{Explored, explore};
-use raddle_checker::story::op_does;
 use raddle_driver_core::hand_model::DriverCore;
 
 /// A scenario on a revision, with all its states.
@@ -63,26 +61,4 @@ pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Resu
         .collect();
     uncontended.sort_unstable();
     Ok(Coverage { functions, uncontended, complete: explored.complete })
-}
-
-/// The steps of each modelled function that a scenario's tasks enter: its place and what it does.
-///
-/// # Errors
-///
-/// What is wrong with the scenario.
-pub fn function_steps(
-    scenario: &Scenario,
-    revision: &str,
-    state_limit: usize,
-) -> Result<IndexMap<String, IndexSet<(String, String)>>, String> {
-    let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let explored = explored(&program, state_limit)?;
-    let mut functions: IndexMap<String, IndexSet<(String, String)>> = IndexMap::new();
-    for node in explored.system.automaton().graph().node_weights() {
-        let stack = program.stack(&node.control);
-        let (Some(call), Some((op, at))) = (stack.last(), &node.next) else { continue };
-        let step = (format!("{}:{}", at.file(), at.line()), does_words(&op_does(&program, op)));
-        functions.entry(call.name.to_owned()).or_default().insert(step);
-    }
-    Ok(functions)
 }

@@ -1,234 +1,291 @@
-//! A run as one HTML page that needs nothing else: a table of verdicts, and for each violation its
-//! diagram, an explanation, and lanes to step through with memory, mutexes and the model's source.
+//! A run as one HTML page that needs nothing else: a matrix of verdicts, and for each violation its tasks as
+//! lanes to step through, with memory, mutexes, the source, and the same run on another revision.
 //!
-//! All that the script shows is data of the page; without the script the diagrams remain.
+//! All that the script shows is data of the page. Without the script the matrix and each violation's text
+//! remain.
 
-use indexmap::{IndexMap, IndexSet};
+mod data;
+mod matrix;
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::{Value, json};
 
-use crate::coverage::function_steps;
-use crate::dumped::DumpedTrace;
+use crate::formats::FORMATS;
 use crate::report::Report;
 use crate::scenario::Scenario;
+use data::{Strings, memory_data, story_data, tasks_data};
+use matrix::Matrix;
 use raddle_checker::Violation;
-use raddle_checker::render::{
-    DiagramOptions, blocked_words, diagram, explain, hazard_words, ready_words, step_words,
-};
-use raddle_checker::story::{Call, Scene, ToldStep};
+use raddle_checker::render::{DiagramOptions, explain, hazard_words, retraced_words, told};
+use raddle_checker::story::retrace::{Retraced, retrace};
+use raddle_checker::story::{Scene, scenes, set_up_scenes};
+use raddle_kernel_c::subject::KernelC;
+use raddle_probing::program::Probing;
+use raddle_probing::subject::Subject;
 
 const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+const SCRIPTS: [&str; 3] = [include_str!("lanes.js"), include_str!("memory.js"), include_str!("page.js")];
 
-/// So many states of a scenario are explored for the automata of its functions.
-const AUTOMATON_STATES: usize = 50_000;
+/// So many lines of source are shown before and after that of a step.
+const LINES_AROUND: u32 = 4;
 
 /// Gives a line of the model's source by its place.
 type SourceLine<'s> = &'s dyn Fn(&str) -> Option<&'static str>;
 
-/// The steps of each function, by its name: where each is, and what it does.
-type Functions = IndexMap<String, IndexSet<(String, String)>>;
+/// A row of a run, with all that the page shows of it.
+#[derive(Debug)]
+pub struct Row {
+    scenario: Scenario,
+    report: Report,
+    /// By violation.
+    runs: Vec<Run>,
+}
 
-/// The page of a run; `source_line` gives a line of the model's source by its place, such as
-/// `model/driver_core/dd.rs:12`.
-///
-/// # Errors
-///
-/// A trace that was just found cannot be replayed: our own mistake, or a scenario that changed.
-pub fn page(checked: &[(Scenario, Report)], source_line: SourceLine<'_>) -> Result<String, String> {
-    let mut sections = Vec::new();
-    let mut violations = Vec::new();
-    let mut functions = Functions::new();
-    for (scenario, report) in checked {
-        for violation in &report.violations {
-            violations.push(violation_data(scenario, report, violation, source_line)?);
-            sections.push(section(violations.len(), report, violation));
-        }
-        // After a set-up that goes wrong nothing was explored: of its functions only its own steps are known.
-        let in_set_up = report.violations.iter().filter(|violation| violation.in_set_up);
-        for story in in_set_up.clone().map(|violation| &violation.story) {
-            for step in &story.steps {
-                let name = step.stack.last().map_or("", |call| call.name.as_str());
-                let words = step_words(story, step);
-                functions.entry(name.to_owned()).or_default().insert((step.at.to_string(), words));
-            }
-        }
-        if report.violations.len() > in_set_up.count() {
-            for (name, steps) in function_steps(scenario, &report.revision, AUTOMATON_STATES)? {
-                functions.entry(name).or_default().extend(steps);
+/// What the page shows of a violation besides its story.
+#[derive(Debug)]
+struct Run {
+    scenes: Vec<Scene>,
+    /// The same run on another revision: its name, and how it goes there.
+    elsewhere: Option<Elsewhere>,
+}
+
+#[derive(Debug)]
+struct Elsewhere {
+    revision: String,
+    retraced: Retraced,
+    scenes: Vec<Scene>,
+}
+
+impl Row {
+    /// A scenario on a revision.
+    ///
+    /// # Errors
+    ///
+    /// A run that was just found cannot be repeated: our own mistake.
+    pub fn new(scenario: &Scenario, report: Report) -> Result<Self, String> {
+        let program = scenario.program(&report.revision).map_err(|error| error.to_string())?;
+        Row::of(scenario, report, &program)
+    }
+
+    /// A scenario on a kernel's own C.
+    ///
+    /// # Errors
+    ///
+    /// As [`Row::new`].
+    pub fn on_tree(scenario: &Scenario, report: Report, kernel: &KernelC) -> Result<Self, String> {
+        Row::of(scenario, report, &Probing::new(scenario.file().world.clone(), kernel))
+    }
+
+    fn of<S: Subject>(scenario: &Scenario, report: Report, program: &Probing<S>) -> Result<Self, String> {
+        let run = |violation: &Violation| {
+            let scenes = match violation.in_set_up {
+                true => set_up_scenes(program).ok_or("the set-up no longer raises its hazard")?,
+                false => scenes(program, &violation.schedule).map_err(|error| error.to_string())?,
+            };
+            Ok(Run { scenes, elsewhere: None })
+        };
+        let runs = report.violations.iter().map(run).collect::<Result<_, String>>()?;
+        Ok(Row { scenario: scenario.clone(), report, runs })
+    }
+
+    fn follow<S: Subject>(
+        &mut self,
+        number: usize,
+        program: &Probing<S>,
+        revision: &str,
+        other: &Probing<S>,
+    ) -> Result<(), String> {
+        let violation = &self.report.violations[number];
+        // Where the set-up goes wrong there, there is nothing to follow.
+        let Ok(retraced) = retrace(program, &violation.schedule, &violation.story, other) else {
+            return Ok(());
+        };
+        let scenes = scenes(other, &retraced.schedule).map_err(|error| error.to_string())?;
+        self.runs[number].elsewhere = Some(Elsewhere { revision: revision.to_owned(), retraced, scenes });
+        Ok(())
+    }
+
+    fn has(&self, hazard: &str) -> bool {
+        self.report.violations.iter().any(|violation| violation.id == hazard)
+    }
+}
+
+/// For each violation, the revision of the same scenario without that hazard that is best compared with: the
+/// next one, else the one before.
+fn partners(rows: &[Row]) -> Vec<(usize, usize, usize)> {
+    let mut partners = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        let same = |other: &usize| rows[*other].report.scenario == row.report.scenario;
+        let after: Vec<usize> = (at + 1..rows.len()).filter(same).collect();
+        let before: Vec<usize> = (0..at).rev().filter(same).collect();
+        for (number, violation) in row.report.violations.iter().enumerate() {
+            let good = |other: &&usize| !rows[**other].report.cut && !rows[**other].has(&violation.id);
+            let partner = after.iter().find(good).or_else(|| before.iter().find(good));
+            if let Some(other) = partner.filter(|_| !violation.in_set_up) {
+                partners.push((at, number, *other));
             }
         }
     }
-    functions.values_mut().for_each(IndexSet::sort_unstable);
-    let data = json!({ "violations": violations, "functions": functions }).to_string();
-    // Nothing in a script's data may look like the end of the script.
-    let data = data.replace('<', "\\u003c");
+    partners
+}
+
+/// Follows each violation on a revision on which it does not happen.
+///
+/// # Errors
+///
+/// As [`Row::new`].
+pub fn compare(rows: &mut [Row]) -> Result<(), String> {
+    for (at, number, other) in partners(rows) {
+        let [here, there] = [at, other].map(|row| rows[row].report.revision.clone());
+        let program = |revision: &str| rows[at].scenario.program(revision).map_err(|error| error.to_string());
+        let (program, partner) = (program(&here)?, program(&there)?);
+        rows[at].follow(number, &program, &there, &partner)?;
+    }
+    Ok(())
+}
+
+/// The same on a kernel's own C, without and with patches: rows of the first and of the second, each by its
+/// name.
+///
+/// # Errors
+///
+/// As [`Row::new`].
+pub fn compare_trees(rows: &mut [Row], kernels: &[(String, &KernelC)]) -> Result<(), String> {
+    for (at, number, other) in partners(rows) {
+        let [here, there] = [at, other].map(|row| rows[row].report.revision.clone());
+        let program = |revision: &str| {
+            let kernel = kernels.iter().find(|(name, _)| name == revision).map(|(_, kernel)| *kernel);
+            let kernel = kernel.expect("internal: a row is of one of the kernels");
+            Probing::new(rows[at].scenario.file().world.clone(), kernel)
+        };
+        let (program, partner) = (program(&here), program(&there));
+        rows[at].follow(number, &program, &there, &partner)?;
+    }
+    Ok(())
+}
+
+/// The page of a run; `source_line` gives a line of the model's source by its place, such as
+/// `model/driver_core/dd.rs:12`.
+#[must_use]
+pub fn page(rows: &[Row], source_line: SourceLine<'_>) -> String {
+    let matrix = Matrix::of(rows);
+    let mut sources: IndexMap<String, BTreeSet<u32>> = IndexMap::new();
+    let mut violations = Vec::new();
+    for (at, row) in rows.iter().enumerate() {
+        for (number, violation) in row.report.violations.iter().enumerate() {
+            let steps = violation.story.steps.iter();
+            let there = row.runs[number].elsewhere.iter().flat_map(|there| &there.retraced.story.steps);
+            for step in steps.chain(there).filter(|step| step.at.text.is_none()) {
+                let first = step.at.line.saturating_sub(LINES_AROUND).max(1);
+                let lines = first..=step.at.line + LINES_AROUND;
+                sources.entry(step.at.file.clone()).or_default().extend(lines);
+            }
+            violations.push((matrix.slug(at, number), row, number));
+        }
+    }
+    let lines = |file: &str, lines: &BTreeSet<u32>| {
+        let known = lines.iter().filter_map(|line| Some((line, source_line(&format!("{file}:{line}"))?)));
+        known.map(|(line, text)| (line.to_string(), text)).collect::<IndexMap<_, _>>()
+    };
+    let sources: IndexMap<&str, _> =
+        sources.iter().map(|(file, numbers)| (file.as_str(), lines(file, numbers))).collect();
+    let mut strings = Strings::default();
+    let runs: Vec<Value> = (violations.iter())
+        .map(|(_, row, violation)| violation_data(row, *violation, &mut strings))
+        .collect();
+    let all = json!({
+        "rows": matrix.rows_data(),
+        "scenarios": matrix.scenarios_data(),
+        "sources": sources,
+        "strings": strings.all(),
+    });
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "raddle: " (checked.len()) " rows" }
+                title { "raddle: " (matrix.summary()) }
                 style { (PreEscaped(STYLE)) }
+                script { (PreEscaped("document.documentElement.className = 'js';")) }
             }
             body {
+                header .top { h1 { a href="#" { "raddle" } } p { (matrix.summary()) } }
                 main {
-                    h1 { "raddle" }
-                    (verdicts(checked))
-                    @for section in &sections { (section) }
-                }
-                script type="application/json" id="data" { (PreEscaped(data)) }
-                script { (PreEscaped(SCRIPT)) }
-            }
-        }
-    };
-    Ok(page.into_string() + "\n")
-}
-
-fn verdicts(checked: &[(Scenario, Report)]) -> Markup {
-    let mut number = 0;
-    let mut link = || {
-        number += 1;
-        format!("#v{number}")
-    };
-    html! {
-        div .wide tabindex="0" role="region" aria-label="Verdicts" {
-            table {
-                caption { "Verdicts" }
-                thead { tr {
-                    @for head in ["scenario", "revision", "verdict", "as expected", "covered"] {
-                        th scope="col" { (head) }
-                    }
-                } }
-                tbody {
-                    @for (_, report) in checked {
-                        tr {
-                            th scope="row" { (report.scenario) }
-                            td { (report.revision) }
-                            td {
-                                (report.verdict.name())
-                                @for (place, violation) in report.violations.iter().enumerate() {
-                                    @if place == 0 { ": " } @else { ", " }
-                                    a href=(link()) { (violation.id) }
-                                }
-                            }
-                            td { @if report.as_expected() { "yes" } @else { span .bad { "no" } } }
-                            td {
-                                (report.guarantee)
-                                @for warning in &report.warnings { br; "Warning: " (warning) "." }
-                            }
+                    section #all aria-labelledby="verdicts" { (matrix.markup()) }
+                    section #view hidden aria-live="off" {}
+                    div .texts {
+                        @for (number, (slug, row, violation)) in violations.iter().enumerate() {
+                            (text(number, slug, row, *violation))
                         }
                     }
                 }
+                script type="application/json" id="data" { (PreEscaped(in_script(&all))) }
+                @for (number, run) in runs.iter().enumerate() {
+                    script type="application/json" id={ "run-" (number) } { (PreEscaped(in_script(run))) }
+                }
+                @for script in SCRIPTS { script { (PreEscaped(script)) } }
             }
+        }
+    };
+    page.into_string() + "\n"
+}
+
+/// Data within a script element, in which nothing may look like its end.
+fn in_script(data: &Value) -> String {
+    data.to_string().replace('<', "\\u003c")
+}
+
+/// A violation as text, to be read without the script and to be copied into a mail.
+fn text(number: usize, slug: &str, row: &Row, violation: usize) -> Markup {
+    let report = &row.report;
+    let violation = &report.violations[violation];
+    html! {
+        section id={ "text-" (number) } data-slug=(slug) {
+            h2 { (violation.id) " on " (report.revision) ": " (report.title) }
+            pre tabindex="0" { (mail(report, violation)) }
         }
     }
 }
 
-fn section(number: usize, report: &Report, violation: &Violation) -> Markup {
-    let hazard = hazard_words(&violation.story);
-    html! {
-        section .violation id={ "v" (number) } aria-labelledby={ "h" (number) } {
-            h2 id={ "h" (number) } { (violation.id) " on " (report.revision) }
-            p { (report.scenario) ": " (report.title) }
-            p .bad { (hazard) "." }
-            p { (explain(&violation.story)) }
-            details open {
-                summary { "Diagram" }
-                div .wide tabindex="0" role="region" aria-label="Diagram" {
-                    pre { (diagram(&violation.story, &DiagramOptions::default())) }
-                }
-            }
-            h3 { "Step by step" }
-            p { "Arrow keys, Home and End move while the focus is here." }
-            p { button .back type="button" { "Back" } " " button .next type="button" { "Next" } }
-            p aria-live="polite" {}
-            div .stepper {
-                div { div .lanes tabindex="0" role="region" aria-label="Tasks" {} }
-                div {
-                    h4 { "Where" }
-                    p .place {}
-                    pre .source {}
-                    h4 { "Mutexes" }
-                    ul .locks {}
-                    h4 { "Tasks from here" }
-                    ul .ready {}
-                    details open {
-                        summary { "Memory" }
-                        table {
-                            thead { tr { th scope="col" { "cell" } th scope="col" { "value" } } }
-                            tbody .memory {}
-                        }
-                    }
-                    details {
-                        summary { "All steps of this function" }
-                        ul .automaton {}
-                    }
-                }
-            }
-        }
-    }
+/// A violation as it is pasted into a mail.
+fn mail(report: &Report, violation: &Violation) -> String {
+    let lkml =
+        FORMATS.iter().find(|format| format.name == "lkml").expect("internal: there is a form for mails");
+    lkml.violation(report, violation, DiagramOptions::default())
 }
 
-fn violation_data(
-    scenario: &Scenario,
-    report: &Report,
-    violation: &Violation,
-    source_line: SourceLine<'_>,
-) -> Result<Value, String> {
-    let story = &violation.story;
-    let trace = DumpedTrace::new(scenario, report, violation);
-    let scenes = trace.scenes()?;
-    let last = story.steps.len().saturating_sub(1);
-    let bad = story.hazard.as_ref().is_some_and(|hazard| hazard.at_last_step);
-    let steps = story.steps.iter().enumerate().map(|(number, step)| {
+fn violation_data(row: &Row, number: usize, strings: &mut Strings) -> Value {
+    let violation = &row.report.violations[number];
+    let (story, run) = (&violation.story, &row.runs[number]);
+    let shown = told(story);
+    let elsewhere = run.elsewhere.as_ref().map(|there| {
+        let retraced = &there.retraced;
+        // Shown there: what corresponds to a step that is shown here, and what is there only.
+        let mut told = retraced.extra.clone();
+        for (here, pair) in retraced.pairs.iter().enumerate() {
+            if let Some(pair) = pair {
+                told[*pair] |= shown[here];
+            }
+        }
         json!({
-            "actor": step.actor,
-            "stack": step.stack.iter().map(Call::to_string).collect::<Vec<_>>(),
-            "words": step_words(story, step),
-            "at": step.at.to_string(),
-            "source": source(step, source_line),
-            "bad": bad && number == last,
+            "revision": there.revision,
+            "why": retraced_words(story, retraced),
+            "pairs": retraced.pairs,
+            "extra": retraced.extra,
+            "story": story_data(&retraced.story, &there.scenes, &told, strings),
         })
     });
-    Ok(json!({
-        "actors": story.actors.iter().map(|actor| &actor.name).collect::<Vec<_>>(),
-        "hazard": story.hazard.as_ref().map(|_| hazard_words(story)),
-        "steps": steps.collect::<Vec<_>>(),
-        "scenes": deltas(&scenes),
-    }))
-}
-
-/// The line of source of a step, `+` before it if a patch has added it.
-fn source(step: &ToldStep, source_line: SourceLine<'_>) -> String {
-    let mark = if step.at.added { "+ " } else { "" };
-    let own = || source_line(&step.at.to_string()).unwrap_or("");
-    format!("{mark}{}", step.at.text.as_deref().unwrap_or_else(own))
-}
-
-/// Scenes whose memory is what differs from the scene before; a cell that is gone has the value null.
-fn deltas(scenes: &[Scene]) -> Vec<Value> {
-    let mut before: IndexMap<&str, String> = IndexMap::new();
-    let mut deltas = Vec::with_capacity(scenes.len());
-    for scene in scenes {
-        let now: IndexMap<&str, String> =
-            scene.memory.iter().map(|(cell, value)| (cell.as_str(), value.to_string())).collect();
-        let set = now.iter().filter(|(cell, value)| before.get(*cell) != Some(value));
-        let gone = before.keys().filter(|cell| !now.contains_key(*cell));
-        let memory: Vec<Value> = set
-            .map(|(cell, value)| json!([cell, value]))
-            .chain(gone.map(|cell| json!([cell, null])))
-            .collect();
-        deltas.push(json!({
-            "memory": memory,
-            "locks": scene.locks,
-            "ready": scene.ready.iter().map(|ready| (&ready.actor, ready_words(ready))).collect::<Vec<_>>(),
-            "waiting": (scene.waiting.iter())
-                .map(|blocked| (&blocked.actor, blocked_words(blocked)))
-                .collect::<Vec<_>>(),
-        }));
-        before = now;
-    }
-    deltas
+    json!({
+        "hazard": hazard_words(story),
+        "others": violation.others,
+        "explained": explain(story),
+        "story": story_data(story, &run.scenes, &shown, strings),
+        "memory": memory_data(story, &run.scenes, strings),
+        "tasks": tasks_data(&run.scenes, strings),
+        "elsewhere": elsewhere,
+    })
 }
