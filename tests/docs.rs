@@ -25,6 +25,10 @@ fn files(below: &str, endings: &[&str]) -> Vec<PathBuf> {
     while let Some(directory) = left.pop() {
         for entry in fs::read_dir(directory).expect("it can be read") {
             let path = entry.expect("it can be read").path();
+            // What the tests in a browser are installed with is not ours.
+            if path.ends_with("node_modules") {
+                continue;
+            }
             if path.is_dir() {
                 left.push(path);
             } else if endings.iter().any(|ending| has(&path, ending)) {
@@ -202,4 +206,20 @@ fn the_architecture_has_the_arrows_of_the_crates() {
         rows += 1;
     }
     assert_eq!(rows, dependencies(&root().join("Cargo.toml")).len(), "raddle depends on all of them");
+}
+
+/// Every page of the book is in its table of contents, once.
+#[test]
+fn the_table_of_contents_has_every_page() {
+    let contents = fs::read_to_string(root().join("docs/SUMMARY.md")).expect("it can be read");
+    let listed: Vec<&str> = contents.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let mut pages: Vec<String> = files("docs", &["md"])
+        .iter()
+        .map(|page| page.strip_prefix(root().join("docs")).unwrap().display().to_string())
+        .filter(|page| !page.starts_with("SUMMARY"))
+        .collect();
+    let mut listed: Vec<String> = listed.into_iter().map(str::to_owned).collect();
+    listed.sort();
+    pages.sort();
+    assert_eq!(listed, pages);
 }
