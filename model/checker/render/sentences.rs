@@ -359,7 +359,7 @@ fn differs(story: &Story, there: &Retraced) -> Option<(usize, usize)> {
         let (was, is) = (&story.steps[*number], &there.story.steps[*pair]);
         was.needed && actor.is_none_or(|actor| was.actor == actor) && was.observed != is.observed
     };
-    pairs.filter(other).last()
+    pairs.rev().find(other)
 }
 
 /// What went wrong, in one sentence without a full stop; empty if nothing did.

@@ -99,7 +99,7 @@ impl<P: Program> Going<'_, P> {
 /// What came of looking for a step.
 enum Sought<'p, P: Program> {
     /// It was taken.
-    Found(Going<'p, P>, Taken),
+    Found(Going<'p, P>, Box<Taken>),
     /// Something went wrong on the way.
     Wrong(Going<'p, P>),
     /// The task waits before it.
@@ -218,7 +218,7 @@ fn seek<'p, P: Program>(
         }
         let Ok(taken) = going.step(slot, if found { outcome } else { 0 }) else { return Sought::Absent };
         match (found, &going.wrong) {
-            (true, _) => return Sought::Found(going, taken),
+            (true, _) => return Sought::Found(going, Box::new(taken)),
             (false, Some(_)) => return Sought::Wrong(going),
             (false, None) => {}
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use raddle::Options;
 use raddle::agree::{Agreement, agree as compare, agree_on_tree};
 use raddle::engine::serve;
 use raddle_engines::agree::Covered;
