@@ -3,7 +3,7 @@
 //! A certificate has a record for each state of a reduced graph: which tasks are explored there (a *persistent set*,
 //! Godefroid 1996), and which others are said to stand still as long as those do. [`verify`] walks that graph with
 //! the machine alone, and proves of each record that its set is persistent. It shares the machine, the automata and
-//! [`System`](crate::search::system::System) with the searches: no tables, no choice of steps, no packing, no
+//! [`System`] with the searches: no tables, no choice of steps, no packing, no
 //! symmetry. [`produce`] makes a certificate by a search of its own, with the same simple relations, so it stores
 //! more states than the default search.
 //!
