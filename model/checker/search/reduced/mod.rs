@@ -105,8 +105,9 @@ pub fn search<'p, P: Program>(
 /// More threads than these are no help to anybody.
 const MOST_THREADS: usize = 256;
 
-/// Steps after which it does not matter any more to have begun in vain.
-const SOON: usize = 10_000;
+/// Steps after which it does not matter any more to have begun in vain. In tests they are few, so that small programs
+/// go on with tables that were made anew.
+const SOON: usize = if cfg!(test) { 8 } else { 10_000 };
 
 /// Random runs in a row that meet nothing new before enough is known.
 const VAIN: usize = 16;
