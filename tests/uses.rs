@@ -150,11 +150,14 @@ fn the_page_needs_nothing_else() {
     assert_eq!(first, page.as_bytes(), "two runs agree");
 }
 
-/// A program that can be started, by the first of its names.
-fn program(names: impl IntoIterator<Item = String>) -> Option<String> {
+/// Where a program is that can be started, by the first of its names.
+fn program(names: impl IntoIterator<Item = String>) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places: Vec<PathBuf> = std::env::split_paths(&path).collect();
     let starts =
-        |name: &String| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
-    names.into_iter().find(starts)
+        |file: &PathBuf| Command::new(file).arg("--version").output().is_ok_and(|out| out.status.success());
+    // One with a place in its name is where that is.
+    names.into_iter().find_map(|name| places.iter().map(|place| place.join(&name)).find(starts))
 }
 
 /// Runs tests/browser/page.mjs on a page; what is missing for that.
