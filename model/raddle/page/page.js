@@ -138,7 +138,7 @@ class Stepper {
     this.live = make("p", { class: "live", "aria-live": "polite" });
     this.lanes = make("div", { class: "lanes", tabindex: "0", role: "region", "aria-label": `Tasks of the run on ${row.revision}; the run in words is below` });
     this.other = make("div", { class: "lanes", tabindex: "0", role: "region", hidden: true, "aria-label": "The same run on another revision" });
-    this.memory = make("div", { class: "memory" });
+    this.memory = make("div", { class: "memory", tabindex: "0", role: "region", "aria-label": "Memory as a picture; in words below it" });
     this.cells = make("tbody");
     this.where = make("ol", { class: "where" });
     this.source = make("div", { class: "source" });
