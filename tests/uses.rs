@@ -198,6 +198,10 @@ fn the_page_works_in_chromium() {
 
 #[test]
 fn a_page_of_the_whole_library_loads_within_a_second() {
+    if std::env::var_os("RADDLE_SLOW").is_none() {
+        eprintln!("RADDLE_SLOW is not set: the page of the whole library was not looked at");
+        return;
+    }
     let dir = tempfile::tempdir().expect("a directory");
     driven(&report(dir.path(), &["scenarios"]), &["500"]);
 }
