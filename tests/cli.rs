@@ -895,6 +895,74 @@ fn a_verdict_that_says_little_comes_with_a_warning() {
     }
 }
 
+/// A binary counter of flags in a work item that queues itself: the set-up comes back to no state for a long time.
+fn counts_in_the_set_up() -> String {
+    let mut text =
+        "title = \"a counter\"\nrevisions = [\"v5.1\"]\n[device.d]\ninitially = \"added\"\n[driver.v]\n\
+        initially = \"registered\"\nprobe = [\"queue_work(k)\"]\n[flag.done]\n[work.k]\n\
+        run = [\"clear(done)\", \"call(inc0)\", \"queue_work(k)\"]\n[task.a]\nrun = [\"use(d)\"]\n"
+            .to_owned();
+    for n in 0..12 {
+        let next = if n < 11 { format!(", \"call(inc{})\"", n + 1) } else { String::new() };
+        text.push_str(&format!(
+            "[flag.f{n}]\n[function.set{n}]\nrun = [\"return-if(f{n})\", \"set(f{n})\", \"set(done)\"]\n\
+             [function.inc{n}]\nrun = [\"call(set{n})\", \"return-if(done)\", \"clear(f{n})\"{next}]\n"
+        ));
+    }
+    text
+}
+
+#[test]
+fn limits_hold_in_the_set_up() {
+    let (dir, _) = with(&counts_in_the_set_up());
+    for limit in [["--max-states", "1000"], ["--timeout", "0.5"]] {
+        let output = raddle(&["check", "case.toml", limit[0], limit[1]], dir.path());
+        assert!(stdout(&output).contains("(in the set-up)"), "{}{}", stdout(&output), stderr(&output));
+        assert!(stdout(&output).contains("inconclusive"), "{}", stdout(&output));
+    }
+}
+
+#[test]
+fn options_of_trees_need_one() {
+    let (dir, _) = with(GOOD);
+    for option in [&["--patch", "none"][..], &["--config", "none"], &["--rebuild"], &["--assumptions"]] {
+        let args = [&["check", "case.toml", "--revision", "v5.1"], option].concat();
+        let output = raddle(&args, dir.path());
+        assert!(
+            code(&output) == 2 && stderr(&output).contains("--tree DIR"),
+            "{option:?}: {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_trace_is_shown_as_text() {
+    let (dir, _) = with(BAD);
+    raddle(&["check", "case.toml", "--dump", "."], dir.path());
+    let path = dir.path().join("case.duyck-v4.drvdata-stash.json");
+    let text = fs::read_to_string(&path).expect("it was dumped");
+    let mut trace: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    trace["story"]["steps"][0]["kind"] = "read\n::error::\u{1b}[31m".into();
+    fs::write(&path, trace.to_string()).expect("written");
+    let said = stderr(&raddle(&["replay", "case.duyck-v4.drvdata-stash.json"], dir.path()));
+    assert!(said.contains("damaged") && !said.contains("\n::error") && !said.contains('\u{1b}'), "{said:?}");
+}
+
+/// A probe that makes a call which the contract holds back does not go on: nothing is checked at the end of that.
+#[test]
+fn a_call_that_is_held_back_in_a_probe_is_no_hazard() {
+    let (dir, _) = with(
+        "title = \"held back\"\nrevisions = [\"v5.1\"]\n[device.d]\ninitially = \"added\"\n[bus.z]\n[driver.u]\n\
+         bus = \"z\"\ninitially = \"registered\"\n[driver.v]\nprobe-type = \"prefer-asynchronous\"\n\
+         probe = [\"driver_unregister(u)\", \"driver_unregister(u)\"]\n[task.a]\nrun = [\"driver_register(v)\"]\n",
+    );
+    for engine in ["exhaustive", "reference"] {
+        let output = raddle(&["check", "case.toml", "--engine", engine], dir.path());
+        assert!(stdout(&output).contains("on v5.1: verified"), "{}{}", stdout(&output), stderr(&output));
+    }
+}
+
 #[test]
 fn a_certificate_proves_a_row_and_a_changed_one_does_not() {
     let (dir, _) = with(GOOD);
