@@ -4,6 +4,7 @@
 //! does it; only if they do not, it is read off the automata that a search has found complete, and then the warning
 //! is certain.
 
+use std::cell::OnceCell;
 use std::time::Instant;
 
 use indexmap::{IndexMap, IndexSet};
@@ -56,6 +57,12 @@ pub(crate) fn warnings(
     }
     if let Some(revision) = Revision::find(&report.revision) {
         let as_is = Rules::of(revision);
+        // What the tasks do is the same whichever rule it is compared for.
+        let own_search = OnceCell::new();
+        let does_nothing = |instead: (&str, &str)| {
+            let one = own_search.get_or_init(|| searched(program, &rest())).as_ref();
+            one.is_some_and(|one| does_nothing(scenario, one, &report.revision, instead, &rest()))
+        };
         for (name, value) in &file.rules {
             let own = RULES.iter().find(|rule| rule.name == *name).map(|rule| (rule.get)(&as_is));
             match own {
@@ -63,7 +70,7 @@ pub(crate) fn warnings(
                     warnings
                         .push(format!("{name} = {value} changes nothing: so it is on {}", report.revision));
                 }
-                Some(own) if does_nothing(scenario, program, &report.revision, (name, own), &rest()) => {
+                Some(own) if does_nothing((name, own)) => {
                     warnings.push(format!("{name} = {value} changes nothing here on {}", report.revision));
                 }
                 _ => {}
@@ -92,7 +99,7 @@ fn searched<'p>(program: &'p DriverCore, limits: &Limits) -> Option<reduced::Red
 /// Whether all tasks go on in the same way with another value of a rule.
 fn does_nothing(
     scenario: &Scenario,
-    program: &DriverCore,
+    one: &reduced::Reduced<'_, DriverCore>,
     revision: &str,
     instead: (&str, &str),
     limits: &Limits,
@@ -102,10 +109,8 @@ fn does_nothing(
         let step = |node: &raddle_checker::automaton::Node<_>| format!("{:?} {:?}", node.control, node.next);
         automaton.graph().node_weights().map(step).collect()
     };
-    let (one, other) = (searched(program, limits), searched(&other, limits));
-    one.zip(other).is_some_and(|(one, other)| {
-        one.hazards == other.hazards && all(one.automaton()) == all(other.automaton())
-    })
+    searched(&other, limits)
+        .is_some_and(|other| one.hazards == other.hazards && all(one.automaton()) == all(other.automaton()))
 }
 
 /// What happened in the runs so far.
