@@ -223,3 +223,55 @@ fn the_table_of_contents_has_every_page() {
     pages.sort();
     assert_eq!(listed, pages);
 }
+
+/// The directory of the crate that a file belongs to.
+fn crate_of(file: &Path) -> &Path {
+    file.ancestors().skip(1).find(|above| above.join("Cargo.toml").is_file()).expect("a crate's directory")
+}
+
+/// A package has only its own crate's files: what a crate includes when it is compiled is among them.
+#[test]
+fn no_crate_includes_files_of_another() {
+    let mut seen = 0;
+    for source in ["model", "tests", "benches"].iter().flat_map(|below| files(below, &["rs"])) {
+        let text = fs::read_to_string(&source).expect("it can be read");
+        for (at, name) in
+            ["include_str!(\"", "include_dir!(\""].iter().flat_map(|name| text.match_indices(name))
+        {
+            let rest = &text[at + name.len()..];
+            let Some((path, _)) = rest.split_once('"').filter(|(path, _)| !path.contains('\\')) else {
+                continue;
+            };
+            let own = crate_of(&source);
+            let included = match path.strip_prefix("$CARGO_MANIFEST_DIR") {
+                Some(below) => own.join(below.trim_start_matches('/')),
+                None => source.with_file_name(path),
+            };
+            let included = included.canonicalize().unwrap_or_else(|error| panic!("{path}: {error}"));
+            let other = if included.is_dir() {
+                crate_of(&included.join("lib.rs")).to_owned()
+            } else {
+                crate_of(&included).to_owned()
+            };
+            assert_eq!(own.canonicalize().unwrap(), other, "{} includes {path}", source.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen} are found");
+}
+
+/// A link of the book to a file outside of it leads nowhere once the book is built: such files are named only.
+#[test]
+fn the_book_links_to_the_book() {
+    let book = root().join("docs");
+    for page in files("docs", &["md"]) {
+        let text = fs::read_to_string(&page).expect("it can be read");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next()) {
+            if link.is_empty() || link.contains(':') {
+                continue;
+            }
+            let file = page.with_file_name(link).canonicalize().unwrap_or_default();
+            assert!(file.starts_with(&book) && file.is_file(), "{} links to {link}", page.display());
+        }
+    }
+}

@@ -30,6 +30,7 @@ use raddle_probing::ids::{Device, Driver};
 use raddle_probing::module;
 use raddle_probing::objects::{AttachWork, BUS_CODE, DRVDATA};
 use raddle_probing::program::Probing;
+use raddle_probing::sources::Sources;
 use raddle_probing::subject::{Item, Subject};
 use raddle_probing::world::World;
 
@@ -61,6 +62,10 @@ impl HandModel {
 }
 
 impl Subject for HandModel {
+    fn sources(&self) -> Option<&'static Sources> {
+        Some(&crate::SOURCES)
+    }
+
     fn init_waits(&self) -> module::InitWaits {
         module::InitWaits {
             if_async_used: self.rules.init_waits == InitWaits::IfAsyncUsed,

@@ -19,7 +19,13 @@ pub mod release;
 pub mod revision;
 pub mod rules;
 
+use include_dir::include_dir;
 use raddle_probing::scenario::Terms;
+use raddle_probing::sources::Sources;
+
+/// The source of this crate.
+pub static SOURCES: Sources =
+    Sources::new("model/driver_core/", file!(), include_dir!("$CARGO_MANIFEST_DIR"));
 
 /// What scenarios may name: revisions and rules.
 #[must_use]

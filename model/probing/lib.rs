@@ -22,6 +22,13 @@ pub mod program;
 pub mod properties;
 pub mod queues;
 pub mod scenario;
+pub mod sources;
 pub mod subject;
 mod words;
 pub mod world;
+
+use include_dir::include_dir;
+
+/// The source of this crate.
+pub static SOURCES: sources::Sources =
+    sources::Sources::new("model/probing/", file!(), include_dir!("$CARGO_MANIFEST_DIR"));

@@ -368,6 +368,12 @@ impl<S: Subject> Program for Probing<S> {
         }
     }
 
+    fn source_file(&self, at: Place) -> String {
+        let crates = [Some(&super::SOURCES), self.subject.sources()];
+        let named = crates.into_iter().flatten().find_map(|sources| sources.name(at.file()));
+        named.unwrap_or_else(|| at.file().to_owned())
+    }
+
     fn source_line(&self, at: Place) -> Option<SourceLine> {
         self.subject.source_line(at)
     }

@@ -9,6 +9,7 @@ use super::cpu::{Cpu, Errno};
 use super::ids::{Device, Driver};
 use super::module::InitWaits;
 use super::objects::WorkItem;
+use super::sources::Sources;
 use super::world::World;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::{Cell, Layout};
@@ -81,6 +82,11 @@ pub trait Subject: Sync {
 
     /// What the outcome of a choice of the subject's own means.
     fn outcome(&self, _call: &Call, _outcome: usize) -> Option<&'static str> {
+        None
+    }
+
+    /// The source of the subject's functions, if they are Rust.
+    fn sources(&self) -> Option<&'static Sources> {
         None
     }
 

@@ -214,6 +214,11 @@ pub trait Program: Sync {
         None
     }
 
+    /// What stories call the file that a step is made in.
+    fn source_file(&self, at: Place) -> String {
+        at.file().to_owned()
+    }
+
     /// What stands on a line of the source that a step is made at, where stories are to show it.
     fn source_line(&self, _at: Place) -> Option<SourceLine> {
         None

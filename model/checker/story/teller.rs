@@ -100,7 +100,11 @@ impl<'p, P: Program> Teller<'p, P> {
     fn source(&self, at: Place) -> Source {
         let line = self.program.source_line(at);
         let added = line.as_ref().is_some_and(|line| line.added);
-        Source { text: line.map(|line| line.text), added, ..Source::new(at.file(), at.line()) }
+        Source {
+            text: line.map(|line| line.text),
+            added,
+            ..Source::new(&self.program.source_file(at), at.line())
+        }
     }
 
     /// Notes what went wrong.

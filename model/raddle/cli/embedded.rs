@@ -21,18 +21,8 @@ fn collect(dir: &'static Dir<'static>, found: &mut Vec<(String, &'static str)>) 
     dir.dirs().for_each(|dir| collect(dir, found));
 }
 
-/// Where the functions of the model are written, below the repository's root.
-static MODEL: [(&str, Dir<'_>); 2] = [
-    ("model/driver_core/", include_dir!("$CARGO_MANIFEST_DIR/model/driver_core")),
-    ("model/probing/", include_dir!("$CARGO_MANIFEST_DIR/model/probing")),
-];
-
 /// A line of the model's source, by its place as stories give it: `model/driver_core/dd.rs:12`.
 #[must_use]
 pub fn source_line(at: &str) -> Option<&'static str> {
-    let (file, line) = at.rsplit_once(':')?;
-    let line: usize = line.parse().ok()?;
-    let in_dir = |(place, dir): &'static (&str, Dir<'static>)| dir.get_file(file.strip_prefix(place)?);
-    let file = MODEL.iter().find_map(in_dir)?;
-    file.contents_utf8()?.lines().nth(line.checked_sub(1)?)
+    [&raddle_driver_core::SOURCES, &raddle_probing::SOURCES].into_iter().find_map(|sources| sources.line(at))
 }

@@ -72,7 +72,10 @@ pub fn function_graph(
         }
         let inner = stack[depth + 1..].iter().map(|call| call_words(&program, call.name, &call.args));
         let lines: Vec<String> = inner
-            .chain([does_words(&op_does(&program, op)), format!("{}:{}", at.file(), at.line())])
+            .chain([
+                does_words(&op_does(&program, op)),
+                format!("{}:{}", program.source_file(*at), at.line()),
+            ])
             .collect();
         let label = format!("{}\n", lines.join("\n"));
         let place = *places.entry(label).or_insert_with_key(|label| graph.add_node(drawn(label, false)));

@@ -50,7 +50,11 @@ pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Resu
     for node in explored.system.automaton().graph().node_weights() {
         let stack = program.stack(&node.control);
         let (Some(call), Some((_, at))) = (stack.last(), &node.next) else { continue };
-        functions.entry(call.name.to_owned()).or_default().insert(format!("{}:{}", at.file(), at.line()));
+        functions.entry(call.name.to_owned()).or_default().insert(format!(
+            "{}:{}",
+            program.source_file(*at),
+            at.line()
+        ));
     }
     functions.sort_unstable_keys();
     functions.values_mut().for_each(IndexSet::sort_unstable);
