@@ -310,10 +310,12 @@ fn the_rule_that_prevents_a_hazard_is_named() {
     let output = raddle(&["check", "case.toml", "--why", "--format", "lkml"], dir.path());
     let text = stdout(&output);
     let rules = text.split("\n* ").skip(1).map(|rule| rule.replace("\n  ", " ")).collect::<Vec<_>>();
-    let first =
-        "async-stash = device-private (here: drvdata) prevents it (as in v5.1; see ef0ff68351be, v5.1).";
+    let first = "Where __driver_attach leaves the driver for its async helper: device-private. Then there is no \
+                 drvdata-stash. So it is in v5.1 (ef0ff68351be, v5.1). [async-stash = device-private, here drvdata]";
     assert_eq!(rules.first().map(String::as_str), Some(first), "the kernel was mended so: {text}");
-    let last = rules.last().is_some_and(|rule| rule.contains("prevents it, but brings lost-probe"));
+    let last = rules
+        .last()
+        .is_some_and(|rule| rule.contains("Then there is no drvdata-stash, but there is lost-probe"));
     assert!(last, "what brings another hazard comes last: {text}");
     assert!(text.lines().all(|line| line.len() <= 75), "{text}");
 }
@@ -480,13 +482,21 @@ fn ablate_names_the_rule_that_prevents_a_hazard() {
     let output = raddle(&["ablate", "case.toml", "--revision", "v6.0"], dir.path());
     assert_eq!(code(&output), 0);
     let text = stdout(&output);
-    let prevents = "detach-waits-for-async = false instead of true:\n    case.toml: stale-driver-pointer\n";
+    let prevents = "driver_detach waits for all async work before it looks for bound devices. Without that \
+                    (detach-waits-for-async = false), there is:\n    case.toml: stale-driver-pointer\n";
     assert!(text.contains(prevents), "{text}");
     assert!(text.contains("No new hazard in these scenarios with:\n"), "{text}");
     let output = raddle(&["ablate", "case.toml", "--revision", "v6.0", "--format", "json"], dir.path());
-    let line = stdout(&output).lines().find(|line| line.contains("detach-waits")).map(str::to_owned);
+    let all = stdout(&output);
+    let line = all.lines().find(|line| line.contains("detach-waits")).map(str::to_owned);
     let json = r#"{"revision":"v6.0","rule":"detach-waits-for-async","value":"true","instead":"false","prevents":[{"scenario":"case.toml","hazards":["stale-driver-pointer"]}],"complete":true}"#;
     assert_eq!(line.as_deref(), Some(json));
+    let one = ["ablate", "case.toml", "--revision", "v6.0", "--format", "json", "--rule"];
+    let output = raddle(&[&one[..], &["detach-waits-for-async"]].concat(), dir.path());
+    assert_eq!((stdout(&output).trim(), all.lines().count() > 1), (json, true));
+    let output = raddle(&[&one[..], &["no-such-rule"]].concat(), dir.path());
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("rule \"no-such-rule\" is not known"), "{}", stderr(&output));
 }
 
 #[test]
@@ -815,7 +825,8 @@ fn an_ablation_overrides_the_rules_of_a_scenario() {
     let (dir, _) = with(&own.replace("duyck-v6", "v6.0"));
     let output = raddle(&["ablate", "case.toml", "--revision", "v6.0"], dir.path());
     let text = stdout(&output);
-    let prevents = "detach-waits-for-async = false instead of true:\n    case.toml: stale-driver-pointer\n";
+    let prevents = "driver_detach waits for all async work before it looks for bound devices. Without that \
+                    (detach-waits-for-async = false), there is:\n    case.toml: stale-driver-pointer\n";
     assert!(text.contains(prevents), "{text}");
     // No table where a path is not there.
     for args in [
@@ -835,8 +846,10 @@ fn why_a_scenario_is_verified() {
     let (dir, _) = with(&fs::read_to_string(path).expect("it is there"));
     let output = raddle(&["check", "case.toml", "--revision", "v5.1", "--why"], dir.path());
     let text = stdout(&output).replace("\n  ", " ");
-    assert!(text.contains("Rules that protect it, each changed alone on this revision:"), "{text}");
-    let wait = "* detach-waits-for-async = true: with false there is stale-driver-pointer";
+    assert!(text.contains("What protects it, each alone on this revision:"), "{text}");
+    let wait = "* driver_detach waits for all async work before it looks for bound devices. Without that, there is \
+                stale-driver-pointer (c37d721c68ad, v5.0; docs/kernel/release.md#driver_detach). \
+                [detach-waits-for-async = true]";
     assert!(text.contains(wait), "{text}");
     let (dir, _) = with(LARGE);
     let output =
@@ -1406,6 +1419,54 @@ fn a_command_that_is_told_is_one_that_a_shell_reads() {
     assert!(stdout(&output).contains("raddle check 'bad name.toml'"), "{}", stdout(&output));
     let page = stdout(&raddle(&["man"], dir.path()));
     assert!(page.contains("EXIT STATUS") && page.contains("a row is inconclusive"), "exit codes");
+}
+
+#[test]
+fn names_are_completed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("base.toml"), GOOD).expect("written");
     let script = stdout(&raddle(&["completions", "bash"], dir.path()));
-    assert!(script.contains("duyck-v4") && script.contains("stale-driver-pointer"), "names are completed");
+    assert!(script.contains("RADDLE_COMPLETE=\"bash\""), "the shell asks raddle: {script}");
+    let completed = |words: &[&str]| -> Vec<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        command.env("RADDLE_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+        command.env("_CLAP_IFS", "\n").args(["--", "raddle"]).args(words).current_dir(dir.path());
+        let output = command.output().expect("raddle starts");
+        stdout(&output).lines().map(str::to_owned).collect()
+    };
+    assert_eq!(completed(&["check", "--revision", "duyck"]), ["duyck-v4", "duyck-v6"]);
+    assert_eq!(completed(&["check", "--avoiding", "stale-d"]), ["stale-driver-pointer"]);
+    assert_eq!(completed(&["ablate", "--rule", "dead"]), ["dead-flag"]);
+    assert_eq!(completed(&["check", "ba"]), ["base.toml", "bart/"]);
+    assert!(completed(&["check", "bart/unreg"]).contains(&"bart/unregister-pending".to_owned()));
+    assert!(completed(&["graph", "--locks", "bart/unreg"]).contains(&"bart/unregister-pending".to_owned()));
+}
+
+#[test]
+fn what_is_wrong_with_an_argument_is_said_without_its_control_characters() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for args in [["check", "x", "--format", "\u{1b}[31mred"], ["check", "x", "--\u{1b}]0;title\u{7}", "y"]] {
+        let output = raddle(&args, dir.path());
+        assert_eq!(code(&output), 2);
+        let said = stderr(&output);
+        assert!(said.contains("error: ") && !said.contains(['\u{1b}', '\u{7}']), "{said:?}");
+    }
+}
+
+#[test]
+fn limits_hold_for_graphs_and_coverage() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let scenario = "bart/unregister-pending";
+    for limit in [&["--max-states", "2"][..], &["--timeout", "0"], &["--max-memory", "1"]] {
+        let graph =
+            |args: &[&str]| raddle(&[&["graph"], args, limit, &["--threads", "1"]].concat(), dir.path());
+        let locks = graph(&["--locks", scenario]);
+        assert_eq!(code(&locks), 3, "{limit:?}: {}", stderr(&locks));
+        assert_eq!(code(&graph(&["--states", scenario])), 2, "{limit:?}: no part of the states is drawn");
+        let args = [&["coverage", scenario, "--threads", "1"], limit].concat();
+        let output = raddle(&args, dir.path());
+        let said = stdout(&output);
+        assert!(said.contains("(not all states were visited: the limit of "), "{limit:?}: {said}");
+        assert_eq!(code(&output), 3, "{limit:?}: {said}");
+    }
 }

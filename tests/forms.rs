@@ -21,6 +21,7 @@ use raddle_checker::machine::program::{Call, Meaning, Next, Program, SlotDecl};
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_checker::render::{explain, hazard_words, retraced_words, told};
+use raddle_checker::search::reference::Limits;
 use raddle_checker::story::links::links;
 use raddle_checker::story::retrace::{End, retrace};
 use raddle_checker::story::{Does, Ending, ReplayError, Saw, ToldHazard, ToldStep, WaitFor, replay};
@@ -363,10 +364,11 @@ const DRAWN_STATES: usize = 500;
 #[test]
 fn small_state_spaces_are_dot_with_the_counterexample_marked() {
     let mut drawn = 0;
+    let limits = Limits { state_limit: Some(2 * DRAWN_STATES), ..Limits::default() };
     for (scenario, report) in checked().iter().filter(|(_, report)| report.states <= DRAWN_STATES) {
         for violation in report.violations.iter().filter(|violation| !violation.in_set_up) {
             // The search is reduced, the graph is not: it may be too large.
-            let Ok(text) = state_graph(scenario, &report.revision, Some(violation), 2 * DRAWN_STATES) else {
+            let Ok(text) = state_graph(scenario, &report.revision, Some(violation), &limits) else {
                 continue;
             };
             let marked = dot(&text).unwrap_or_else(|line| panic!("{}: {line}", report.scenario));

@@ -56,6 +56,40 @@ fn the_order_of_mutexes_is_dot() {
 }
 
 #[test]
+fn what_is_waited_for_under_a_mutex_is_in_its_graph() {
+    let edges = |args: &[&str]| -> Vec<(String, String, bool)> {
+        let text = raddle(&[&["graph", "--locks"], args].concat());
+        let lines = dot(&text);
+        let name = |number: &str| {
+            let node = lines.iter().find(|line| line.trim().starts_with(&format!("{number} [")));
+            node.and_then(|line| line.split('"').nth(1)).expect("a node").to_owned()
+        };
+        let edges = lines.iter().filter_map(|line| line.trim().split_once(" -> "));
+        let ends = edges.map(|(from, to)| {
+            (name(from), name(to.split(' ').next().expect("a node")), to.contains("color=red"))
+        });
+        ends.collect()
+    };
+    let has = |edges: &[(String, String, bool)], from: &str, to: &str, on_a_cycle: bool| {
+        let wanted = (from.to_owned(), to.to_owned(), on_a_cycle);
+        assert!(edges.contains(&wanted), "{wanted:?}: {edges:?}");
+    };
+    let (lock, run) = ("pmem0.mutex", "the run of nd_pmem.p.attach_work");
+    let flush = edges(&["luis-v2/flush-under-lock", "--revision", "luis-v2"]);
+    has(&flush, lock, run, true);
+    has(&flush, run, lock, true);
+    has(&flush, lock, "deferred_probe_mutex", false);
+    let before = edges(&["luis-v2/flush-under-lock", "--revision", "v3.18"]);
+    assert!(before.iter().all(|(.., on_a_cycle)| !on_a_cycle), "{before:?}");
+    let entries = "all async entries of the default domain";
+    let release = edges(&["torokhov/release-waits-under-lock", "--revision", "v4.20"]);
+    has(&release, lock, entries, true);
+    has(&release, entries, lock, true);
+    // A wait that never ends at all is an edge too: nothing comes after it.
+    has(&edges(&["merged/synchronize-inside-async"]), entries, entries, true);
+}
+
+#[test]
 fn the_counterexample_is_marked_among_the_states() {
     let json = raddle(&["check", VIOLATED, "--revision", "duyck-v4", "--no-reduction", "--format", "json"]);
     let row: serde_json::Value = serde_json::from_str(&json).expect("JSON");

@@ -188,6 +188,16 @@ impl RuleInfo {
         change.map_or(self.first, |change| change.value)
     }
 
+    /// What a value of it says of a kernel, without a full stop.
+    #[must_use]
+    pub fn says(&self, value: &str) -> String {
+        match value {
+            "true" => self.about.to_owned(),
+            "false" => format!("Not so: {}", self.about),
+            word => format!("{}: {word}", self.about),
+        }
+    }
+
     /// The commits and the page that it follows, in one line.
     #[must_use]
     pub fn source(&self) -> String {

@@ -204,20 +204,20 @@ fn lkml(report: &Report, extras: &Extras) -> String {
 /// The rules that prevent a hazard, or protect from all of them.
 fn rules(out: &mut String, hazard: Option<&str>, why: Option<&Why>) {
     let Some(why) = why else { return };
-    let (claim, sentences): (&str, Vec<String>) = match hazard {
+    let (claim, all): (&str, Vec<String>) = match hazard {
         Some(id) => {
             let mine = why.preventers.iter().filter(|one| one.prevents.iter().any(|it| it == id));
-            ("Rules that prevent it", mine.map(|one| one.sentence()).collect())
+            ("What would prevent it", mine.map(|one| one.words()).collect())
         }
-        None => ("Rules that protect it", why.protectors.iter().map(|one| one.sentence()).collect()),
+        None => ("What protects it", why.protectors.iter().map(|one| one.words()).collect()),
     };
     line(out, "");
-    match sentences.as_slice() {
-        [] => line(out, &format!("{claim}, each changed alone on this revision: none.")),
-        _ => line(out, &format!("{claim}, each changed alone on this revision:")),
+    match all.as_slice() {
+        [] => line(out, &format!("{claim}: no rule that is changed alone.")),
+        _ => line(out, &format!("{claim}, each alone on this revision:")),
     }
-    for sentence in sentences {
-        wrapped(&format!("* {sentence}")).iter().for_each(|row| line(out, row));
+    for words in all {
+        wrapped(&format!("* {words}")).iter().for_each(|row| line(out, row));
     }
     if why.untried > 0 {
         line(out, &format!("A limit was hit on {} other changes.", why.untried));

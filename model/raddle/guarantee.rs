@@ -80,7 +80,8 @@ pub(crate) fn of_search(
     parts.join(", ")
 }
 
-fn why_cut(scenario: &Scenario, program: &Probing<impl Subject>, cut: Cut) -> String {
+/// Why a search was cut.
+pub(crate) fn why_cut(scenario: &Scenario, program: &Probing<impl Subject>, cut: Cut) -> String {
     match cut {
         Cut::States(limit) => format!("the limit of {} states was hit", thousands(limit)),
         Cut::Memory(limit) => format!("the limit of {} bytes was hit", thousands(limit)),

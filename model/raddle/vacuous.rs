@@ -21,7 +21,6 @@ use raddle_checker::machine::set_up::set_up;
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_checker::search::explore::call_words;
 use raddle_checker::search::reduced;
-use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::Limits;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_driver_core::revision::Revision;
@@ -47,9 +46,11 @@ pub(crate) fn warnings(
     begun: Instant,
 ) -> Vec<String> {
     let file = scenario.file();
-    let rest = || Limits {
-        time_limit: options.limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed())),
-        ..options.limits
+    // What is left of the limits; nothing is saved or spilled.
+    let rest = || {
+        let time_limit = options.limits.time_limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+        let rest = Options::default().limits(Limits { time_limit, ..options.limits });
+        rest.threads(options.resources.threads)
     };
     let mut warnings = Vec::new();
     for revision in file.expect.keys().filter(|revision| !file.revisions.contains(revision)) {
@@ -90,10 +91,16 @@ pub(crate) fn warnings(
 }
 
 /// The default search, if it comes to its end.
-fn searched<'p>(program: &'p DriverCore, limits: &Limits) -> Option<reduced::Reduced<'p, DriverCore>> {
+fn searched<'p>(program: &'p DriverCore, rest: &Options) -> Option<reduced::Reduced<'p, DriverCore>> {
     let memory = set_up(program, |_, _, _, _| {}).ok()?;
-    let found = reduced::search(program, &memory, *limits, &Resources::default(), |_| {}).ok()??;
+    let found = reduced::search(program, &memory, rest.limits, &rest.resources, |_| {}).ok()??;
     found.outcome.cut.is_none().then_some(found)
+}
+
+/// The limits, with so many states at the most.
+fn within(states: usize, rest: &Options) -> Limits {
+    let states = rest.limits.state_limit.map_or(states, |limit| limit.min(states));
+    Limits { state_limit: Some(states), ..rest.limits }
 }
 
 /// Whether all tasks go on in the same way with another value of a rule.
@@ -102,14 +109,14 @@ fn does_nothing(
     one: &reduced::Reduced<'_, DriverCore>,
     revision: &str,
     instead: (&str, &str),
-    limits: &Limits,
+    rest: &Options,
 ) -> bool {
     let Ok(other) = scenario.program_with(revision, &[instead]) else { return false };
     let all = |automaton: &Automaton<'_, DriverCore>| -> IndexSet<String> {
         let step = |node: &raddle_checker::automaton::Node<_>| format!("{:?} {:?}", node.control, node.next);
         automaton.graph().node_weights().map(step).collect()
     };
-    searched(&other, limits)
+    searched(&other, rest)
         .is_some_and(|other| one.hazards == other.hazards && all(one.automaton()) == all(other.automaton()))
 }
 
@@ -186,7 +193,7 @@ fn ends_a_run(op: &Op) -> bool {
     op.actions.iter().any(|action| matches!(action, Action::WorkEnd(_)))
 }
 
-fn never_done(scenario: &Scenario, program: &DriverCore, limits: &Limits) -> Vec<String> {
+fn never_done(scenario: &Scenario, program: &DriverCore, rest: &Options) -> Vec<String> {
     let Ok(memory) = set_up(program, |_, _, _, _| {}) else { return Vec::new() };
     let places = places(scenario, program);
     let pairs: Vec<(Device, Driver)> = pairs(scenario);
@@ -221,14 +228,14 @@ fn never_done(scenario: &Scenario, program: &DriverCore, limits: &Limits) -> Vec
             }
         }
     }
-    let Ok(found) = reduced::search(program, &memory, *limits, &Resources::default(), |_| {}) else {
+    let Ok(found) = reduced::search(program, &memory, rest.limits, &rest.resources, |_| {}) else {
         return Vec::new();
     };
     match found {
         Some(found) if found.outcome.cut.is_none() => look(program, found.automaton(), &places, &mut seen),
         Some(_) => return vec![NOT_LOOKED_FOR.to_owned()],
-        None => match explored(program, STATES) {
-            Ok(explored) if explored.complete => {
+        None => match explored(program, &within(STATES, rest)) {
+            Ok(explored) if explored.cut.is_none() => {
                 look(program, explored.system.automaton(), &places, &mut seen)
             }
             _ => return vec![NOT_LOOKED_FOR.to_owned()],

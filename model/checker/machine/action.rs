@@ -293,7 +293,7 @@ pub trait Parts {
 }
 
 /// What a step waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Wait<'a> {
     /// A mutex to be free.
     Lock(CellId),

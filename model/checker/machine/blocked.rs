@@ -138,6 +138,31 @@ impl Set {
     }
 }
 
+/// Whether others wait for this task, the one in this slot, if they wait for this.
+#[must_use]
+pub fn is_awaited<P: Program>(
+    program: &P,
+    memory: &[u8],
+    slot: usize,
+    task: TaskView<'_>,
+    wait: Wait<'_>,
+) -> bool {
+    match wait {
+        Wait::Lock(cell) => usize::from(memory[program.layout().info(cell).offset]) == slot + 1,
+        Wait::Zero(cell) | Wait::Not(cell, _) | Wait::Claim(cell) => task.holds.contains(&Hold::Cell(cell)),
+        Wait::Unlinked(cell, member) => task.holds.contains(&Hold::Node(cell, member.index)),
+        Wait::Async(_, domain) => {
+            let of = program.domain(task.entry);
+            of.is_some() && (domain.is_none() || of == domain)
+        }
+        Wait::Run(cell) | Wait::Start(cell) => {
+            let is_item = matches!(&program.slots()[slot].kind, SlotKind::Item { work, .. } if *work == cell);
+            is_item && !task.op.idles()
+        }
+        Wait::Ended(_, entry) => task.entry == entry,
+    }
+}
+
 /// A task's wakers: the slots of which one must act before what it waits for comes about. `None` if nobody is
 /// known for it, so that anybody may be who can still take a step: one who is going to set a flag holds
 /// nothing before, and a worker that has not taken its item is no task yet.
@@ -150,22 +175,10 @@ fn wakers<P: Program>(
     op: &Op,
 ) -> Option<Set> {
     let mut wakers = Set::default();
-    let mut add = |is_waker: &dyn Fn(TaskView<'_>) -> bool| {
-        let those = (0..program.slots().len()).filter(|slot| there.contains(*slot));
-        those.filter(|slot| tasks.task(*slot).is_some_and(is_waker)).for_each(|slot| wakers.insert(slot));
-    };
     let wait = op.wait().expect("internal: a step that is not enabled waits");
     let info = program.layout().info(wait.cell());
     match wait {
         Wait::Lock(_) => wakers.insert(usize::from(memory[info.offset]) - 1),
-        Wait::Zero(cell) | Wait::Not(cell, _) | Wait::Claim(cell) => {
-            add(&|task| task.holds.contains(&Hold::Cell(cell)));
-        }
-        Wait::Unlinked(cell, member) => add(&|task| task.holds.contains(&Hold::Node(cell, member.index))),
-        Wait::Async(_, domain) => add(&|task| {
-            let of = program.domain(task.entry);
-            of.is_some() && (domain.is_none() || of == domain)
-        }),
         Wait::Run(cell) | Wait::Start(cell) => {
             if !work::waits_for_running(&memory[info.range()], slot) {
                 return None;
@@ -174,7 +187,13 @@ fn wakers<P: Program>(
             let worker = program.slots().iter().position(|decl| item(&decl.kind));
             worker.into_iter().for_each(|worker| wakers.insert(worker));
         }
-        Wait::Ended(_, entry) => add(&|task| task.entry == entry),
+        _ => {
+            let is_waker = |other: &usize| {
+                let task = tasks.task(*other).filter(|_| there.contains(*other));
+                task.is_some_and(|task| is_awaited(program, memory, *other, task, wait))
+            };
+            (0..program.slots().len()).filter(is_waker).for_each(|other| wakers.insert(other));
+        }
     }
     (!wakers.is_empty()).then_some(wakers)
 }

@@ -1,8 +1,11 @@
 //! All states and steps of a small program, kept: for graphs, coverage and sample runs.
 
+use std::time::Instant;
+
 use indexmap::IndexSet;
 
 use super::bfs::{self, Here, Led, States, Visitor};
+use super::reference::{Cut, Limits};
 use super::system::{Choice, System};
 use crate::machine::op::Access;
 use crate::machine::program::Program;
@@ -25,39 +28,62 @@ pub struct Explored<'p, P: Program> {
     pub system: System<'p, P>,
     /// The states, in breadth-first order.
     pub states: States,
+    /// States besides these in which tasks wait for each other for ever.
+    pub dead: States,
     /// The steps, by the state before them.
     pub moves: Vec<Moved>,
-    /// Whether there were no more than the limit.
-    pub complete: bool,
+    /// Why not all states are there, if so.
+    pub cut: Option<Cut>,
 }
 
 /// Keeps all steps.
 struct Moves {
     moves: Vec<Moved>,
-    state_limit: usize,
+    dead: States,
+    limits: Limits,
+    begun: Instant,
+    cut: Option<Cut>,
 }
 
 impl<P: Program> Visitor<P> for Moves {
     fn step(&mut self, _system: &System<'_, P>, here: Here<'_>, choice: Choice, led: Led<'_>) {
         let to = if let Led::To { index, .. } = led { Some(index) } else { None };
+        if let Led::Deadlock(_, state) = led {
+            self.dead.insert(state.clone());
+        }
         self.moves.push(Moved { from: here.index, choice, to });
     }
 
-    fn goes_on(&mut self, found: &States, _expanded: usize) -> bool {
-        found.len() <= self.state_limit
+    fn goes_on(&mut self, found: &States, expanded: usize) -> bool {
+        let bytes =
+            (found.len() + self.dead.len()) * found[0].bytes() + self.moves.len() * size_of::<Moved>();
+        self.cut = self.limits.cut(self.begun, expanded, found.len(), bytes);
+        self.cut.is_none()
     }
 }
 
-/// Explores all states that can be reached from this memory, up to a limit.
-pub fn explore<'p, P: Program>(program: &'p P, memory: &[u8], state_limit: usize) -> Explored<'p, P> {
+/// Explores all states that can be reached from this memory, up to these limits.
+pub fn explore<'p, P: Program>(program: &'p P, memory: &[u8], limits: &Limits) -> Explored<'p, P> {
     let mut system = System::new(program);
-    let mut moves = Moves { moves: Vec::new(), state_limit };
-    let (states, expanded) = bfs::search(&mut system, memory, &mut moves);
-    let complete = expanded == states.len();
-    Explored { system, states, moves: moves.moves, complete }
+    let mut moves = Moves {
+        moves: Vec::new(),
+        dead: States::default(),
+        limits: *limits,
+        begun: Instant::now(),
+        cut: None,
+    };
+    let (states, _) = bfs::search(&mut system, memory, &mut moves);
+    let Moves { moves, dead, cut, .. } = moves;
+    Explored { system, states, dead, moves, cut }
 }
 
-impl<P: Program> Explored<'_, P> {
+impl<'p, P: Program> Explored<'p, P> {
+    /// What there is if there was no state to begin with.
+    pub fn nothing(program: &'p P, cut: Cut) -> Self {
+        let (system, states) = (System::new(program), States::default());
+        Explored { system, dead: states.clone(), states, moves: Vec::new(), cut: Some(cut) }
+    }
+
     /// The steps by which a run gets to a state, fewest first: as indices of [`Explored::moves`].
     #[must_use]
     pub fn way_to(&self, state: usize) -> Vec<usize> {

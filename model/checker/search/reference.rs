@@ -46,6 +46,19 @@ impl Limits {
         }
         self.time_limit.filter(|limit| begun.elapsed() >= *limit).map(Cut::Time)
     }
+
+    /// Why a search of one thread that began then, with so much expanded and stored, is to stop now. The clock is
+    /// looked at now and then.
+    pub(super) fn cut(&self, begun: Instant, expanded: usize, states: usize, bytes: usize) -> Option<Cut> {
+        const BETWEEN_LOOKS: usize = 256;
+        if expanded == states {
+            return None;
+        }
+        let states = self.state_limit.filter(|limit| states >= *limit).map(Cut::States);
+        let memory = || self.memory_limit.filter(|limit| bytes >= *limit).map(Cut::Memory);
+        let looks = expanded.is_multiple_of(BETWEEN_LOOKS);
+        states.or_else(memory).or_else(|| self.stop(begun).filter(|_| looks))
+    }
 }
 
 /// Why there is nothing to search from.
@@ -229,7 +242,6 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
 
     fn goes_on(&mut self, found: &States, expanded: usize) -> bool {
         const BETWEEN_REPORTS: usize = 4096;
-        const BETWEEN_LOOKS: usize = 256;
         let edges = (self.edges.len() + self.others.len()) * size_of::<Edge>();
         let states = found.len();
         self.outcome.bytes = states * found[0].bytes() + edges;
@@ -237,18 +249,7 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
             let Outcome { depth, bytes, .. } = self.outcome;
             (self.progress)(Progress { states, frontier: states - expanded, depth, bytes });
         }
-        if expanded == states {
-            return true;
-        }
-        if let Some(limit) = self.limits.state_limit.filter(|limit| states >= *limit) {
-            self.outcome.cut = Some(Cut::States(limit));
-            return false;
-        }
-        if let Some(limit) = self.limits.memory_limit.filter(|limit| self.outcome.bytes >= *limit) {
-            self.outcome.cut = Some(Cut::Memory(limit));
-            return false;
-        }
-        let cut = if expanded.is_multiple_of(BETWEEN_LOOKS) { self.limits.stop(self.begun) } else { None };
+        let cut = self.limits.cut(self.begun, expanded, states, self.outcome.bytes);
         self.outcome.cut = cut.or(self.outcome.cut);
         cut.is_none()
     }

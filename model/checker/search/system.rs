@@ -294,6 +294,13 @@ impl<P: Program> Slots for Nodes<'_, '_, P> {
     }
 }
 
+impl<P: Program> System<'_, P> {
+    /// The tasks of a state, as far as waiting is concerned.
+    pub fn tasks<'s>(&'s self, state: &'s State) -> impl Tasks + 's {
+        Here { system: self, state }
+    }
+}
+
 /// A state, with the automata that its nodes are of.
 struct Here<'a, 'p, P: Program> {
     system: &'a System<'p, P>,

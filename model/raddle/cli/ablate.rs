@@ -2,7 +2,7 @@
 
 use raddle::whatif::ablate::{Ablation, ablate as ablate_one, changes};
 use raddle_driver_core::revision::Revision;
-use raddle_driver_core::rules::Rules;
+use raddle_driver_core::rules::{RULES, Rules};
 use serde_json::{Value, json};
 
 use super::inputs::{Exit, INPUT_ERROR, all};
@@ -33,17 +33,24 @@ pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
     };
     let Some(scenarios) = all(&args.paths, &mut exit) else { return exit.code() };
     let options = args.limits.options();
+    if let Some(unknown) = args.rules.iter().find(|name| RULES.iter().all(|rule| rule.name != **name)) {
+        exit.wrong(format_args!("raddle: rule \"{unknown}\" is not known; see raddle list rules"));
+        return exit.code();
+    }
+    let changes = changes(&Rules::of(revision), &args.rules);
     let mut ablations: Vec<Ablation> = Vec::new();
     for scenario in scenarios {
         if out.is_gone() || exit.interrupted() {
             break;
         }
         let what = scenario.file().path.as_str();
-        ablations.extend(exit.run(what, || ablate_one(&scenario, revision, &options)).unwrap_or_default());
+        ablations.extend(
+            exit.run(what, || ablate_one(&scenario, revision, &changes, &options)).unwrap_or_default(),
+        );
     }
     exit.inconclusive |= ablations.iter().any(|row| !row.complete);
     let mut idle = Vec::new();
-    for change in changes(&Rules::of(revision)) {
+    for change in changes {
         let rows: Vec<&Ablation> = ablations.iter().filter(|row| row.change == change).collect();
         let telling: Vec<&&Ablation> = rows.iter().filter(|row| !row.appear.is_empty()).collect();
         let complete = rows.iter().all(|row| row.complete);
@@ -64,7 +71,7 @@ pub fn ablate(args: &AblateArgs, out: &mut Out) -> u8 {
             let cut = if complete { "" } else { "  (not everything was explored)" };
             idle.push(format!("{} = {}{cut}", change.rule, change.instead));
         } else {
-            out.line(format_args!("{} = {} instead of {}:", change.rule, change.instead, change.value));
+            out.line(format_args!("{} ({} = {}), there is:", change.words(), change.rule, change.instead));
             for row in telling {
                 out.line(format_args!("    {}: {}", row.scenario, row.appear.join(", ")));
             }

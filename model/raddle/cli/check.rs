@@ -362,7 +362,7 @@ fn watched(scenario: &Scenario, revision: &str, options: &Options) -> Result<Rep
 
 /// Runs of a verified scenario, so that one sees that something happens in it.
 fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut Out) {
-    match samples(scenario, &report.revision, args.samples, args.limits.max_states.unwrap_or(usize::MAX)) {
+    match samples(scenario, &report.revision, args.samples, &args.limits.limits()) {
         Ok(stories) => {
             for (number, story) in stories.iter().enumerate() {
                 out.line(format_args!("Sample run {} of {}:\n", number + 1, stories.len()));

@@ -1,7 +1,7 @@
 //! `raddle graph` and `raddle coverage`.
 
 use indexmap::{IndexMap, IndexSet};
-use raddle::coverage::graph::{function_graph, lock_graph, state_graph};
+use raddle::coverage::graph::{Drawing, function_graph, lock_graph, state_graph};
 use raddle::coverage::{Coverage, coverage};
 use raddle::{Options, Scenario};
 
@@ -16,6 +16,9 @@ const FUNCTION_STATES: usize = 20_000;
 /// So many states are drawn at the most.
 const DRAWN_STATES: usize = 2_000;
 
+/// So many states are explored at the most for what a scenario never does.
+const COVERED_STATES: usize = 200_000;
+
 fn failed(error: impl std::fmt::Display) -> u8 {
     complain(format_args!("raddle: {error}"));
     INPUT_ERROR
@@ -23,32 +26,35 @@ fn failed(error: impl std::fmt::Display) -> u8 {
 
 /// Prints a graph.
 pub fn graph(args: &GraphArgs, out: &mut Out) -> u8 {
-    let limit = args.max_states;
     let exit = &mut Exit::default();
+    let named = match args.scenario.as_ref().map(|path| load(path, exit)) {
+        Some(None) => return exit.code(),
+        named => named.flatten(),
+    };
     let result = match (&args.function, &args.locks, &args.states) {
         (_, Some(path), _) => {
             let Some(scenario) = load(path, exit) else { return exit.code() };
-            lock_graph(&scenario, revision(args, &scenario), limit.unwrap_or(usize::MAX)).map(Some)
+            lock_graph(&scenario, revision(args, &scenario), &args.limits.limits()).map(Some)
         }
         (_, _, Some(path)) => {
             let Some(scenario) = load(path, exit) else { return exit.code() };
-            let revision = revision(args, &scenario);
-            let limit = limit.unwrap_or(DRAWN_STATES);
-            let options = Options::default().max_states(limit);
-            match scenario.check_on(revision, &options, |_| {}) {
-                Ok(report) => state_graph(&scenario, revision, report.violations.first(), limit).map(Some),
-                Err(error) => Err(error.to_string()),
-            }
+            states(&scenario, revision(args, &scenario), args).map(Some)
         }
-        (Some(function), ..) => of_function(function, args),
+        (Some(function), ..) => of_function(function, named, args),
         (None, None, None) => Err("name a function, or use --locks or --states".to_owned()),
     };
     match result {
-        Ok(Some(dot)) => {
+        Ok(Some(Drawing { dot, cut })) => {
             out.text(dot);
-            0
+            if let Some(why) = cut {
+                complain(format_args!("raddle: the graph may lack something: {why}"));
+                exit.inconclusive = true;
+            }
+            exit.code()
         }
-        Ok(None) => failed("no scenario that was tried calls this function on this revision; try --scenario"),
+        Ok(None) => failed(
+            "no scenario that was tried calls this function on this revision, as far as it was explored; try --scenario",
+        ),
         Err(error) => failed(error),
     }
 }
@@ -57,20 +63,28 @@ fn revision<'a>(args: &'a GraphArgs, scenario: &'a Scenario) -> &'a str {
     args.revision.as_deref().unwrap_or(&scenario.file().revisions[0])
 }
 
+/// All states, with the counterexample.
+fn states(scenario: &Scenario, revision: &str, args: &GraphArgs) -> Result<Drawing, String> {
+    let limits = args.limits.within(DRAWN_STATES);
+    let options = args.limits.options().limits(limits);
+    let report = scenario.check_on(revision, &options, |_| {}).map_err(|error| error.to_string())?;
+    let dot = state_graph(scenario, revision, report.violations.first(), &limits)?;
+    Ok(Drawing { dot, cut: None })
+}
+
 /// The automaton of a function, in the scenario that is given or in the first built-in one that has it.
-fn of_function(function: &str, args: &GraphArgs) -> Result<Option<String>, String> {
-    let limit = args.max_states.unwrap_or(FUNCTION_STATES);
-    if let Some(path) = &args.scenario {
-        let scenario = Scenario::load(path).map_err(|errors| errors.to_string())?;
-        return function_graph(&scenario, revision(args, &scenario), function, limit);
+fn of_function(function: &str, named: Option<Scenario>, args: &GraphArgs) -> Result<Option<Drawing>, String> {
+    let limits = args.limits.within(FUNCTION_STATES);
+    if let Some(scenario) = named {
+        return function_graph(&scenario, revision(args, &scenario), function, &limits);
     }
     for (path, text) in embedded() {
         let Ok(scenario) = Scenario::parse(&path, text) else { continue };
         if is_slow(&scenario) {
             continue;
         }
-        if let Some(dot) = function_graph(&scenario, revision(args, &scenario), function, limit)? {
-            return Ok(Some(dot));
+        if let Some(drawing) = function_graph(&scenario, revision(args, &scenario), function, &limits)? {
+            return Ok(Some(drawing));
         }
     }
     Ok(None)
@@ -84,11 +98,15 @@ pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
     let mut rows: Vec<(String, String, Coverage)> = Vec::new();
     let mut options = Options::default();
     options.revisions.clone_from(&args.revisions);
+    let limits = args.limits.within(COVERED_STATES);
     for scenario in scenarios(&args.paths, args.slow, &mut exit) {
         for revision in scenario.revisions(&options) {
+            if exit.interrupted() {
+                break;
+            }
             let path = scenario.file().path.clone();
             let what = format!("{path} on {revision}");
-            let found = || coverage(&scenario, revision, args.max_states);
+            let found = || coverage(&scenario, revision, &limits);
             let found = exit.run(&what, || found().map_err(|error| format!("{what}: {error}")));
             let Some(found) = found else { continue };
             for (function, places) in &found.functions {
@@ -98,8 +116,10 @@ pub fn cover(args: &CoverageArgs, out: &mut Out) -> u8 {
         }
     }
     for (path, revision, found) in rows {
-        let cut = if found.complete { "" } else { " (not all states were visited)" };
+        let cut =
+            found.cut.as_ref().map_or(String::new(), |why| format!(" (not all states were visited: {why})"));
         out.line(format_args!("{path} on {revision}{cut}"));
+        exit.inconclusive |= found.cut.is_some();
         for call in &found.uncontended {
             out.line(format_args!("    never met a contender: {call}"));
         }

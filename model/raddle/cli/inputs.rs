@@ -112,16 +112,18 @@ pub struct Input {
     named: bool,
 }
 
+/// The name of a built-in scenario or of a directory of them, by its path.
+pub fn bare(path: &str) -> &str {
+    let path = path.trim_end_matches('/');
+    let path = if path == "scenarios" { "" } else { path.strip_prefix("scenarios/").unwrap_or(path) };
+    path.strip_suffix(".toml").unwrap_or(path)
+}
+
 /// The built-in scenarios that a path names that is none: `bart/unregister-pending`, with or without `scenarios/`
 /// before it and `.toml` behind it; those of a directory such as `bart`; or the only one of a name such as
 /// `unregister-pending`.
 fn built_in(path: &Path) -> Vec<(String, &'static str)> {
     let Some(name) = path.to_str().filter(|_| !path.exists()) else { return Vec::new() };
-    fn bare(path: &str) -> &str {
-        let path = path.trim_end_matches('/');
-        let path = if path == "scenarios" { "" } else { path.strip_prefix("scenarios/").unwrap_or(path) };
-        path.strip_suffix(".toml").unwrap_or(path)
-    }
     let name = bare(name);
     let mut found = embedded();
     found.retain(|(path, _)| {

@@ -5,6 +5,7 @@ mod agree;
 mod certificate;
 mod check;
 mod compare;
+mod completions;
 mod coverage;
 mod dump;
 mod embedded;
@@ -37,6 +38,7 @@ use raddle_checker::render::{DiagramOptions, Lines};
 use raddle_checker::search::reduced::remedies::Remedies;
 use raddle_checker::search::reference::Limits;
 use raddle_driver_core::revision::REVISIONS;
+use raddle_driver_core::rules::RULES;
 use raddle_engines::Scheduler;
 use raddle_probing::hazards::properties;
 use raddle_probing::scenario::Template;
@@ -174,6 +176,11 @@ impl LimitArgs {
         Options::default().limits(self.limits()).threads(self.threads.unwrap_or(0))
     }
 
+    /// The same for a search that keeps all it sees, with so many states at the most unless it is said.
+    fn within(&self, states: usize) -> Limits {
+        Limits { state_limit: self.max_states.or(Some(states)), ..self.limits() }
+    }
+
     fn limits(&self) -> Limits {
         Limits {
             state_limit: self.max_states,
@@ -188,7 +195,7 @@ impl LimitArgs {
 #[derive(Args)]
 struct CompareArgs {
     /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
-    #[arg(required_unless_present = "tree")]
+    #[arg(required_unless_present = "tree", add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// The revision before
     #[arg(long, value_name = "R1", required_unless_present = "tree", value_parser = revision_names(), hide_possible_values = true)]
@@ -213,6 +220,7 @@ struct ReviewArgs {
     /// A series of patches: an mbox, a mail or a diff
     series: PathBuf,
     /// Scenario files, or directories of them; otherwise scenarios/
+    #[arg(add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// The kernel that the series is for
     #[arg(long, value_name = "DIR")]
@@ -226,11 +234,14 @@ struct ReviewArgs {
 #[derive(Args)]
 struct AblateArgs {
     /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
-    #[arg(required_unless_present = "tree")]
+    #[arg(required_unless_present = "tree", add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// The revision
     #[arg(long, value_name = "R", required_unless_present = "tree", value_parser = revision_names(), hide_possible_values = true)]
     revision: Option<String>,
+    /// Change this rule only (may be repeated)
+    #[arg(long = "rule", value_name = "RULE", value_parser = rule_names(), hide_possible_values = true, conflicts_with = "tree")]
+    rules: Vec<String>,
     /// Leave out statements of the C of the kernel in this directory: those of the patches, if there are any
     #[arg(long, value_name = "DIR", conflicts_with = "revision")]
     tree: Option<PathBuf>,
@@ -258,7 +269,7 @@ struct AblateArgs {
 #[derive(Args)]
 struct CheckArgs {
     /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
-    #[arg(required = true)]
+    #[arg(required = true, add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
@@ -386,7 +397,7 @@ impl CheckArgs {
 #[derive(Args)]
 struct AgreeArgs {
     /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
-    #[arg(required_unless_present = "tree")]
+    #[arg(required_unless_present = "tree", add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// Compare the hand model with the C of the kernel in this directory, a line for each scenario
     #[arg(long, value_name = "DIR")]
@@ -418,33 +429,31 @@ struct GraphArgs {
     #[arg(required_unless_present_any = ["locks", "states"])]
     function: Option<String>,
     /// The revision [default: the first that the scenario lists]
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
     revision: Option<String>,
     /// A scenario that calls the function [default: the first built-in one that does]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", add = completions::of_scenarios())]
     scenario: Option<PathBuf>,
-    /// Print the lock order graph of this scenario
-    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["function", "states"])]
+    /// Print in which order this scenario's tasks wait for mutexes, for work and for async entries
+    #[arg(long, value_name = "SCENARIO", conflicts_with_all = ["function", "states"], add = completions::of_scenarios())]
     locks: Option<PathBuf>,
     /// Print all states of this small scenario, with the counterexample marked
-    #[arg(long, value_name = "SCENARIO", conflicts_with = "function")]
+    #[arg(long, value_name = "SCENARIO", conflicts_with = "function", add = completions::of_scenarios())]
     states: Option<PathBuf>,
-    /// Stop after this many states
-    #[arg(long, value_name = "N")]
-    max_states: Option<usize>,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 #[derive(Args)]
 struct CoverageArgs {
     /// Scenario files, or directories of them; a step counts as missed if another of them takes it
-    #[arg(required = true)]
+    #[arg(required = true, add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// Use this revision instead of those that the scenario lists (may be repeated)
     #[arg(long = "revision", value_name = "R", value_parser = revision_names(), hide_possible_values = true)]
     revisions: Vec<String>,
-    /// Stop each exploration after this many states
-    #[arg(long, value_name = "N", default_value = "200000")]
-    max_states: usize,
+    #[command(flatten)]
+    limits: LimitArgs,
     /// Include scenarios that are marked slow
     #[arg(long)]
     slow: bool,
@@ -453,7 +462,7 @@ struct CoverageArgs {
 #[derive(Args)]
 struct ReportArgs {
     /// Scenario files, directories of them, or names of built-in scenarios such as bart/unregister-pending
-    #[arg(required = true)]
+    #[arg(required = true, add = completions::of_scenarios())]
     paths: Vec<PathBuf>,
     /// The directory that the page, index.html, is written into
     #[arg(long, value_name = "DIR")]
@@ -527,6 +536,11 @@ impl TypedValueParser for Offered {
 /// A revision, which the command itself looks up.
 fn revision_names() -> Offered {
     Offered(|| REVISIONS.iter().map(|revision| (revision.name, revision.source)).collect())
+}
+
+/// A rule, which the command itself looks up.
+fn rule_names() -> Offered {
+    Offered(|| RULES.iter().map(|rule| (rule.name, rule.about)).collect())
 }
 
 /// A hazard, which the command itself looks up.
@@ -646,9 +660,23 @@ fn choose_color() {
     }
 }
 
+/// The same error about arguments without control characters: a message repeats them.
+fn printable_error(error: clap::Error) -> clap::Error {
+    let raw: Vec<String> = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let clean: Vec<String> = raw.iter().map(out::clean_word).collect();
+    if raw == clean {
+        return error;
+    }
+    let parsed = Cli::command().try_get_matches_from(clean);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches).map(drop));
+    let wrong = || Cli::command().error(error.kind(), "an argument has control characters");
+    parsed.err().unwrap_or_else(wrong)
+}
+
 /// Runs the command line.
 pub fn main() -> ExitCode {
     memory::share_heap();
+    completions::answer();
     choose_color();
     let command = Cli::command().color(match anstream::ColorChoice::global() {
         anstream::ColorChoice::Always => clap::ColorChoice::Always,
@@ -660,6 +688,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output and are no error.
+            let error = printable_error(error);
             let _ = error.print();
             return ExitCode::from(if error.use_stderr() { INPUT_ERROR } else { 0 });
         }
@@ -683,12 +712,7 @@ pub fn main() -> ExitCode {
         Some(Command::Graph(args)) => coverage::graph(&args, &mut out),
         Some(Command::Coverage(args)) => coverage::cover(&args, &mut out),
         Some(Command::Report(args)) => report::report(&args, &mut out),
-        Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "raddle", &mut script);
-            out.text(String::from_utf8_lossy(&script));
-            0
-        }
+        Some(Command::Completions { shell }) => completions::script(shell, &mut out),
         Some(Command::Man) => man(&mut out),
         Some(Command::List { what, hazard, revision }) => {
             list::list(what, hazard.as_deref(), revision.as_deref(), &mut out)

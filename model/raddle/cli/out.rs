@@ -35,6 +35,13 @@ impl Out {
         }
     }
 
+    /// Writes bytes as they are, for another program to read.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        if self.failed.is_none() {
+            self.failed = self.to.write_all(bytes).err();
+        }
+    }
+
     /// Lets a reader see what was written so far.
     pub fn flush(&mut self) {
         if self.failed.is_none() {
@@ -80,6 +87,11 @@ pub fn shell_word(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
+}
+
+/// A word without control characters.
+pub fn clean_word(word: &String) -> String {
+    clean(word).replace(['\n', '\t'], "?")
 }
 
 /// A text without control characters, which could tell a terminal to do something: names and traces come

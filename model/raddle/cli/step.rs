@@ -1,8 +1,9 @@
-//! `raddle replay --step`: through a trace, forward and back, by commands on standard input.
+//! `raddle replay --step`: through a trace, forward and back, by keys on a terminal, else by commands on standard input.
 
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
+use console::{Key, Term};
 use raddle::dumped::Replayed;
 use raddle_checker::render::{blocked_words, hazard_words, ready_words, step_words};
 use raddle_checker::story::Scene;
@@ -11,15 +12,134 @@ use super::dump::read;
 use super::inputs::INPUT_ERROR;
 use super::out::{Out, complain, shown};
 
-const HELP: &str = "\
-n, next, or an empty line   one step forward
-b, back                     one step back
-g N                         to after step N; 0 is the start
-m, memory                   all cells and their values
-l, locks                    who holds which mutex, and who waits
-t, tasks                    which tasks could take a step here, and which step
-s, stack                    the functions that the last step was in
-q, quit                     leave";
+/// What a reader may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ask {
+    /// So many steps on, or back.
+    Move(isize),
+    /// To a step; on a terminal its number is asked for.
+    Go(Option<usize>),
+    End,
+    Memory,
+    Locks,
+    Tasks,
+    Stack,
+    Help,
+    Quit,
+}
+
+/// So many steps are a page.
+const PAGE: isize = 10;
+
+/// What each is for: its words, its keys, what they are called, what it does.
+const ASKS: [(Ask, &[&str], &[Key], &str, &str); 12] = [
+    (
+        Ask::Move(1),
+        &["n", "next"],
+        &[Key::ArrowRight, Key::ArrowDown, Key::Enter, Key::Char(' ')],
+        "right, down, space",
+        "one step forward",
+    ),
+    (
+        Ask::Move(-1),
+        &["b", "back"],
+        &[Key::ArrowLeft, Key::ArrowUp, Key::Backspace],
+        "left, up",
+        "one step back",
+    ),
+    (Ask::Move(PAGE), &["pgdn"], &[Key::PageDown], "page down", "ten steps forward"),
+    (Ask::Move(-PAGE), &["pgup"], &[Key::PageUp], "page up", "ten steps back"),
+    (Ask::Go(None), &["g", "go"], &[], "", "to after step N, as in g 12; 0 is the start"),
+    (Ask::Go(Some(0)), &["start"], &[Key::Home], "home", "to the start"),
+    (Ask::End, &["end"], &[Key::End], "end", "to the end"),
+    (Ask::Memory, &["m", "memory"], &[], "", "all cells and their values"),
+    (Ask::Locks, &["l", "locks"], &[], "", "who holds which mutex, and who waits"),
+    (Ask::Tasks, &["t", "tasks"], &[], "", "which tasks could take a step here, and which step"),
+    (Ask::Stack, &["s", "stack"], &[], "", "the functions that the last step was in"),
+    (Ask::Quit, &["q", "quit"], &[Key::Escape, Key::CtrlC], "escape", "leave"),
+];
+
+/// All of them, a line each.
+fn help() -> String {
+    let line = |(_, words, _, keys, does): &(_, &[&str], _, &str, _)| {
+        let keys = if keys.is_empty() { String::new() } else { format!("; {keys}") };
+        format!("{:<36}{does}", format!("{}{keys}", words.join(", ")))
+    };
+    ASKS.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What a line of input asks for; an empty one for the next step.
+fn of_line(line: &str) -> Option<Ask> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words[..] {
+        [] => Some(Ask::Move(1)),
+        ["h" | "help" | "?"] => Some(Ask::Help),
+        ["g" | "go", number] => number.parse().ok().map(|number| Ask::Go(Some(number))),
+        ["g" | "go"] => None,
+        [word] => ASKS.iter().find(|(_, words, ..)| words.contains(&word)).map(|(ask, ..)| *ask),
+        _ => None,
+    }
+}
+
+/// What a key asks for: its own, or the word that is its letter.
+fn of_key(key: &Key) -> Option<Ask> {
+    let own = ASKS.iter().find(|(_, _, keys, ..)| keys.contains(key)).map(|(ask, ..)| *ask);
+    match key {
+        Key::Char('g') => Some(Ask::Go(None)),
+        Key::Char(letter) => own.or_else(|| of_line(&letter.to_string())),
+        _ => own,
+    }
+}
+
+/// Where asks come from.
+enum Input {
+    Keys(Term),
+    Lines,
+}
+
+impl Input {
+    /// Keys, if both ends are a terminal.
+    fn new() -> Self {
+        let term = Term::stdout();
+        if io::stdin().is_terminal() && term.is_term() { Input::Keys(term) } else { Input::Lines }
+    }
+
+    /// The next ask, or what was typed instead; `None` at the end.
+    fn next(&mut self, out: &mut Out) -> Option<Result<Ask, String>> {
+        match self {
+            Input::Keys(term) => {
+                out.flush();
+                let key = term.read_key_raw().ok()?;
+                if of_key(&key) != Some(Ask::Go(None)) {
+                    return Some(of_key(&key).ok_or_else(|| key_name(&key)));
+                }
+                out.text("to step: ");
+                out.flush();
+                let line = term.read_line().ok()?;
+                Some(line.trim().parse().map(|number| Ask::Go(Some(number))).map_err(|_| line))
+            }
+            Input::Lines => {
+                if io::stdin().is_terminal() {
+                    out.text("> ");
+                }
+                out.flush();
+                let mut line = String::new();
+                let read = io::stdin().lock().read_line(&mut line);
+                read.ok().filter(|bytes| *bytes > 0)?;
+                Some(of_line(&line).ok_or_else(|| line.trim().to_owned()))
+            }
+        }
+    }
+}
+
+/// A key in a message.
+fn key_name(key: &Key) -> String {
+    match key {
+        Key::Char(letter) => letter.to_string(),
+        Key::UnknownEscSeq(letters) => format!("escape {}", letters.iter().collect::<String>()),
+        key => format!("{key:?}").to_lowercase(),
+    }
+}
 
 /// Steps through a dumped trace.
 pub fn step(path: &Path, out: &mut Out) -> u8 {
@@ -36,68 +156,67 @@ pub fn step(path: &Path, out: &mut Out) -> u8 {
         }
     };
     out.line(format_args!("{} on {}: {}", trace.scenario, trace.revision, trace.hazard));
-    out.line(format_args!("{} steps; h shows the commands.", replayed.story.steps.len()));
+    let mut input = Input::new();
+    let how = if matches!(input, Input::Keys(_)) { "Arrow keys step; h" } else { "h" };
+    out.line(format_args!("{} steps. {how} shows the commands.", replayed.story.steps.len()));
     let mut at = 0;
     let start =
         if trace.in_set_up { "At the start of the set-up." } else { "At the start, after the set-up." };
     here(&replayed, &scenes, start, at, out);
-    let prompts = io::stdin().is_terminal();
-    let mut lines = io::stdin().lock().lines();
-    loop {
-        if prompts {
-            out.text("> ");
-        }
-        out.flush();
-        let Some(Ok(line)) = lines.next() else { break };
+    let last = scenes.len() - 1;
+    while let Some(asked) = input.next(out) {
         if out.is_gone() {
             break;
         }
-        let words: Vec<&str> = line.split_whitespace().collect();
         let scene = &scenes[at];
-        match words[..] {
-            [] | ["n" | "next"] if at + 1 < scenes.len() => at += 1,
-            [] | ["n" | "next"] => {
+        let to = match asked {
+            Ok(Ask::Move(by)) if by > 0 && at == last => {
                 out.line("This is the end.");
                 continue;
             }
-            ["b" | "back"] => at = at.saturating_sub(1),
-            ["g" | "go", number] => match number.parse::<usize>() {
-                Ok(number) if number < scenes.len() => at = number,
-                _ => {
-                    out.line(format_args!("There are {} steps.", scenes.len() - 1));
-                    continue;
-                }
-            },
-            ["m" | "memory"] => {
+            Ok(Ask::Move(by)) if by < 0 && at == 0 => {
+                out.line("This is the start.");
+                continue;
+            }
+            Ok(Ask::Move(by)) => at.saturating_add_signed(by).min(last),
+            Ok(Ask::Go(Some(number))) if number <= last => number,
+            Ok(Ask::Go(_)) => {
+                out.line(format_args!("There are {last} steps."));
+                continue;
+            }
+            Ok(Ask::End) => last,
+            Ok(Ask::Quit) => break,
+            Ok(Ask::Memory) => {
                 let cells = scene.memory.iter();
                 cells.for_each(|shown| out.line(format_args!("  {} = {}", shown.cell, shown.value)));
                 continue;
             }
-            ["l" | "locks"] => {
+            Ok(Ask::Locks) => {
                 locks(scene, out);
                 continue;
             }
-            ["t" | "tasks"] => {
-                for ready in &scene.ready {
-                    out.line(format_args!("  {} could {}", ready.actor, ready_words(ready)));
-                }
+            Ok(Ask::Tasks) => {
+                let ready = scene.ready.iter();
+                ready.for_each(|ready| {
+                    out.line(format_args!("  {} could {}", ready.actor, ready_words(ready)))
+                });
                 continue;
             }
-            ["s" | "stack"] => {
-                let last = at.checked_sub(1).map(|last| &replayed.story.steps[last].stack);
-                last.into_iter().flatten().for_each(|call| out.line(format_args!("  {call}")));
+            Ok(Ask::Stack) => {
+                let taken = at.checked_sub(1).map(|taken| &replayed.story.steps[taken].stack);
+                taken.into_iter().flatten().for_each(|call| out.line(format_args!("  {call}")));
                 continue;
             }
-            ["q" | "quit"] => break,
-            ["h" | "help" | "?"] => {
-                out.line(HELP);
+            Ok(Ask::Help) => {
+                out.line(help());
                 continue;
             }
-            _ => {
-                out.line(format_args!("\"{}\" is no command here; h shows the commands.", line.trim()));
+            Err(typed) => {
+                out.line(format_args!("\"{typed}\" is no command here; h shows the commands."));
                 continue;
             }
-        }
+        };
+        at = to;
         here(&replayed, &scenes, start, at, out);
     }
     u8::from(!replayed.shows)
@@ -128,5 +247,35 @@ fn locks(scene: &Scene, out: &mut Out) {
     scene.locks.iter().for_each(|(lock, task)| out.line(format_args!("  {lock} is held by {task}")));
     for blocked in &scene.waiting {
         out.line(format_args!("  {} waits: {}", blocked.actor, blocked_words(blocked)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_lines_ask_for_the_same() {
+        for (keys, line) in [
+            (&[Key::ArrowRight, Key::ArrowDown, Key::Enter, Key::Char(' '), Key::Char('n')][..], "next"),
+            (&[Key::ArrowLeft, Key::ArrowUp, Key::Char('b')], "b"),
+            (&[Key::Home], "g 0"),
+            (&[Key::End], "end"),
+            (&[Key::PageDown], "pgdn"),
+            (&[Key::Char('m')], "memory"),
+            (&[Key::Char('h'), Key::Char('?')], "help"),
+            (&[Key::Char('q'), Key::Escape, Key::CtrlC], "quit"),
+        ] {
+            keys.iter().for_each(|key| assert_eq!(of_key(key), of_line(line), "{key:?} {line}"));
+            assert!(of_line(line).is_some(), "{line}");
+        }
+        assert_eq!(of_line(""), Some(Ask::Move(1)));
+        assert_eq!(of_line("g 12"), Some(Ask::Go(Some(12))));
+        for unknown in ["g", "g x", "g 1 2", "x", "\u{1b}[C"] {
+            assert_eq!(of_line(unknown), None, "{unknown}");
+        }
+        for unknown in [Key::Char('x'), Key::Tab, Key::UnknownEscSeq(vec!['[', 'Z'])] {
+            assert_eq!(of_key(&unknown), None, "{unknown:?}");
+        }
     }
 }

@@ -1,23 +1,28 @@
 //! Graphs as DOT: a function's automaton, a scenario's lock order, its states.
 
 use indexmap::{IndexMap, IndexSet};
+use petgraph::algo::tarjan_scc;
 use petgraph::dot::{Config, Dot};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
 use super::explored;
 use super::slots::SlotMap;
+use crate::guarantee::why_cut;
 use crate::scenario::Scenario;
 use raddle_checker::Violation;
-use raddle_checker::machine::op::Action;
+use raddle_checker::machine::blocked::{Tasks, is_awaited};
+use raddle_checker::machine::op::{Op, Wait};
 use raddle_checker::machine::program::Program;
-use raddle_checker::render::does_words;
+use raddle_checker::render::{awaited_words, does_words};
 use raddle_checker::search::explore::{Explored, call_words};
+use raddle_checker::search::reference::{Cut, Limits};
 use raddle_checker::search::system::Choice;
-use raddle_checker::story::{Turn, op_does};
+use raddle_checker::story::{Does, Turn, op_does};
+use raddle_driver_core::cpu::DEFAULT_DOMAIN;
 use raddle_driver_core::hand_model::DriverCore;
 
-/// A node or an edge of a graph to draw: its label, and whether it is one of the counterexample's.
+/// A node or an edge of a graph to draw: its label, and whether it is marked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Drawn {
     label: String,
@@ -41,6 +46,26 @@ fn dot(graph: &DiGraph<Drawn, Drawn>) -> String {
     format!("{:?}", Dot::with_attr_getters(graph, &config, &edge, &node))
 }
 
+/// A graph that was drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawing {
+    /// As DOT.
+    pub dot: String,
+    /// Why it may lack something, if so: not all states were visited.
+    pub cut: Option<String>,
+}
+
+impl Drawing {
+    fn new(
+        graph: &DiGraph<Drawn, Drawn>,
+        scenario: &Scenario,
+        program: &DriverCore,
+        cut: Option<Cut>,
+    ) -> Self {
+        Drawing { dot: dot(graph), cut: cut.map(|cut| why_cut(scenario, program, cut)) }
+    }
+}
+
 /// The automaton of a modelled function as DOT, as far as the scenario's tasks take it; `None` if none
 /// of them calls it. Of several sets of arguments the first that is met is shown.
 ///
@@ -51,10 +76,10 @@ pub fn function_graph(
     scenario: &Scenario,
     revision: &str,
     function: &str,
-    state_limit: usize,
-) -> Result<Option<String>, String> {
+    limits: &Limits,
+) -> Result<Option<Drawing>, String> {
     let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let explored = explored(&program, state_limit)?;
+    let explored = explored(&program, limits)?;
     let automaton = explored.system.automaton().graph();
     let mut shown = None;
     let mut graph = DiGraph::new();
@@ -103,52 +128,78 @@ pub fn function_graph(
     for (from, to, label) in edges {
         graph.add_edge(from, to, drawn(label, false));
     }
-    Ok(Some(dot(&graph)))
+    Ok(Some(Drawing::new(&graph, scenario, &program, explored.cut)))
 }
 
-/// The order in which a scenario's tasks take mutexes, as DOT: an edge from each mutex that is held to
-/// each that is wanted meanwhile.
+/// The order in which a scenario's tasks wait, as DOT: an edge from each thing that others may wait for until a
+/// task acts (a mutex that it holds, the run of a work item or the async entry that it is) to each thing that it
+/// wants meanwhile. What is on a cycle is marked: if each of its edges is another task's, they may wait for each
+/// other for ever.
 ///
 /// # Errors
 ///
 /// What is wrong with the scenario.
-pub fn lock_graph(scenario: &Scenario, revision: &str, state_limit: usize) -> Result<String, String> {
+pub fn lock_graph(scenario: &Scenario, revision: &str, limits: &Limits) -> Result<Drawing, String> {
     let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let explored = explored(&program, state_limit)?;
-    let layout = program.layout();
-    let mut edges: IndexMap<(u16, u16), IndexSet<String>> = IndexMap::new();
-    let mut mutexes: IndexSet<u16> = IndexSet::new();
-    for state in &explored.states {
-        for slot in 0..program.slots().len() {
-            let Some(node) = state.node(slot) else { continue };
-            let node = explored.system.automaton().node(node);
-            let Some((op, _)) = &node.next else { continue };
-            let wanted = op.actions.iter().find_map(|action| match action {
-                Action::Lock(mutex) => Some(*mutex),
-                _ => None,
-            });
-            let Some(wanted) = wanted.or(op.under) else { continue };
-            mutexes.insert(wanted.0);
-            let mine = |byte: u8| usize::from(byte) == slot + 1;
-            for held in layout.locks().iter().filter(|lock| mine(state.memory()[layout.info(**lock).offset]))
-            {
-                let stack = program.stack(&node.control);
-                let inside = stack.last().map_or("", |call| call.name);
-                edges.entry((held.0, wanted.0)).or_default().insert(inside.to_owned());
+    let explored = explored(&program, limits)?;
+    let slots = program.slots().len();
+    // Who has nothing to do waits for nothing.
+    let wants = |op: &Op| !op.idles();
+    let mut wanted: IndexMap<Wait<'_>, String> = IndexMap::new();
+    for (op, _) in explored.system.automaton().graph().node_weights().filter_map(|node| node.next.as_ref()) {
+        if let Some(wait) = op.wait().filter(|_| wants(op)) {
+            wanted.entry(wait).or_insert_with(|| wait_words(&program, op, wait));
+        }
+    }
+    wanted.sort_unstable_keys();
+    let mut edges: IndexMap<(usize, usize), IndexSet<String>> = IndexMap::new();
+    for state in explored.states.iter().chain(&explored.dead) {
+        let tasks = explored.system.tasks(state);
+        for slot in 0..slots {
+            let Some(task) = tasks.task(slot).filter(|task| wants(task.op)) else { continue };
+            let Some(to) = task.op.wait().and_then(|wait| wanted.get_index_of(&wait)) else { continue };
+            for (from, held) in wanted.keys().enumerate() {
+                if is_awaited(&program, state.memory(), slot, task, *held) {
+                    let node = state.node(slot).expect("internal: there is a task");
+                    let stack = program.stack(&explored.system.automaton().node(node).control);
+                    let inside = stack.last().map_or("", |call| call.name);
+                    edges.entry((from, to)).or_default().insert(inside.to_owned());
+                }
             }
         }
     }
-    mutexes.sort_unstable();
     edges.sort_unstable_keys();
     let mut graph = DiGraph::new();
-    let name = |cell: u16| layout.cells()[usize::from(cell)].name.clone();
-    let nodes: IndexMap<u16, NodeIndex> =
-        mutexes.iter().map(|cell| (*cell, graph.add_node(drawn(name(*cell), false)))).collect();
-    for ((held, wanted), inside) in edges {
+    let nodes: Vec<NodeIndex> = wanted.values().map(|words| graph.add_node(drawn(words, false))).collect();
+    for ((from, to), inside) in edges {
         let inside: Vec<String> = inside.into_iter().collect();
-        graph.add_edge(nodes[&held], nodes[&wanted], drawn(inside.join(", "), held == wanted));
+        graph.add_edge(nodes[from], nodes[to], drawn(inside.join(", "), false));
     }
-    Ok(dot(&graph))
+    for cycle in tarjan_scc(&graph) {
+        let on_it: Vec<_> = graph
+            .edge_references()
+            .filter(|edge| [edge.source(), edge.target()].iter().all(|end| cycle.contains(end)))
+            .map(|edge| edge.id())
+            .collect();
+        on_it.into_iter().for_each(|edge| graph[edge].marked = true);
+    }
+    Ok(Drawing::new(&graph, scenario, &program, explored.cut))
+}
+
+/// What a step waits for.
+fn wait_words(program: &DriverCore, op: &Op, wait: Wait<'_>) -> String {
+    if let Wait::Lock(mutex) = wait {
+        return program.layout().info(mutex).name.clone();
+    }
+    let all = match op_does(program, op).0 {
+        Does::Wait(wait) => awaited_words(&wait),
+        does => unreachable!("internal: {does:?} never waits"),
+    };
+    match wait {
+        Wait::Async(_, Some(DEFAULT_DOMAIN)) => format!("{all} of the default domain"),
+        Wait::Async(_, Some(_)) => format!("{all} of nvdimm's domain"),
+        _ => all,
+    }
 }
 
 /// All states of a small scenario as DOT, with the run of a violation marked.
@@ -160,12 +211,13 @@ pub fn state_graph(
     scenario: &Scenario,
     revision: &str,
     violation: Option<&Violation>,
-    state_limit: usize,
+    limits: &Limits,
 ) -> Result<String, String> {
     let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let mut explored = explored(&program, state_limit)?;
-    if !explored.complete {
-        return Err(format!("there are more than {state_limit} states, too many to draw; see --max-states"));
+    let mut explored = explored(&program, limits)?;
+    if let Some(cut) = explored.cut {
+        let why = why_cut(scenario, &program, cut);
+        return Err(format!("a part of the states would be drawn only: {why}; see --max-states"));
     }
     let schedule = violation.map_or(&[][..], |violation| &violation.schedule);
     let marked = marked(&mut explored, schedule);

@@ -7,10 +7,11 @@ pub(crate) mod slots;
 
 use indexmap::{IndexMap, IndexSet};
 
+use crate::guarantee::why_cut;
 use crate::scenario::Scenario;
 use raddle_checker::machine::program::Program;
-use raddle_checker::machine::set_up::set_up;
 use raddle_checker::search::explore::{Explored, explore};
+use raddle_checker::search::reference::{Limits, NoStart, start};
 use raddle_driver_core::hand_model::DriverCore;
 
 /// A scenario on a revision, with all its states.
@@ -20,10 +21,15 @@ use raddle_driver_core::hand_model::DriverCore;
 /// What is wrong with the scenario, or that its set-up goes wrong.
 pub(crate) fn explored<'p>(
     program: &'p DriverCore,
-    state_limit: usize,
+    limits: &Limits,
 ) -> Result<Explored<'p, DriverCore>, String> {
-    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| "the set-up of this scenario goes wrong")?;
-    Ok(explore(program, &memory, state_limit))
+    match start(program, limits) {
+        Ok(memory) => Ok(explore(program, &memory, limits)),
+        Err(NoStart::Cut(cut)) => Ok(Explored::nothing(program, cut)),
+        Err(NoStart::Hazard(_) | NoStart::Mistake(_)) => {
+            Err("the set-up of this scenario goes wrong".to_owned())
+        }
+    }
 }
 
 /// What a scenario's tasks did on a revision.
@@ -34,8 +40,8 @@ pub struct Coverage {
     pub functions: IndexMap<String, IndexSet<String>>,
     /// Calls of tasks during which no other task's next step ever conflicted with theirs.
     pub uncontended: Vec<String>,
-    /// Whether all states were visited.
-    pub complete: bool,
+    /// Why not all states were visited, if so.
+    pub cut: Option<String>,
 }
 
 /// Finds out what a scenario's tasks do on a revision.
@@ -43,9 +49,9 @@ pub struct Coverage {
 /// # Errors
 ///
 /// What is wrong with the scenario.
-pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Result<Coverage, String> {
+pub fn coverage(scenario: &Scenario, revision: &str, limits: &Limits) -> Result<Coverage, String> {
     let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let explored = explored(&program, state_limit)?;
+    let explored = explored(&program, limits)?;
     let mut functions: IndexMap<String, IndexSet<String>> = IndexMap::new();
     for node in explored.system.automaton().graph().node_weights() {
         let stack = program.stack(&node.control);
@@ -64,5 +70,5 @@ pub fn coverage(scenario: &Scenario, revision: &str, state_limit: usize) -> Resu
         .map(|(slot, call)| format!("{}: {call}", program.slots()[slot].name))
         .collect();
     uncontended.sort_unstable();
-    Ok(Coverage { functions, uncontended, complete: explored.complete })
+    Ok(Coverage { functions, uncontended, cut: explored.cut.map(|cut| why_cut(scenario, &program, cut)) })
 }

@@ -4,6 +4,7 @@ use super::explored;
 use super::slots::SlotMap;
 use crate::scenario::Scenario;
 use raddle_checker::search::explore::{Explored, Moved};
+use raddle_checker::search::reference::Limits;
 use raddle_checker::story::{Ending, Story, Turn, replay};
 use raddle_driver_core::hand_model::DriverCore;
 
@@ -17,10 +18,10 @@ pub fn samples(
     scenario: &Scenario,
     revision: &str,
     wanted: usize,
-    state_limit: usize,
+    limits: &Limits,
 ) -> Result<Vec<Story>, String> {
     let program = scenario.program(revision).map_err(|error| error.to_string())?;
-    let mut explored = explored(&program, state_limit)?;
+    let mut explored = explored(&program, limits)?;
     let mut moves = vec![false; explored.states.len()];
     explored.moves.iter().for_each(|moved| moves[moved.from] = true);
     let at_rest = (0..moves.len()).filter(|state| !moves[*state]);

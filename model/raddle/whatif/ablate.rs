@@ -19,6 +19,25 @@ pub struct Change {
     pub instead: &'static str,
 }
 
+impl Change {
+    /// What is so, and the beginning of a sentence about what is if it is not: in words for a review.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let otherwise = match self.instead {
+            "false" => "Without that".to_owned(),
+            "true" => "If it were so".to_owned(),
+            word => format!("With {word}"),
+        };
+        format!("{}. {otherwise}", said(self.rule, self.value))
+    }
+}
+
+/// What a value of a rule says of a kernel, without a full stop.
+pub(super) fn said(rule: &str, value: &str) -> String {
+    let rule = RULES.iter().find(|one| one.name == rule).expect("internal: a rule of the table");
+    rule.says(value)
+}
+
 /// What a change lets happen in a scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ablation {
@@ -32,10 +51,11 @@ pub struct Ablation {
     pub complete: bool,
 }
 
-/// All changes of one rule: truth values flipped, words replaced by each other word.
+/// All changes of one rule, of these rules if there are any: truth values flipped, words replaced by each other word.
 #[must_use]
-pub fn changes(rules: &Rules) -> Vec<Change> {
-    changes_by_rule(rules).map(|(_, change)| change).collect()
+pub fn changes(rules: &Rules, of: &[String]) -> Vec<Change> {
+    let wanted = |change: &Change| of.is_empty() || of.iter().any(|name| name == change.rule);
+    changes_by_rule(rules).map(|(_, change)| change).filter(wanted).collect()
 }
 
 pub(super) fn changes_by_rule(rules: &Rules) -> impl Iterator<Item = (&'static RuleInfo, Change)> {
@@ -46,7 +66,7 @@ pub(super) fn changes_by_rule(rules: &Rules) -> impl Iterator<Item = (&'static R
     })
 }
 
-/// Makes each change of a revision's rules in a scenario. It overrides what the scenario says of that rule.
+/// Makes each of these changes of a revision's rules in a scenario. It overrides what the scenario says of that rule.
 ///
 /// # Errors
 ///
@@ -54,14 +74,16 @@ pub(super) fn changes_by_rule(rules: &Rules) -> impl Iterator<Item = (&'static R
 pub fn ablate(
     scenario: &Scenario,
     revision: &Revision,
+    changes: &[Change],
     options: &Options,
 ) -> Result<Vec<Ablation>, InputError> {
     let as_is = hazards(scenario, revision.name, &[], options)?;
     let program = scenario.program(revision.name)?;
     let in_force = program.subject().rules();
     let mut ablations = Vec::new();
-    for (rule, change) in changes_by_rule(&Rules::of(revision)) {
-        let own = (rule.get)(in_force) != change.value;
+    for change in changes.iter().copied() {
+        let rule = RULES.iter().find(|rule| rule.name == change.rule);
+        let own = rule.is_some_and(|rule| (rule.get)(in_force) != change.value);
         let under = |value| hazards(scenario, revision.name, &[(change.rule, value)], options);
         let before = if own { under(change.value) } else { Ok(as_is.clone()) };
         if let (Ok(before), Ok(after)) = (before, under(change.instead)) {

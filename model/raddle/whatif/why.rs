@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::ablate::{Change, changes_by_rule};
+use super::ablate::{Change, changes_by_rule, said};
 use super::{Hazards, hazards};
 use crate::check::{Engine, Options};
 use crate::report::{Report, Verdict};
@@ -47,19 +47,27 @@ pub enum Origin {
 }
 
 impl Preventer {
-    /// One sentence about one of the hazards that it prevents.
+    /// What would have to be so, in words for a review.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn words(&self) -> String {
         let instead = match self.brings.as_slice() {
             [] => String::new(),
-            ids => format!(", but brings {}", ids.join(" and ")),
+            ids => format!(", but there is {}", ids.join(" and ")),
         };
         let origin = match (self.origin, self.revision) {
-            (Origin::Earlier, Some(revision)) => format!("as in {revision}, before {}", self.source),
-            (_, Some(revision)) => format!("as in {revision}; see {}", self.source),
-            (_, None) => format!("as in no revision; see {}", self.source),
+            (Origin::Later, Some(revision)) => format!("So it is in {revision} ({})", self.source),
+            (Origin::Posted, Some(revision)) => format!("So it was posted in {revision} ({})", self.source),
+            (Origin::Earlier, Some(revision)) => format!("So it was in {revision}, before {}", self.source),
+            (_, _) => format!("So it is in no revision ({})", self.source),
         };
-        format!("{} = {} (here: {}) prevents it{instead} ({origin}).", self.rule, self.to, self.from)
+        format!(
+            "{}. Then there is no {}{instead}. {origin}. [{} = {}, here {}]",
+            said(self.rule, self.to),
+            self.prevents.join(" and no "),
+            self.rule,
+            self.to,
+            self.from
+        )
     }
 }
 
@@ -75,15 +83,12 @@ pub struct Protector {
 }
 
 impl Protector {
-    /// One sentence.
+    /// What protects it, in words for a review.
     #[must_use]
-    pub fn sentence(&self) -> String {
-        let Change { rule, value, instead } = self.change;
-        format!(
-            "{rule} = {value}: with {instead} there is {} (see {}).",
-            self.from.join(" and "),
-            self.source
-        )
+    pub fn words(&self) -> String {
+        let Change { rule, value, .. } = self.change;
+        let (words, hazards) = (self.change.words(), self.from.join(" and "));
+        format!("{words}, there is {hazards} ({}). [{rule} = {value}]", self.source)
     }
 }
 
