@@ -31,41 +31,43 @@ enum Ask {
 /// So many steps are a page.
 const PAGE: isize = 10;
 
-/// What each is for: its words, its keys, what they are called, what it does.
-const ASKS: [(Ask, &[&str], &[Key], &str, &str); 12] = [
-    (
+/// How something is asked for: what, by which words, by which keys, what the keys are called, and what it does.
+struct Row(Ask, &'static [&'static str], &'static [Key], &'static str, &'static str);
+
+const ROWS: [Row; 12] = [
+    Row(
         Ask::Move(1),
         &["n", "next"],
         &[Key::ArrowRight, Key::ArrowDown, Key::Enter, Key::Char(' ')],
         "right, down, space",
         "one step forward",
     ),
-    (
+    Row(
         Ask::Move(-1),
         &["b", "back"],
         &[Key::ArrowLeft, Key::ArrowUp, Key::Backspace],
         "left, up",
         "one step back",
     ),
-    (Ask::Move(PAGE), &["pgdn"], &[Key::PageDown], "page down", "ten steps forward"),
-    (Ask::Move(-PAGE), &["pgup"], &[Key::PageUp], "page up", "ten steps back"),
-    (Ask::Go(None), &["g", "go"], &[], "", "to after step N, as in g 12; 0 is the start"),
-    (Ask::Go(Some(0)), &["start"], &[Key::Home], "home", "to the start"),
-    (Ask::End, &["end"], &[Key::End], "end", "to the end"),
-    (Ask::Memory, &["m", "memory"], &[], "", "all cells and their values"),
-    (Ask::Locks, &["l", "locks"], &[], "", "who holds which mutex, and who waits"),
-    (Ask::Tasks, &["t", "tasks"], &[], "", "which tasks could take a step here, and which step"),
-    (Ask::Stack, &["s", "stack"], &[], "", "the functions that the last step was in"),
-    (Ask::Quit, &["q", "quit"], &[Key::Escape, Key::CtrlC], "escape", "leave"),
+    Row(Ask::Move(PAGE), &["pgdn"], &[Key::PageDown], "page down", "ten steps forward"),
+    Row(Ask::Move(-PAGE), &["pgup"], &[Key::PageUp], "page up", "ten steps back"),
+    Row(Ask::Go(None), &["g", "go"], &[], "", "to after step N, as in g 12; 0 is the start"),
+    Row(Ask::Go(Some(0)), &["start"], &[Key::Home], "home", "to the start"),
+    Row(Ask::End, &["end"], &[Key::End], "end", "to the end"),
+    Row(Ask::Memory, &["m", "memory"], &[], "", "all cells and their values"),
+    Row(Ask::Locks, &["l", "locks"], &[], "", "who holds which mutex, and who waits"),
+    Row(Ask::Tasks, &["t", "tasks"], &[], "", "which tasks could take a step here, and which step"),
+    Row(Ask::Stack, &["s", "stack"], &[], "", "the functions that the last step was in"),
+    Row(Ask::Quit, &["q", "quit"], &[Key::Escape, Key::CtrlC], "escape", "leave"),
 ];
 
 /// All of them, a line each.
 fn help() -> String {
-    let line = |(_, words, _, keys, does): &(_, &[&str], _, &str, _)| {
+    let line = |Row(_, words, _, keys, does): &Row| {
         let keys = if keys.is_empty() { String::new() } else { format!("; {keys}") };
         format!("{:<36}{does}", format!("{}{keys}", words.join(", ")))
     };
-    ASKS.iter().map(line).collect::<Vec<_>>().join("\n")
+    ROWS.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// What a line of input asks for; an empty one for the next step.
@@ -76,14 +78,14 @@ fn of_line(line: &str) -> Option<Ask> {
         ["h" | "help" | "?"] => Some(Ask::Help),
         ["g" | "go", number] => number.parse().ok().map(|number| Ask::Go(Some(number))),
         ["g" | "go"] => None,
-        [word] => ASKS.iter().find(|(_, words, ..)| words.contains(&word)).map(|(ask, ..)| *ask),
+        [word] => ROWS.iter().find(|row| row.1.contains(&word)).map(|row| row.0),
         _ => None,
     }
 }
 
 /// What a key asks for: its own, or the word that is its letter.
 fn of_key(key: &Key) -> Option<Ask> {
-    let own = ASKS.iter().find(|(_, _, keys, ..)| keys.contains(key)).map(|(ask, ..)| *ask);
+    let own = ROWS.iter().find(|row| row.2.contains(key)).map(|row| row.0);
     match key {
         Key::Char('g') => Some(Ask::Go(None)),
         Key::Char(letter) => own.or_else(|| of_line(&letter.to_string())),
