@@ -100,6 +100,10 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("links-look-at-supplier", "false", "links/unbind-while-consumer-probes", "v6.12"),
     ("links-unlock-parent", "true", "links/parent-unlocked", "v5.1"),
     ("links-updated-last", "false", "links/devres-after-links", "v6.12"),
+    ("pm-resumes-parent", "false", "drivers/runtime-pm-child-goes", "v5.1"),
+    ("pm-reinit", "false", "drivers/idioms/runtime-pm-rebind", "v5.1"),
+    ("pm-resumes-before-links", "false", "links/runtime-pm-supplier", "v6.12"),
+    ("pm-remove-flushes", "false", "drivers/runtime-pm-child-goes", "v7.1"),
     ("uevent-reads-once", "false", "uevent/uevent-null", "v7.1-rc"),
 ];
 
@@ -157,6 +161,7 @@ fn drawn_scenarios_cover_the_language() -> Result<(), Failed> {
         "after = ",
         "devm-",
         "fails-at",
+        "runtime-suspend",
     ];
     let wanted = calls.chain(rules).chain(faults.into_iter().chain(words).map(str::to_owned));
     let missing: Vec<String> = wanted.filter(|text| !all.contains(text.as_str())).collect();

@@ -1,6 +1,6 @@
 //! Devices come and go, after drivers/base/core.c (docs/kernel/device.md).
 //!
-//! Left out: sysfs but for the flag that says whether the device is registered, power management,
+//! Left out: sysfs but for the flag that says whether the device is registered, system sleep,
 //! device nodes, classes, notifiers, uevents, and firmware nodes but for the device links that they ask for.
 
 use super::bus::{bus_add_device, bus_probe_device, bus_remove_device};
@@ -15,6 +15,7 @@ use raddle_checker::machine::value::{Datum, Obs};
 use raddle_probing::events::Event;
 use raddle_probing::hooks::{create_group, remove_group};
 use raddle_probing::ids::{Device, Driver};
+use raddle_probing::runtime;
 use raddle_probing::world::{AddOutcome, Group};
 
 /// `device_add`.
@@ -52,6 +53,7 @@ pub fn device_add(cpu: &Cpu<'_>, dev: Device) -> Step<Result<(), Errno>> {
                 // v6.3: without the device lock, so that the release below is skipped.
                 cpu.store(dev.driver(), None)?;
             }
+            runtime::remove(cpu, dev, cpu.rules().pm_remove_flushes)?;
             bus_remove_device(cpu, dev, false)?;
             return fail(cpu, dev);
         }
@@ -130,6 +132,8 @@ pub fn device_del(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         remove_files(cpu, dev)?;
         // 3.
         bus_remove_device(cpu, dev, true)?;
+        // 4. device_pm_remove.
+        runtime::remove(cpu, dev, cpu.rules().pm_remove_flushes)?;
         // 5.
         driver_deferred_probe_del(cpu, dev, true)?;
         // 6.

@@ -9,7 +9,9 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::cpu::{Cpu, DEFAULT_DOMAIN, Errno, entry};
 use super::deferred::driver_deferred_probe_add;
-use super::probe::{__driver_probe_device, Probed, driver_bound, driver_probe_device, driver_sysfs_add};
+use super::probe::{
+    __driver_probe_device, Probed, driver_bound, driver_probe_device, driver_sysfs_add, with_parent_active,
+};
 use super::rules::{AsyncStash, AttachStrategy, OverrideLock};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{KlistIter, Step};
@@ -19,6 +21,7 @@ use raddle_probing::body::By;
 use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver, Override};
 use raddle_probing::objects::{Core, DRIVER, DRVDATA};
+use raddle_probing::runtime;
 use raddle_probing::world::Match;
 
 /// `driver_match_device`: calls the bus' match function, without a lock of its own.
@@ -421,23 +424,27 @@ fn device_attach_locked(cpu: &Cpu<'_>, dev: Device, allow_async: bool) -> Step<(
         }
         return Ok((Ok(linked), false));
     }
-    // 4.
-    let pass = if allow_async { Pass::Synchronous } else { Pass::All };
-    let (walked, have_async) = bus_for_each_drv(cpu, dev, pass)?;
-    let result = match walked {
-        Walked::Bound => return Ok((Ok(true), false)),
-        Walked::Stopped(errno) => return Ok((Err(errno), false)),
-        Walked::End => Ok(false),
-    };
-    // 5.
-    let scheduled = allow_async && have_async;
-    if scheduled {
+    with_parent_active(cpu, dev, || {
+        // 4.
+        let pass = if allow_async { Pass::Synchronous } else { Pass::All };
+        let (walked, have_async) = bus_for_each_drv(cpu, dev, pass)?;
+        let result = match walked {
+            Walked::Bound => Ok(true),
+            Walked::Stopped(errno) => Err(errno),
+            Walked::End => Ok(false),
+        };
+        // 5.
+        let scheduled = result == Ok(false) && allow_async && have_async;
+        if !scheduled {
+            runtime::request_idle(cpu, dev)?;
+            return Ok((result, false));
+        }
         cpu.get_device(dev)?;
         if !cpu.rules().device_attach_schedules_unlocked {
             schedule_device_helper(cpu, dev)?;
         }
-    }
-    Ok((result, scheduled))
+        Ok((result, true))
+    })
 }
 
 fn schedule_device_helper(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
@@ -451,7 +458,10 @@ pub fn __device_attach_async_helper(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("__device_attach_async_helper", &atoms![dev], || {
         cpu.device_lock(dev)?;
         if !cpu.rules().device_helper_rechecks || may_probe(cpu, dev)? {
-            bus_for_each_drv(cpu, dev, Pass::Asynchronous)?;
+            with_parent_active(cpu, dev, || {
+                bus_for_each_drv(cpu, dev, Pass::Asynchronous)?;
+                runtime::request_idle(cpu, dev)
+            })?;
         }
         cpu.device_unlock(dev)?;
         cpu.put_device(dev)

@@ -1,6 +1,6 @@
 //! Probing one device by one driver, after drivers/base/dd.c (docs/kernel/probe.md).
 //!
-//! Left out: runtime power management, pins and DMA, attribute groups, notifiers and uevents; with them
+//! Left out: runtime power management of suppliers, pins and DMA, attribute groups, notifiers and uevents; with them
 //! the failures of the core itself. Of devres there is what drivers of the scenario acquire; that entries are left over
 //! from before (step 5) does not occur.
 
@@ -21,6 +21,7 @@ use raddle_probing::calls::devres_release_all;
 use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::Core;
+use raddle_probing::runtime;
 
 /// What came of an attempt to probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ pub fn driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device) -> Step<Prob
                 cpu.store(dev.can_match(), true)?;
             }
             // 3.
-            return really_probe(cpu, drv, dev, By::Core);
+            return powered_probe(cpu, drv, dev, By::Core);
         }
         // v5.14 on. 1. 2.
         sample_trigger_count(cpu, dev)?;
@@ -111,9 +112,37 @@ pub fn __driver_probe_device(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) ->
         if cpu.rules().can_match {
             cpu.store(dev.can_match(), true)?;
         }
-        // 6.
-        really_probe(cpu, drv, dev, by)
+        // 5. to 7.
+        powered_probe(cpu, drv, dev, by)
     })
+}
+
+/// `really_probe`, the parent resumed and no runtime power management of the device under way.
+fn powered_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed> {
+    with_parent_active(cpu, dev, || {
+        runtime::barrier(cpu, dev)?;
+        let probed = really_probe(cpu, drv, dev, by)?;
+        runtime::request_idle(cpu, dev)?;
+        Ok(probed)
+    })
+}
+
+/// What is done with the parent resumed (v4.3 on).
+pub fn with_parent_active<T>(cpu: &Cpu<'_>, dev: Device, body: impl FnOnce() -> Step<T>) -> Step<T> {
+    let parent = cpu.parent(dev).filter(|_| cpu.rules().pm_resumes_parent);
+    if let Some(parent) = parent {
+        runtime::get_sync(cpu, parent)?;
+    }
+    let result = body()?;
+    if let Some(parent) = parent {
+        runtime::put(cpu, parent)?;
+    }
+    Ok(result)
+}
+
+/// `pm_runtime_reinit` (5de85b9d57ab, v4.5): a driver has left the device.
+pub fn reinit_runtime_pm(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    if cpu.rules().pm_reinit { runtime::reinit(cpu, dev) } else { Ok(()) }
 }
 
 /// `really_probe`.
@@ -154,6 +183,7 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
             device_links_no_driver(cpu, dev)?;
             cpu.step(vec![cpu.storing(dev.driver_link(), false), cpu.storing(dev.driver(), None)])?;
             super::dd::dev_set_drvdata(cpu, dev, None)?;
+            reinit_runtime_pm(cpu, dev)?;
             if counts {
                 drop_probe_count(cpu, dev)?;
             }
@@ -177,6 +207,7 @@ fn really_probe(cpu: &Cpu<'_>, drv: Driver, dev: Device, by: By) -> Step<Probed>
                 }
                 cpu.step(cpu.telling(failed, Event::ProbeFailed(dev, drv, error)))?;
                 super::dd::dev_set_drvdata(cpu, dev, None)?;
+                reinit_runtime_pm(cpu, dev)?;
                 let errno = probe_returned(error);
                 if counts && errno == Errno::ProbeDefer {
                     driver_deferred_probe_add(cpu, dev)?;

@@ -1,6 +1,6 @@
 //! Unbinding drivers from devices, after drivers/base/dd.c (docs/kernel/release.md).
 //!
-//! Left out: runtime power management, notifiers, uevents. Of devres there is what
+//! Left out: runtime power management of suppliers, notifiers, uevents. Of devres there is what
 //! drivers of the scenario acquire.
 
 use std::ops::ControlFlow::{Break, Continue};
@@ -17,6 +17,7 @@ use raddle_probing::calls::devres_release_all;
 use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::objects::{DEVICE_REFS, Private};
+use raddle_probing::runtime;
 
 /// `__device_release_driver`, with the device lock held. `parent`: what the caller hands on, its lock held or not;
 /// `named`: the driver that the caller names.
@@ -39,8 +40,15 @@ fn __device_release_driver(
             cpu.async_synchronize_full()?;
         }
         // 3. Without the locks.
+        let resumes_first = cpu.rules().pm_resumes_before_links;
+        if resumes_first {
+            runtime::get_sync(cpu, dev)?;
+        }
         if !unbind_consumers(cpu, dev, parent, drv)? {
-            return Ok(());
+            return if resumes_first { runtime::put(cpu, dev) } else { Ok(()) };
+        }
+        if !resumes_first {
+            runtime::get_sync(cpu, dev)?;
         }
         // 4. The sysfs links of the driver's kobject.
         let mut actions = cpu.driver_private(drv).to_vec();
@@ -48,6 +56,7 @@ fn __device_release_driver(
             actions.push(cpu.storing(dev.driver_link(), false));
         }
         cpu.step(actions)?;
+        runtime::put_sync(cpu, dev)?;
         // 5.
         call_remove(cpu, drv, dev, named)?;
         // 6. 2e84dc379200 (v6.7): device links are updated last.
@@ -59,6 +68,7 @@ fn __device_release_driver(
         let released = cpu.storing(dev.driver(), None);
         cpu.step(cpu.telling(released, Event::Released(dev, drv)))?;
         super::dd::dev_set_drvdata(cpu, dev, None)?;
+        super::probe::reinit_runtime_pm(cpu, dev)?;
         super::probe::count_bind(cpu, false)?;
         if cpu.rules().links_updated_last {
             device_links_driver_cleanup(cpu, dev)?;
@@ -187,6 +197,9 @@ fn shutdown_device(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
             cpu.device_lock(parent)?;
         }
         cpu.device_lock(dev)?;
+        // It is not suspended any more.
+        runtime::get_noresume(cpu, dev)?;
+        runtime::barrier(cpu, dev)?;
         if let Some(drv) = cpu.load(dev.driver())? {
             cpu.deref_driver(drv)?;
         }

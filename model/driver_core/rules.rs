@@ -357,6 +357,14 @@ rules! {
         "release.md#__device_release_driver", "To unbind consumers __device_release_driver unlocks the parent whether it was locked or not";
     links_updated_last "links-updated-last": bool = "false", v 6 7 "2e84dc379200" = "true";
         "release.md#__device_release_driver", "Device links are updated after devres, not before";
+    pm_resumes_parent "pm-resumes-parent": bool = "false", v 4 3 "" = "true";
+        "power.md#where-the-core-meets-it", "A device is probed with its parent resumed";
+    pm_reinit "pm-reinit": bool = "false", v 4 5 "5de85b9d57ab" = "true";
+        "power.md#pm_runtime_reinit", "After a remove, and after a probe that failed, a device that is active and disabled becomes suspended";
+    pm_resumes_before_links "pm-resumes-before-links": bool = "false", v 5 10 "" = "true";
+        "release.md#__device_release_driver", "__device_release_driver resumes the device before it unbinds its consumers, not after";
+    pm_remove_flushes "pm-remove-flushes": bool = "false", v 7 0 "" = "true";
+        "power.md#pm_runtime_remove", "device_del waits for the run of the runtime PM work item (Bart Van Assche, 7.0-rc5)";
     nd_register_gets_parent "nd-register-gets-parent": bool = "false", v 4 20 "b6eae0f61db2" = "true";
         "nvdimm.md#nd_device_register", "nd_device_register takes a reference on the parent until the registration is done";
     nd_reads_parent_late "nd-reads-parent-late": bool = "true", v 7 1 "a8aec1423032" = "false";

@@ -13,7 +13,7 @@ use super::call::Call;
 use super::ids::{Device, Devres, Module};
 use super::objects::{
     ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE,
-    LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, PRIVATE, RESOURCE, WORK, WORKQUEUE,
+    LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, POWER, PRIVATE, RESOURCE, WORK, WORKQUEUE,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -298,6 +298,7 @@ impl Search<'_> {
                     continue;
                 }
                 DRIVER => vec![DRIVER, PRIVATE, ATTACH_WORK, DRVDATA],
+                DEVICE if self.world.has_runtime_pm() => vec![DEVICE, DEVICE_PRIVATE, POWER],
                 DEVICE => vec![DEVICE, DEVICE_PRIVATE],
                 WORKQUEUE if self.world.queues[usize::from(*index)].ordered => vec![WORKQUEUE, POOL],
                 MODULE if self.world.has_code(Module(*index)) => vec![MODULE, CODE],

@@ -359,6 +359,15 @@ calls! {
         DeviceUnlock(d: D) "device_unlock", "Unlocks a device.";
         DeviceSuspend(d: D) "device_suspend", "System suspend of a device: with its lock, the suspend of its driver, if it is bound.";
         DeviceResume(d: D) "device_resume", "System resume of a device, alike.";
+        PmRuntimeEnable(d: D) "pm_runtime_enable" undone by "pm_runtime_disable", "Enables runtime power management of a device.";
+        PmRuntimeDisable(d: D) "pm_runtime_disable", "Disables it, and waits for a suspend or resume under way: no callback runs any more.";
+        PmRuntimeGetSync(d: D) "pm_runtime_get_sync" undone by "pm_runtime_put_sync", "Counts a user of a device, and resumes it if it is suspended.";
+        PmRuntimePut(d: D) "pm_runtime_put", "Drops a user; after the last a work item suspends the device, at any time later.";
+        PmRuntimePutSync(d: D) "pm_runtime_put_sync", "Drops a user; the last suspends the device.";
+        PmRuntimeGetNoresume(d: D) "pm_runtime_get_noresume" undone by "pm_runtime_put_noidle", "Counts a user of a device.";
+        PmRuntimePutNoidle(d: D) "pm_runtime_put_noidle", "Drops a user, and suspends nothing.";
+        PmRuntimeSetActive(d: D) "pm_runtime_set_active", "While it is disabled: the device counts as active from now on; no callback runs.";
+        PmRuntimeSetSuspended(d: D) "pm_runtime_set_suspended", "While it is disabled: the device counts as suspended from now on; no callback runs.";
         Provide(r: Resource) "provide", "Makes a resource present.";
         Withdraw(r: Resource) "withdraw", "Takes a resource away.";
         Require(r: Resource) "require", "In probe only: without the resource the probe ends with -EPROBE_DEFER.";
@@ -366,6 +375,12 @@ calls! {
 }
 
 impl Call {
+    /// Whether it is one of runtime power management.
+    #[must_use]
+    pub fn is_runtime_pm(self) -> bool {
+        self.name().starts_with("pm_runtime_")
+    }
+
     /// The call that undoes it, if it acquires something.
     #[must_use]
     pub fn undo(self) -> Option<&'static str> {

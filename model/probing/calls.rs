@@ -12,6 +12,7 @@ use super::ids::{Device, Devres, Flag, Function, Instance, List, Memory, Mutex, 
 use super::module::{delete_module, load_module, request_module};
 use super::objects::{DEVICE_REFS, Private, acquired, pointer_to};
 use super::queues;
+use super::runtime::{self, RuntimeStatus};
 use super::world::DriverDecl;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::{Held, Step};
@@ -284,8 +285,17 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
             return Ok(Flow::on_if(cpu.observe(Action::TryLock(cpu.cell(dev.mutex())))?));
         }
         Call::DeviceUnlock(dev) => cpu.device_unlock(dev)?,
-        Call::DeviceSuspend(dev) => sleep(cpu, dev, ("device_suspend", "suspend"), |decl| &decl.suspend)?,
-        Call::DeviceResume(dev) => sleep(cpu, dev, ("device_resume", "resume"), |decl| &decl.resume)?,
+        Call::DeviceSuspend(dev) => device_suspend(cpu, dev)?,
+        Call::DeviceResume(dev) => device_resume(cpu, dev)?,
+        Call::PmRuntimeEnable(dev) => runtime::enable(cpu, dev)?,
+        Call::PmRuntimeDisable(dev) => runtime::disable(cpu, dev)?,
+        Call::PmRuntimeGetSync(dev) => runtime::get_sync(cpu, dev)?,
+        Call::PmRuntimePut(dev) => runtime::put(cpu, dev)?,
+        Call::PmRuntimePutSync(dev) => runtime::put_sync(cpu, dev)?,
+        Call::PmRuntimeGetNoresume(dev) => runtime::get_noresume(cpu, dev)?,
+        Call::PmRuntimePutNoidle(dev) => runtime::put_noidle(cpu, dev)?,
+        Call::PmRuntimeSetActive(dev) => runtime::set_status(cpu, dev, RuntimeStatus::Active)?,
+        Call::PmRuntimeSetSuspended(dev) => runtime::set_status(cpu, dev, RuntimeStatus::Suspended)?,
         Call::Provide(resource) => cpu.store(resource.present(), true)?,
         Call::Withdraw(resource) => cpu.store(resource.present(), false)?,
         Call::Require(_) => unreachable!("internal: the probe callback looks at what it requires"),
@@ -294,28 +304,62 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
     Ok(Flow::On)
 }
 
-/// One device in system suspend or resume (drivers/base/power/main.c): the callback of its driver runs with the device
-/// lock held.
+/// One device in system suspend (drivers/base/power/main.c): the callback of its driver runs with the device lock held.
+fn device_suspend(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    sleep(cpu, dev, "device_suspend", |cpu| {
+        runtime::falls_asleep(cpu, dev)?;
+        sleep_callback(cpu, dev, "suspend", |decl| &decl.suspend)?;
+        runtime::is_asleep(cpu, dev)
+    })
+}
+
+/// One device in system resume, alike.
+fn device_resume(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
+    sleep(cpu, dev, "device_resume", |cpu| {
+        let was_asleep = runtime::wakes_up(cpu, dev)?;
+        sleep_callback(cpu, dev, "resume", |decl| &decl.resume)?;
+        if was_asleep { runtime::put(cpu, dev) } else { Ok(()) }
+    })
+}
+
 fn sleep(
     cpu: &Cpu<'_>,
     dev: Device,
-    (name, callback): (&'static str, &'static str),
-    body: fn(&DriverDecl) -> &Vec<Call>,
+    name: &'static str,
+    body: impl FnOnce(&Cpu<'_>) -> Step<()>,
 ) -> Step<()> {
     cpu.call(name, &atoms![dev], || {
         // The list of devices holds no reference: who walks it takes one.
         if !cpu.find_device(dev)? {
             return Ok(());
         }
-        cpu.device_lock(dev)?;
-        if let Some(drv) = cpu.load(dev.driver())? {
-            cpu.call(callback, &atoms![drv, dev], || {
-                cpu.touch(drv.object())?;
-                run_body(cpu, body(&cpu.world().drivers[drv.index()]), At::bound(dev, drv))
-            })?;
-        }
-        cpu.device_unlock(dev)?;
+        body(cpu)?;
         cpu.put_device(dev)
+    })
+}
+
+fn sleep_callback(
+    cpu: &Cpu<'_>,
+    dev: Device,
+    name: &'static str,
+    body: fn(&DriverDecl) -> &Vec<Call>,
+) -> Step<()> {
+    cpu.device_lock(dev)?;
+    callback(cpu, dev, name, body)?;
+    cpu.device_unlock(dev)
+}
+
+/// A callback of power management, of the driver that is bound or about to be.
+pub(super) fn callback(
+    cpu: &Cpu<'_>,
+    dev: Device,
+    name: &'static str,
+    body: fn(&DriverDecl) -> &Vec<Call>,
+) -> Step<()> {
+    let Some(drv) = cpu.load(dev.driver())? else { return Ok(()) };
+    cpu.call(name, &atoms![drv, dev], || {
+        cpu.touch(drv.object())?;
+        run_body(cpu, body(&cpu.world().drivers[drv.index()]), At::bound(dev, drv))
     })
 }
 
@@ -351,12 +395,14 @@ fn undo(cpu: &Cpu<'_>, dev: Device, devres: Devres, at: &mut At) -> Step<()> {
 fn device_alloc(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.call("device_alloc", &atoms![dev], || {
         let there = cpu.liveness(dev.object()).expect("internal: devices can be freed");
-        cpu.step(vec![
+        let mut fresh = vec![
             Action::AwaitNot(there, Obs::Int(ALIVE)),
             Action::Alloc(dev.object()),
             Action::Get(cpu.cell(dev.refs())),
             cpu.storing(dev.created(), true),
-        ])?;
+        ];
+        fresh.extend(runtime::init(cpu, dev));
+        cpu.step(fresh)?;
         Ok(())
     })
 }

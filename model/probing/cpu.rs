@@ -59,6 +59,8 @@ pub mod entry {
     pub const WORK: u8 = 4;
     /// The worker of an ordered workqueue; its number.
     pub const QUEUE: u8 = 5;
+    /// The work item of a device's runtime power management; the device.
+    pub const POWER: u8 = 6;
     /// The first function of the subject's own.
     pub const SUBJECT: u8 = 16;
     /// `modprobe`; a module and a ticket.
@@ -133,6 +135,8 @@ pub struct Watched {
     pub barriers: bool,
     /// Whether a task loads a module.
     pub loads: bool,
+    /// Whether somebody uses runtime power management.
+    pub runtime_pm: bool,
 }
 
 impl<'a> Deref for Cpu<'a> {

@@ -4,7 +4,7 @@
 //! `PROPERTIES`.
 
 use super::ids::{Device, Driver, Module, Resource, Work};
-use super::objects::{DRIVER, LINK, MODULE, STALE_DRIVER_POINTER, WORKQUEUE};
+use super::objects::{DRIVER, LINK, MODULE, POWER, STALE_DRIVER_POINTER, WORKQUEUE};
 use super::properties::Checks;
 use super::world::Match;
 use raddle_checker::machine::hazard::{self, About, Blame, Hazard, Property, Told, id as any, property};
@@ -133,6 +133,8 @@ pub enum Leak {
     NobodyOnBus,
     /// Nobody probes any more.
     NobodyProbes,
+    /// No driver is bound.
+    Unbound,
 }
 
 impl Leak {
@@ -143,6 +145,7 @@ impl Leak {
             Leak::Unregistered => "the driver is not registered",
             Leak::NobodyOnBus => "no device or driver on it accounts for that",
             Leak::NobodyProbes => "nobody probes any more",
+            Leak::Unbound => "no driver is bound, and the next one cannot have the device suspended",
         }
     }
 }
@@ -173,6 +176,7 @@ impl Breach {
                 let sentence = match object.sort {
                     MODULE => format!("request_module({}) waits inside an async function", name(object)),
                     WORKQUEUE => format!("something is queued on {}, which is being drained", name(object)),
+                    POWER => format!("pm_runtime_enable is called although the {} is enabled", name(object)),
                     LINK => format!("the kernel warns about the status of the device link {}", name(object)),
                     _ => format!("the kernel warns about {}", name(object)),
                 };

@@ -21,6 +21,7 @@ pub mod objects;
 pub mod program;
 pub mod properties;
 pub mod queues;
+pub mod runtime;
 pub mod scenario;
 pub mod sources;
 pub mod subject;

@@ -1,43 +1,8 @@
 //! Device links between consumers and suppliers: what is kept of each link and of each device.
 
+use super::coded::states;
 use raddle_checker::machine::value::{Datum, Obs};
 use raddle_checker::observe_datum;
-
-macro_rules! states {
-    ($($(#[$doc:meta])* $type:ident { $($(#[$of:meta])* $state:ident = $number:literal $name:literal,)* })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $type {
-            $($(#[$of])* $state = $number,)*
-        }
-
-        impl $type {
-            /// The name of a state in the kernel, by its number.
-            #[must_use]
-            pub fn name(number: u8) -> Option<&'static str> {
-                match number {
-                    $($number => Some($name),)*
-                    _ => None,
-                }
-            }
-        }
-
-        impl Datum for $type {
-            fn to_obs(self) -> Obs {
-                Obs::Int(self as u8)
-            }
-
-            fn from_obs(obs: Obs) -> Self {
-                match u8::from_obs(obs) {
-                    $($number => $type::$state,)*
-                    other => unreachable!("internal: {other} is no {}", stringify!($type)),
-                }
-            }
-        }
-
-        observe_datum!($type);
-    )*};
-}
 
 states! {
     /// `enum device_link_state`.

@@ -7,6 +7,7 @@ use super::ids::{
     Mutex, Override, Pointer, Resource, Work, Workqueue,
 };
 use super::links::{Driving, Status};
+use super::runtime::RuntimeStatus;
 use super::world::{Home, InstanceDecl, World};
 use raddle_checker::machine::layout::{ALIVE, Cell, CellId, Field, Kind, Layout, Says};
 use raddle_checker::machine::rename::Renaming;
@@ -67,6 +68,9 @@ pub const LINK: Sort = Sort(23);
 
 /// A string in a device's `driver_override`.
 pub const OVERRIDE: Sort = Sort(24);
+
+/// The runtime power management of the device with the same index, for what is told of it.
+pub const POWER: Sort = Sort(25);
 
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
@@ -196,6 +200,12 @@ impl DevicePrivate {
 }
 
 impl Device {
+    /// Its runtime power management, for what is told of it.
+    #[must_use]
+    pub fn power(self) -> Object {
+        Object { sort: POWER, index: self.0 }
+    }
+
     /// Its private part.
     #[must_use]
     pub fn private(self) -> DevicePrivate {
@@ -303,6 +313,24 @@ cells! {
         driver_override(30): Option<Override>,
         /// The spinlock of `driver_override` (v7.0).
         override_lock(33): Lock,
+        /// `power.usage_count`.
+        usage_count(34): u8,
+        /// `power.child_count`: its children that are not suspended.
+        child_count(35): u8,
+        /// `power.disable_depth`.
+        disable_depth(36): u8,
+        /// `power.runtime_status`.
+        runtime_status(37): RuntimeStatus,
+        /// Whether `power.request` asks for a suspend.
+        suspend_requested(38): bool,
+        /// `power.request_pending`: the work item has been queued and has not begun.
+        request_pending(39): bool,
+        /// `power.work`.
+        power_work(40): WorkItem,
+        /// `power.lock`.
+        power_lock(41): Lock,
+        /// Whether system suspend has been through it.
+        asleep(42): bool,
         /// Readers of its uevent file.
         uevent_readers(24): Count,
         /// Whether its uevent file is there.
@@ -714,6 +742,19 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, slots: u8, set
     if world.has_overrides(id) {
         layout.cell(id.driver_override(), format!("{name}.driver_override"), Kind::Pointer(vec![OVERRIDE]));
         layout.cell(id.override_lock(), format!("{name}.driver_override.lock"), Kind::Lock);
+    }
+    if world.has_runtime_pm() {
+        layout.immortal(id.power(), format!("runtime PM of {name}"));
+        layout.cell(id.usage_count(), format!("{name}.power.usage_count"), Kind::Count);
+        layout.cell(id.child_count(), format!("{name}.power.child_count"), Kind::Count);
+        let depth = layout.cell(id.disable_depth(), format!("{name}.power.disable_depth"), Kind::Count);
+        set.push((depth, 1));
+        layout.cell(id.runtime_status(), format!("{name}.power.runtime_status"), Kind::Int);
+        layout.cell(id.suspend_requested(), format!("{name}.power.request"), Kind::Bool);
+        layout.cell(id.request_pending(), format!("{name}.power.request_pending"), Kind::Bool);
+        layout.cell(id.power_work(), format!("{name}.power.work"), Kind::Work(slots));
+        layout.cell(id.power_lock(), format!("{name}.power.lock"), Kind::Lock);
+        layout.cell(id.asleep(), format!("{name}.power.is_suspended"), Kind::Bool);
     }
     if world.has_links(id) {
         layout.cell(id.driving(), format!("{name}.links.status"), Kind::Int);

@@ -12,6 +12,7 @@ use super::module::{LIVE, modprobe};
 use super::objects::{Core, DRVDATA, lay_out, work_item};
 use super::properties::Checks;
 use super::queues;
+use super::runtime;
 use super::subject::{Item, Subject};
 use super::world::{Initially, WorkDecl, WorkKind, World};
 use raddle_checker::atoms;
@@ -86,6 +87,12 @@ impl<S: Subject> Probing<S> {
         })
     }
 
+    /// What scenarios look at.
+    #[must_use]
+    pub(crate) fn watched(&self) -> Watched {
+        self.watched
+    }
+
     fn checks(&self) -> Checks<'_> {
         Checks { world: &self.world, layout: &self.layout, items: &self.items }
     }
@@ -130,6 +137,16 @@ fn items(world: &World, subject: &impl Subject) -> Vec<Item> {
         name: format!("kworker ({})", decl.name),
         entry: Entry { function: entry::QUEUE, args: atoms![queue].to_vec() },
         work: queue.worker(),
+        attaches: None,
+        needs: Vec::new(),
+        runs: None,
+        again: false,
+    }));
+    let devices = world.devices.iter().zip((0..).map(Device)).filter(|_| world.has_runtime_pm());
+    items.extend(devices.map(|(decl, dev)| Item {
+        name: format!("kworker (pm, {})", decl.name),
+        entry: Entry { function: entry::POWER, args: atoms![dev].to_vec() },
+        work: dev.power_work(),
         attaches: None,
         needs: Vec::new(),
         runs: None,
@@ -200,6 +217,7 @@ fn watched(world: &World, init_waits_if_async_used: bool) -> Watched {
         block: blocks,
         barriers: blocks || waits,
         loads,
+        runtime_pm: world.has_runtime_pm(),
     }
 }
 
@@ -214,6 +232,7 @@ impl<S: Subject> Native for Probing<S> {
             entry::SET_UP_DEVICE => subject.device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
             entry::DEFERRED => subject.deferred_probe_work(cpu),
             entry::WORK => work_func(cpu, Work::from_obs(args[0])),
+            entry::POWER => runtime::work(cpu, Device::from_obs(args[0])),
             entry::QUEUE => queues::work_in_order(cpu, queues::named(args)),
             entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
             entry::NOTHING => Ok(()),

@@ -4,6 +4,7 @@
 //! `ghosts` for the list. A bus without autoprobe owes no probe when a device or driver is published.
 
 use super::barrier;
+use super::call::{Call, KernelCall};
 use super::events::{Event, ProbeError};
 use super::ghosts::{NOT_OWED, OWED, OWED_WITH, covered_run, owed};
 use super::hazards::{Breach, Leak};
@@ -451,6 +452,9 @@ impl Checks<'_> {
             seen.extend(flags.map(|flag| whole(layout.find(flag))));
             seen.extend([dev.refs(), dev.extra_refs()].map(|count| whole(layout.find(count))));
             seen.push(whole(layout.find(dev.driver())));
+            if self.counts_users() {
+                seen.push(whole(layout.find(dev.usage_count())));
+            }
             seen.extend(liveness(dev.object()));
             let owes = self.drivers_of(dev).filter(|drv| self.matches(dev, *drv));
             seen.extend(owes.map(|drv| whole(layout.find(owed(dev, drv)))));
@@ -489,6 +493,7 @@ impl Checks<'_> {
         for dev in self.devices() {
             hazards.extend(self.lost_probes(view, dev));
             hazards.extend(self.device_leak(view, dev));
+            hazards.extend(self.usage_leak(view, dev));
         }
         for drv in self.drivers() {
             hazards.extend(self.driver_leak(view, drv));
@@ -580,6 +585,22 @@ impl Checks<'_> {
             return Some(self.leak(dev.refs(), Leak::CreatorPut));
         }
         None
+    }
+
+    /// Whether users of devices, as runtime power management counts them, are to be gone at the end: shutdown and
+    /// system suspend leave one on purpose.
+    fn counts_users(&self) -> bool {
+        let leaves_one =
+            |call: &Call| matches!(call, Call::DeviceSuspend(_) | Call::Kernel(KernelCall::DeviceShutdown()));
+        self.world.has_runtime_pm() && !self.world.calls().any(leaves_one)
+    }
+
+    fn usage_leak(&self, view: &View<'_>, dev: Device) -> Option<Hazard> {
+        let leaks = self.counts_users()
+            && view.is_alive(dev.object())
+            && view.byte(dev.driver()) == 0
+            && view.byte(dev.usage_count()) != 0;
+        leaks.then(|| self.leak(dev.usage_count(), Leak::Unbound))
     }
 
     fn driver_leak(&self, view: &View<'_>, drv: Driver) -> Option<Hazard> {

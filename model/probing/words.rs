@@ -4,9 +4,10 @@ use super::call::CALLS;
 use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Module};
 use super::links::{Driving, Status};
-use super::objects::{LINK, MODULE, Private, WORKQUEUE};
+use super::objects::{LINK, MODULE, POWER, Private, WORKQUEUE};
 use super::program::Probing;
 use super::properties::Checks;
+use super::runtime::RuntimeStatus;
 use super::subject::Subject;
 use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 use raddle_checker::machine::layout::CellId;
@@ -80,6 +81,9 @@ pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> 
     if world.has_links(dev) && layout.find(dev.driving()) == cell {
         return Driving::name(number).map(Meaning::Name);
     }
+    if core.watched().runtime_pm && layout.find(dev.runtime_status()) == cell {
+        return RuntimeStatus::name(number).map(Meaning::Name);
+    }
     let parent = world.devices[dev.index()].parent?;
     if layout.find(dev.holds_parent()) != cell && layout.find(dev.on_parent()) != cell {
         return None;
@@ -150,6 +154,7 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
         Event::Warn(object) if object.sort == WORKQUEUE => {
             "WARN_ONCE: cannot queue on a workqueue that is being drained".to_owned()
         }
+        Event::Warn(object) if object.sort == POWER => "Unbalanced pm_runtime_enable!".to_owned(),
         Event::Warn(object) if object.sort == LINK => "WARN_ON: the status of the link is wrong".to_owned(),
         Event::Warn(_) => "WARN_ON(ret < 0)".to_owned(),
         Event::DrvdataAsDriver(_) => "drvdata is taken for a driver".to_owned(),

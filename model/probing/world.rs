@@ -190,6 +190,12 @@ impl World {
         self.works.iter().any(|work| work.module == Some(module))
     }
 
+    /// Whether some call is of runtime power management: without one it is disabled for every device.
+    #[must_use]
+    pub fn has_runtime_pm(&self) -> bool {
+        self.calls().any(|call| call.is_runtime_pm())
+    }
+
     /// Whether a module is loaded by some call.
     #[must_use]
     pub fn loads_modules(&self) -> bool {
@@ -292,13 +298,18 @@ pub struct DriverDecl {
     pub suspend: Vec<Call>,
     /// The callback of system resume.
     pub resume: Vec<Call>,
+    /// The callback of runtime suspend.
+    pub runtime_suspend: Vec<Call>,
+    /// The callback of runtime resume.
+    pub runtime_resume: Vec<Call>,
 }
 
 impl DriverDecl {
     /// All that it does.
     #[must_use]
-    pub fn bodies(&self) -> [&Vec<Call>; 5] {
-        [&self.probe.run, &self.probe.unwind, &self.remove, &self.suspend, &self.resume]
+    pub fn bodies(&self) -> [&Vec<Call>; 7] {
+        let DriverDecl { probe, remove, suspend, resume, runtime_suspend, runtime_resume, .. } = self;
+        [&probe.run, &probe.unwind, remove, suspend, resume, runtime_suspend, runtime_resume]
     }
 }
 

@@ -7,6 +7,7 @@ use raddle_checker::machine::step::Bound;
 use raddle_checker::render::thousands;
 use raddle_checker::search::reference::{Cut, Outcome};
 use raddle_engines::Scheduler;
+use raddle_probing::call::Call;
 use raddle_probing::program::Probing;
 use raddle_probing::subject::Subject;
 use raddle_probing::world::AsyncOutcome;
@@ -30,6 +31,12 @@ pub(crate) fn restrictions(scenario: &Scenario) -> Vec<String> {
             1 => format!("{name} runs at most once"),
             runs => format!("{name} runs at most {runs} times"),
         }));
+    }
+    if world.has_runtime_pm() {
+        parts.push("no runtime PM callback fails".to_owned());
+    }
+    if world.calls().any(|call| matches!(call, Call::DeviceSuspend(_) | Call::DeviceResume(_))) {
+        parts.push("system sleep in the order of the tasks".to_owned());
     }
     let rules = scenario.overrides();
     if !rules.is_empty() {

@@ -39,6 +39,9 @@ impl Scenario {
                 link.name
             ));
         }
+        if file.world.has_runtime_pm() {
+            return Some("it uses runtime power management, and on a tree that is not run".to_owned());
+        }
         let writes = file.world.calls().any(writes_override);
         writes.then(|| "it writes driver_override, and on a tree that is not run".to_owned())
     }

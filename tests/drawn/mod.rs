@@ -190,6 +190,10 @@ pub fn scenario(number: u64) -> Drawn {
         if random.once_in(4) {
             line(format!("suspend = {:?}", body(random, 1, Stand::Device)));
         }
+        if random.once_in(4) {
+            line(format!("runtime-suspend = {:?}", body(random, 1, Stand::Device)));
+            line(format!("runtime-resume = {:?}", body(random, 1, Stand::Device)));
+        }
     }
     line(format!("[resource.clock]\ninitially = \"{}\"", random.of(&["absent", "present"])));
     line("[mutex.lock0]".to_owned());

@@ -44,6 +44,8 @@ const KEYS: &[(Section, &[&str])] = &[
             "remove",
             "suspend",
             "resume",
+            "runtime-suspend",
+            "runtime-resume",
         ],
     ),
     (Section::Module, &["async_probe", "softdep-pre", "init", "exit"]),

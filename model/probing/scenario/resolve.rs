@@ -292,6 +292,8 @@ fn drivers(
             remove: calls.list(table, "remove", Stand::bound(Body::Driver(id)), faults),
             suspend: calls.list(table, "suspend", Stand::bound(Body::Driver(id)), faults),
             resume: calls.list(table, "resume", Stand::bound(Body::Driver(id)), faults),
+            runtime_suspend: calls.list(table, "runtime-suspend", Stand::bound(Body::Driver(id)), faults),
+            runtime_resume: calls.list(table, "runtime-resume", Stand::bound(Body::Driver(id)), faults),
         });
     }
     drivers

@@ -201,6 +201,8 @@ fn the_world_is_resolved() {
                 remove: vec![],
                 suspend: vec![],
                 resume: vec![],
+                runtime_suspend: vec![],
+                runtime_resume: vec![],
             },
             DriverDecl {
                 name: "nd_pmem".into(),
@@ -226,6 +228,8 @@ fn the_world_is_resolved() {
                 ],
                 suspend: vec![],
                 resume: vec![],
+                runtime_suspend: vec![],
+                runtime_resume: vec![],
             },
         ],
         modules: vec![
@@ -762,6 +766,30 @@ fn suppliers_make_links() {
     assert_eq!(names, ["s--c", "t--c"]);
     let cycle = format!("{HEAD}[device.c]\nsuppliers = ['s']\n[device.s]\nsuppliers = ['c']\n");
     assert!(errors(&cycle)[0].contains("cycle in \"suppliers\": c -> s -> c"), "{:?}", errors(&cycle));
+}
+
+#[test]
+fn runtime_pm_has_callbacks_and_undoes() {
+    let of = |more: &str| {
+        format!("{HEAD}[device.d]\n[driver.v]\nprobe = ['devm-pm_runtime_enable()']\n{more}\n[task.t]\n")
+    };
+    let world = read(&of("runtime-suspend = ['use()']\nruntime-resume = ['pm_runtime_put(d)']")).world;
+    assert!(world.has_runtime_pm());
+    assert_eq!(
+        (world.devres[0].acquire.name(), world.devres[0].undo.name()),
+        ("pm_runtime_enable", "pm_runtime_disable")
+    );
+    let driver = &world.drivers[0];
+    assert_eq!((driver.runtime_suspend.len(), driver.runtime_resume.len()), (1, 1));
+    assert!(!read(&format!("{HEAD}[device.d]\n")).world.has_runtime_pm());
+    for (more, error) in [
+        ("runtime-suspends = []", "did you mean \"runtime-suspend\""),
+        ("remove = ['pm_runtime_put_autosuspend()']", "the call for it is \"pm_runtime_put\""),
+        ("remove = ['pm_runtime_put(d, d)']", "pm_runtime_put takes 1 argument"),
+    ] {
+        let found = errors(&of(more));
+        assert!(found.len() == 1 && found[0].contains(error), "{more}: {found:?}");
+    }
 }
 
 #[test]
