@@ -12,6 +12,7 @@ mod forms;
 mod growth;
 mod luis;
 mod mutations;
+mod peers;
 mod reduction;
 mod trees;
 mod uses;

@@ -1,6 +1,7 @@
 //! Every scenario file is a test of its own name: each of its revisions must be as expected, each
 //! counterexample must show its hazard again when it is replayed, and two runs must agree, and so must
-//! the reference search. What is verified has a certificate, unless that is large. Beside them: every rule has an
+//! the reference search. What is verified has a certificate, and small rows are
+//! the same for a peer that knows their written model only. Beside them: every rule has an
 //! effect somewhere, and random scenarios are accepted and searched alike.
 //!
 //! `RADDLE_DRAWN=5000` draws that many instead of a few hundred. `RADDLE_SLOW=1` also runs the scenarios that are
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use raddle::certified::Certificate;
+use raddle::certified::{Certificate, export};
 use raddle::dumped::DumpedTrace;
 use raddle::{Engine, Options, Report, Scenario, Verdict};
 use raddle_checker::search::reference::Limits;
@@ -236,6 +237,7 @@ fn check(name: &str, text: &str) -> Result<(), Failed> {
         compare("two runs on other numbers of threads", &report, &run(&options.clone().threads(2))?, true)?;
         replays(&scenario, &report)?;
         certified(&scenario, &report)?;
+        written(&scenario, &report)?;
         let mut plain = Options::default().engine(Engine::Reference);
         plain.limits.state_limit = (!is_slow_too()).then_some(60_000);
         let plain = run(&plain)?;
@@ -283,6 +285,21 @@ fn certified(scenario: &Scenario, report: &Report) -> Result<(), Failed> {
         Err(why) if report.verdict == Verdict::Verified && !why.contains("more than") => {
             Err(format!("{what}: no certificate: {why}").into())
         }
+        Err(_) => Ok(()),
+    }
+}
+
+/// The model that is written for other checkers has the same states and hazards, by an interpreter of its own.
+fn written(scenario: &Scenario, report: &Report) -> Result<(), Failed> {
+    let most = if is_slow_too() { 20_000 } else { 1_000 };
+    match export(scenario, &report.revision, most) {
+        Ok(model) => match model.contradiction(&model.explore()) {
+            None => Ok(()),
+            Some(what) => {
+                Err(format!("{} on {}: a peer finds {what}", report.scenario, report.revision).into())
+            }
+        },
+        // The set-up may be a hazard already.
         Err(_) => Ok(()),
     }
 }

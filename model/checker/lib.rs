@@ -51,6 +51,7 @@
 pub mod automaton;
 pub mod certificate;
 pub mod checker;
+pub mod export;
 pub mod machine;
 pub mod render;
 pub mod search;

@@ -1,12 +1,13 @@
-//! Certificates of verified scenarios, as files: what proves a row without trusting the search that checked it.
+//! Second opinions: what proves a verified row without trusting the search that checked it.
 //!
-//! A file has JSON on each line: first what was checked, the scenario included, then a record for each state of a
+//! [`export`] writes a row as a model for other checkers. A [`Certificate`] proves a verified one; its file has JSON on each line: first what was checked, the scenario included, then a record for each state of a
 //! reduced graph ([`raddle_checker::certificate`]). Whoever verifies it needs nothing else.
 
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Scenario;
 use raddle_checker::certificate::{self, Proved, Record};
+use raddle_checker::export::Model;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::{SetUpError, set_up};
@@ -69,12 +70,51 @@ fn memory(scenario: &Scenario, program: &DriverCore) -> Result<Vec<u8>, String> 
     if scenario.file().also.iter().any(|also| also == id::DATA_RACE) {
         return Err("the scenario asks for data races, which certificates do not cover".to_owned());
     }
+    begin(program)
+}
+
+/// Memory after the set-up.
+fn begin(program: &DriverCore) -> Result<Vec<u8>, String> {
     set_up(program, |_, _, _, _| {}).map_err(|error| match error {
         SetUpError::Mistake(text) => text,
         SetUpError::Hazard(hazard, _) => format!("the set-up ends in {}", hazard.id),
         SetUpError::Bound(bound) => bound.words(program),
         SetUpError::Stopped => unreachable!("internal: nobody stops it"),
     })
+}
+
+/// A row as a model for SPIN and TLC, of at most so many states ([`raddle_checker::export`]).
+///
+/// ```
+/// use raddle::Scenario;
+/// use raddle::certified::export;
+///
+/// let text = r#"
+///     title = "two devices come"
+///     revisions = ["v6.12"]
+///     [device.one]
+///     [device.two]
+///     [task.one]
+///     run = ["device_add(one)"]
+///     [task.two]
+///     run = ["device_add(two)"]
+/// "#;
+/// let scenario = Scenario::parse("two.toml", text).expect("a scenario");
+/// let model = export(&scenario, "v6.12", 10_000)?;
+/// assert_eq!(model.explore().states, model.states);
+/// assert!(model.promela().contains("two devices come"));
+/// # Ok::<(), String>(())
+/// ```
+///
+/// # Errors
+///
+/// Why there is none.
+pub fn export(scenario: &Scenario, revision: &str, most: usize) -> Result<Model, String> {
+    let program = scenario.program(revision).map_err(|error| error.to_string())?;
+    let memory = begin(&program)?;
+    let title = format!("{} on {revision}: {}", scenario.file().path, scenario.file().title);
+    raddle_checker::export::export(&program, &memory, &printable(&title), most)
+        .map_err(|error| error.to_string())
 }
 
 impl Certificate {

@@ -43,7 +43,7 @@
 //! * [`coverage`]: what the tasks of a scenario do, as tables, graphs and sample runs.
 //! * [`route`]: the shortest run to a hazard that passes one function, or avoids another.
 //! * [`agree`]: the same scenario on every engine.
-//! * [`certified`]: certificates of verified scenarios, and what proves them again.
+//! * [`certified`]: certificates of verified scenarios, and what proves them again; models for SPIN and TLC.
 //!
 //! Scenarios are described in `docs/scenarios.md` of the repository. The searches are those of
 //! `raddle-checker`, which knows nothing of drivers.

@@ -1,11 +1,12 @@
-//! `raddle check --certificate` and `raddle verify-certificate`.
+//! `raddle check --certificate`, `raddle verify-certificate` and `raddle export`.
 
 use std::path::Path;
 
 use raddle::Scenario;
-use raddle::certified::Certificate;
+use raddle::certified::{self, Certificate};
 
-use super::inputs::{Exit, INPUT_ERROR};
+use super::ExportArg;
+use super::inputs::{self, Exit, INPUT_ERROR};
 use super::out::{Out, complain, shown};
 
 /// States of a certificate at the most, unless `--max-states` says otherwise.
@@ -57,4 +58,32 @@ pub fn verify(file: &Path, out: &mut Out) -> u8 {
             }
         },
     }
+}
+
+/// Writes a row as a model for another checker.
+pub fn export(file: &Path, revision: &str, to: ExportArg, most: usize, out: &mut Out) -> u8 {
+    let mut exit = Exit::default();
+    let scenarios = inputs::all(&[file.to_owned()], &mut exit).unwrap_or_default();
+    let [scenario] = &scenarios[..] else {
+        if exit.code() == 0 {
+            exit.wrong(format_args!("raddle: {}: one scenario is written; name one", shown(file)));
+        }
+        return exit.code();
+    };
+    match certified::export(scenario, revision, most) {
+        Ok(model) => out.text(match to {
+            ExportArg::Promela => model.promela(),
+            ExportArg::Tla => model.tla(&module(&scenario.file().path)),
+            ExportArg::Tlc => model.tlc(),
+        }),
+        Err(why) => exit.wrong(format_args!("raddle: {}: not written on {revision}: {why}", shown(file))),
+    }
+    exit.code()
+}
+
+/// A module's name from a scenario's: letters, digits and `_`.
+fn module(path: &str) -> String {
+    let stem = Path::new(path).file_stem().unwrap_or_default().to_string_lossy();
+    let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if name.starts_with(|c: char| c.is_ascii_alphabetic()) { name } else { format!("M{name}") }
 }

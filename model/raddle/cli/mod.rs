@@ -54,6 +54,17 @@ struct Cli {
     command: Option<Command>,
 }
 
+/// What `export` writes.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExportArg {
+    /// Promela, for SPIN
+    Promela,
+    /// A TLA+ module, named as the scenario's file, for TLC
+    Tla,
+    /// The configuration file that TLC needs beside that module
+    Tlc,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Check scenarios: explore every interleaving, print a verdict and a diagram of each violation
@@ -73,6 +84,20 @@ enum Command {
     VerifyCertificate {
         /// The certificate; it has the scenario in it
         file: PathBuf,
+    },
+    /// Write a scenario as a model for another checker, SPIN or TLC, to standard output
+    Export {
+        /// The scenario
+        file: PathBuf,
+        /// The revision
+        #[arg(long)]
+        revision: String,
+        /// What to write
+        #[arg(long, value_enum)]
+        to: ExportArg,
+        /// States that the scenario has at the most, without any reduction
+        #[arg(long, value_name = "N", default_value_t = 100_000)]
+        max_states: usize,
     },
     /// Run every engine on the same scenarios and compare what they find
     Agree(AgreeArgs),
@@ -703,6 +728,9 @@ pub fn main() -> ExitCode {
         Some(Command::Review(args)) => review::review(&args, &mut out),
         Some(Command::Tree { dir, args }) => tree::tree(&dir, &args, &mut out),
         Some(Command::VerifyCertificate { file }) => certificate::verify(&file, &mut out),
+        Some(Command::Export { file, revision, to, max_states }) => {
+            certificate::export(&file, &revision, to, max_states, &mut out)
+        }
         Some(Command::Compare(args)) => compare::compare(&args, &mut out),
         Some(Command::Ablate(args)) => ablate::ablate(&args, &mut out),
         Some(Command::Replay { trace, step: true, .. }) => step::step(&trace, &mut out),

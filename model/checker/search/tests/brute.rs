@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::{agree, replayed, walk};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::certificate::tests::certified;
+use crate::export::tests::exported;
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::{About, Hazard, id};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
@@ -332,6 +333,7 @@ fn check(tasks: &Tasks) {
     walk(&program);
     agree(&program, &outcome);
     certified(&program, &program.memory());
+    exported(&program, &program.memory());
     let counted = (outcome.states, outcome.transitions);
     assert_eq!(counted, count(tasks), "{tasks:?}");
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::certificate::tests::certified;
+use crate::export::tests::exported;
 use crate::machine::cpu::Cpu;
 use crate::machine::hazard::id;
 use crate::machine::layout::{Kind, Layout};
@@ -36,6 +37,7 @@ fn is_decided<S: Subject>(program: &Functions<S>) -> bool {
 pub(super) fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) {
     super::check(program, expected);
     certified(program, &program.memory());
+    exported(program, &program.memory());
     assert!(is_decided(program), "all states are searched");
 }
 

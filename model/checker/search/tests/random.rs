@@ -11,6 +11,7 @@ use super::{A, ASYNC, B, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN
 use super::{do_, must, refs, schedule, synchronize, telling, thing, toy};
 use crate::automaton::functions::Functions;
 use crate::certificate::tests::certified;
+use crate::export::tests::exported;
 use crate::machine::cpu::{Cpu, Held, KlistIter, Step};
 use crate::machine::layout::Cell;
 use crate::machine::op::{Action, Op};
@@ -245,6 +246,7 @@ fn compare(program: &Functions<Toy<'_>>) -> Result<(), TestCaseError> {
     }
     audit_orders(program, &program.memory(), 300);
     certified(program, &program.memory());
+    exported(program, &program.memory());
     Ok(())
 }
 

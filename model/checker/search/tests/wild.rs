@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::certificate::tests::certified;
+use crate::export::tests::exported;
 use crate::machine::cpu::{Cpu, KlistIter, Step};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::layout::{Cell, CellId, Field, Kind, Layout, Part};
@@ -387,6 +388,7 @@ proptest! {
             reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
         expected.sort_unstable();
         certified(&program, &program.memory());
+        exported(&program, &program.memory());
         let some = (0..REMEDIES.len()).filter(|place| left_out >> place & 1 != 0);
         let some = some.fold(Remedies::NONE, |all, place| all.with(REMEDIES[place].0));
         for (no_symmetry, without) in [(true, Remedies::NONE), (false, Remedies::NONE), (true, some)] {
