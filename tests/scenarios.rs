@@ -100,6 +100,7 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("fw-devlink", "false", "findings/link-defers-deleted-consumer", "v6.12"),
     ("links-look-at-supplier", "false", "links/unbind-while-consumer-probes", "v6.12"),
     ("links-unlock-parent", "true", "links/parent-unlocked", "v5.1"),
+    ("unbind-hands-on-parent", "false", "links/unbind-under-parent-lock", "v5.1"),
     ("links-updated-last", "false", "links/devres-after-links", "v6.12"),
     ("pm-resumes-parent", "false", "drivers/runtime-pm-child-goes", "v5.1"),
     ("pm-reinit", "false", "drivers/idioms/runtime-pm-rebind", "v5.1"),

@@ -192,20 +192,29 @@ fn what_is_of_the_hand_model_alone_is_refused_or_skipped() {
     let with = |name: &str, text: &str| {
         std::fs::write(miniature.0.path().join(name), AT_ONCE.to_owned() + text).expect("it can be written");
     };
-    with("links.toml", "[device.clk0]\n[device.uart0]\nsuppliers = [\"clk0\"]\n");
-    with("override.toml", "[task.user]\nrun = [\"driver_override_store(pmem0, nd_pmem)\"]\n");
     with("rules.toml", "[rules]\ndead-flag = false\n");
-    for (file, why) in [
-        ("links.toml", "it has the device link clk0--uart0"),
-        ("override.toml", "it writes driver_override"),
-        ("rules.toml", "it changes the rule dead-flag"),
-    ] {
-        let (code, text) = miniature.raddle(&["check", file]);
-        assert!(code == Some(2) && text.contains(why), "{text}");
-    }
+    let (code, text) = miniature.raddle(&["check", "rules.toml"]);
+    assert!(code == Some(2) && text.contains("it changes the rule dead-flag"), "{text}");
     let (code, text) = miniature.raddle(&["check", "."]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.ends_with("1 rows, 1 as expected, 3 of the hand model alone skipped\n"), "{text}");
+    assert!(text.ends_with("1 rows, 1 as expected, 1 of the hand model alone skipped\n"), "{text}");
+}
+
+#[test]
+fn what_the_tree_does_not_have_of_links_and_driver_override_is_assumed() {
+    let miniature = Miniature::new();
+    let added = "[device.clk0]\n[device.uart0]\nsuppliers = [\"clk0\"]\n[task.more]\nrun = [\"device_register(uart0)\"]\n";
+    let stored = "[task.user]\nrun = [\"driver_override_store(pmem0, nd_pmem)\"]\n";
+    for (added, assumed) in [
+        (added, "no device link is made: the tree has no device_link_add"),
+        (stored, "driver_override is the bus', for which raddle's own code stands"),
+    ] {
+        let text = AT_ONCE.to_owned() + added;
+        std::fs::write(miniature.0.path().join("more.toml"), text).expect("it can be written");
+        let (_, text) = miniature.raddle(&["check", "more.toml", "--assumptions"]);
+        let plain = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(assumed), "{text}");
+    }
 }
 
 #[test]

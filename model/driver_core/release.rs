@@ -127,7 +127,8 @@ pub fn device_release_driver(cpu: &Cpu<'_>, dev: Device, deleting: bool) -> Step
 pub fn device_driver_detach(cpu: &Cpu<'_>, dev: Device, named: Option<Driver>) -> Step<()> {
     cpu.call("device_driver_detach", &atoms![dev], || {
         cpu.device_driver_lock(dev)?;
-        __device_release_driver(cpu, dev, cpu.parent(dev), named)?;
+        let parent = if cpu.rules().unbind_hands_on_parent { cpu.parent(dev) } else { None };
+        __device_release_driver(cpu, dev, parent, named)?;
         cpu.device_driver_unlock(dev)
     })
 }

@@ -355,6 +355,8 @@ rules! {
     links_unlock_parent "links-unlock-parent": bool = "false", v 4 18 "8c97a46af04b" = "true", v 5 0 "e121a833745b" = "false",
         in DuyckV4 = "false", in DuyckV6 = "false";
         "release.md#__device_release_driver", "To unbind consumers __device_release_driver unlocks the parent whether it was locked or not";
+    unbind_hands_on_parent "unbind-hands-on-parent": bool = "false", v 5 1 "ed88747c6c4a" = "true";
+        "release.md#device_driver_detach", "unbind and a reprobe hand the parent on to __device_release_driver, so that its lock is released while consumers are unbound";
     links_updated_last "links-updated-last": bool = "false", v 6 7 "2e84dc379200" = "true";
         "release.md#__device_release_driver", "Device links are updated after devres, not before";
     pm_resumes_parent "pm-resumes-parent": bool = "false", v 4 3 "" = "true";

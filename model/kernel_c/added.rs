@@ -3,9 +3,10 @@
 
 use indexmap::{IndexMap, IndexSet};
 use raddle_checker::machine::value::Sort;
-use raddle_probing::objects::{BUS, DEVICE, DEVICE_PRIVATE, DRIVER, MODULE, PRIVATE};
+use raddle_probing::objects::{BUS, DEVICE, DEVICE_PRIVATE, DRIVER, LINK, MODULE, PRIVATE};
 
 use super::ast::{Expr, ExprKind, Field, Function, Name, StmtKind, Type, Variable};
+use super::links;
 use super::map::Map;
 use super::reach::Reach;
 use super::tree::Tree;
@@ -26,6 +27,7 @@ const STRUCTURES: &[(&str, &str, &str, Option<Sort>)] = &[
     ("struct bus_type", "bus", "", Some(BUS)),
     ("struct subsys_private", "bus", "p.", None),
     ("struct module", "module", "", Some(MODULE)),
+    (links::RECORD, "link", "", Some(LINK)),
 ];
 
 /// A field or variable with a cell of its own.

@@ -37,6 +37,8 @@ pub enum Tell {
     BarrierEnds,
     /// Probing is blocked.
     ProbingBlocked,
+    /// Probing is to go on.
+    ProbingUnblocked,
     /// A device is being deleted.
     Deleting,
     /// A probe is on behalf of `bind`.
@@ -67,6 +69,7 @@ const TELLS: &[(&str, Tell)] = &[
     ("barrier begins", Tell::BarrierBegins),
     ("barrier ends", Tell::BarrierEnds),
     ("probing blocked", Tell::ProbingBlocked),
+    ("probing unblocked", Tell::ProbingUnblocked),
     ("deleting", Tell::Deleting),
     ("bind", Tell::Bind),
     ("named", Tell::Named),

@@ -20,6 +20,7 @@ pub mod error;
 pub mod index;
 mod interp;
 mod known;
+mod links;
 mod live;
 mod lower;
 pub mod map;

@@ -5,13 +5,14 @@ use raddle_checker::machine::value::{Object, Sort};
 use raddle_probing::cpu::Watched;
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
-    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, GLOBAL, MODULE, PRIVATE, Private,
+    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, GLOBAL, LINK, MODULE, PRIVATE, Private,
 };
 use raddle_probing::world::{ProbeType, World};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::added::{Added, List, Own, OwnKind};
 use super::ast::Name;
+use super::links::{self, Links};
 use super::table::{Field, Kept, Tables};
 use super::value::{INT, Path, Value, ZERO, truth, word};
 
@@ -36,6 +37,8 @@ pub enum Slot {
     Bool(CellId),
     /// A small number.
     Int(CellId),
+    /// A number from -1 on.
+    FromMinusOne(CellId),
     /// A bit-field, with its width.
     Bits(CellId, u32),
     /// An `atomic_t` that is a count.
@@ -56,6 +59,8 @@ pub enum Slot {
     Unlocked(&'static str),
     /// A list that is empty.
     Empty,
+    /// The suppliers that a firmware node waits for.
+    Waiting,
     /// A part, with an address.
     Part,
     /// It reads as 0.
@@ -86,6 +91,7 @@ pub struct Map {
     /// The names of fields that are only passed on.
     opaque: FxHashSet<&'static str>,
     kept: Vec<Kept>,
+    links: Links,
     added: Added,
     /// The number of each cell of its own in its object.
     numbers: Vec<Number>,
@@ -94,7 +100,7 @@ pub struct Map {
 impl Map {
     /// The map of these tables, with cells for fields that they do not name.
     #[must_use]
-    pub fn new(tables: &Tables, added: Added) -> Self {
+    pub fn new(tables: &Tables, added: Added, links: Links) -> Self {
         let fields = tables.fields.iter().map(|((owner, path), field)| ((*owner, word(path)), field.clone()));
         let fields: Vec<((&'static str, Path), Field)> = fields.collect();
         let passed_on = fields.iter().filter(|(_, field)| *field == Field::Opaque);
@@ -111,7 +117,7 @@ impl Map {
         known.extend(added.unset.iter().map(|at| (*at, Known::Unset)));
         known.extend(added.own.iter().enumerate().map(|(at, own)| ((own.owner, own.path), Known::Own(at))));
         let numbers = numbers(&added, kept.len());
-        Map { known, opaque, kept, added, numbers }
+        Map { known, opaque, kept, links, added, numbers }
     }
 
     /// The name of what has fields: one of the tables' owners, or a structure that is allocated.
@@ -124,6 +130,7 @@ impl Map {
             PRIVATE => "private",
             BUS => "bus",
             MODULE => "module",
+            LINK => "link",
             sort => self.added.made(sort).map_or("global", |made| made.record),
         }
     }
@@ -136,6 +143,7 @@ impl Map {
             DRIVER | PRIVATE => world.drivers.len(),
             BUS => world.buses.len(),
             MODULE => world.modules.len(),
+            LINK => world.links.len(),
             GLOBAL => 1,
             _ => allocations(world),
         };
@@ -151,6 +159,7 @@ impl Map {
             "private" => PRIVATE,
             "bus" => BUS,
             "module" => MODULE,
+            "link" => LINK,
             record => self.added.sort_of(record).unwrap_or(GLOBAL),
         }
     }
@@ -167,6 +176,7 @@ impl Map {
             let name = format!("{}.klist_drivers.k_lock", layout.object(Bus(i).object()).name);
             layout.cell(drivers_lock(i), name, Kind::Lock);
         }
+        links::lay_out(world, layout);
         for (list, at) in self.kept.iter().zip(0..) {
             if is_seen(world, list) {
                 let (sort, capacity) = (self.sort(list.node.0), self.objects(world, list.node.0).count());
@@ -287,6 +297,9 @@ impl Map {
         if path.is_empty() && self.added.made(at.sort).is_some() {
             return Some(Slot::Part);
         }
+        if let Some(slot) = self.links.slot(world, layout, at, path) {
+            return Some(slot);
+        }
         let field = match self.known.get(&(self.owner(at), path))? {
             Known::Own(own) => {
                 let cell = layout.find(self.own_cell(at, *own));
@@ -332,6 +345,12 @@ impl Map {
             _ if list.lock == path => Slot::Lock(layout.find(kept_lock(at))),
             _ => Slot::Part,
         })
+    }
+
+    /// Which device links the tree has.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        &self.links
     }
 
     /// Whether the table or a cell of its own stands for a field.
@@ -452,6 +471,7 @@ fn cell(layout: &Layout, at: Object, name: &str) -> Option<CellId> {
         (GLOBAL, "trigger_count") => layout.find(Core.trigger_count()),
         (GLOBAL, "probe_count") => layout.find(Core.probe_count()),
         (GLOBAL, "enable") => layout.find(Core.enable()),
+        (GLOBAL, "device_links_lock") => layout.find(Core.device_links_lock()),
         (GLOBAL, "defer_all_probes") => layout.find(Core.defer_all_probes()),
         _ => return None,
     })

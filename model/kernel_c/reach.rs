@@ -192,7 +192,7 @@ impl Walker<'_> {
             self.reach.primitives.insert(name);
             return;
         }
-        if let Some(stub) = self.tables.stubs.get(name) {
+        if let Some(stub) = self.tables.stubs.get(name).filter(|stub| !stub.without_links) {
             self.reach.stubs.entry(name).or_insert_with(|| stub.clone());
             return;
         }

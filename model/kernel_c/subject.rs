@@ -26,6 +26,7 @@ use super::ast::{ExprKind, Function, Name, Stmt, Type};
 use super::contracts::Contracts;
 use super::interp::{Interp, domain_path};
 use super::known::PRINTS;
+use super::links::Links;
 use super::live;
 use super::map::Map;
 use super::reach::Reach;
@@ -81,6 +82,14 @@ pub(crate) enum Assumed {
     NotInterrupted(Name),
     /// An allocation does not fail.
     FindsMemory(Name),
+    /// The tree has no device links, and the scenario has some.
+    NoLinks,
+    /// `driver_override` is the bus'.
+    BusOverride,
+    /// The modules of a scenario are loaded by raddle.
+    Loader,
+    /// What drivers acquire with devm- is kept by raddle.
+    Devres,
 }
 
 /// The release function of a driver's private structure.
@@ -122,7 +131,8 @@ impl KernelC {
         let reach = tree.reached(&tables);
         let contracts = Contracts::ours();
         let spawned = spawned(&reach);
-        let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default()));
+        let links = Links::of(&tree);
+        let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default(), links));
         let probing: Vec<bool> = added
             .works
             .iter()
@@ -131,7 +141,7 @@ impl KernelC {
                 contracts.probing().any(|probe| reached.functions.keys().any(|(name, _)| *name == probe))
             })
             .collect();
-        let map = Map::new(&tables, added);
+        let map = Map::new(&tables, added, links);
         KernelC {
             tree: Arc::new(tree),
             tables,
@@ -200,7 +210,8 @@ impl KernelC {
     /// Whether of a call of this function nothing is run: a stub stands for it, or it prints.
     #[must_use]
     pub fn passes_over(&self, function: &str) -> bool {
-        self.tables.stubs.contains_key(function) || PRINTS.contains(&function)
+        let stub = self.tables.stubs.get(function).filter(|stub| !stub.without_links);
+        stub.is_some() || PRINTS.contains(&function)
     }
 
     /// The tree.
@@ -269,6 +280,20 @@ impl KernelC {
             }
             Assumed::NotInterrupted(name) => Some(format!("{name} is not interrupted")),
             Assumed::FindsMemory(name) => Some(format!("{name} finds memory")),
+            Assumed::NoLinks => Some("no device link is made: the tree has no device_link_add".to_owned()),
+            Assumed::Loader => Some(
+                "the loader of modules is not run: raddle's own code calls init and exit, and waits for async work \
+                 where do_init_module names what decides that"
+                    .to_owned(),
+            ),
+            Assumed::Devres => Some(
+                "devres.c is not run: raddle's own code releases what a driver has acquired, the last first, in \
+                 devres_release_all"
+                    .to_owned(),
+            ),
+            Assumed::BusOverride => {
+                Some("driver_override is the bus', for which raddle's own code stands".to_owned())
+            }
         }
     }
 
@@ -457,6 +482,9 @@ impl Subject for &KernelC {
 
     fn lay_out(&self, world: &World, layout: &mut Layout) {
         self.map.lay_out(world, layout);
+        let stands_for =
+            [(world.loads_modules(), Assumed::Loader), (!world.devres.is_empty(), Assumed::Devres)];
+        stands_for.into_iter().filter(|(stands, _)| *stands).for_each(|(_, what)| self.assume(what));
         for (object, _, work, function) in self.map.items(world) {
             if self.probing[usize::from(function)] {
                 let name = format!("{}: covered run", layout.info(layout.find(work)).name);

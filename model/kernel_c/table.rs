@@ -22,6 +22,8 @@ pub struct Stubbed {
     pub stub: Stub,
     /// Why it may stand for the function.
     pub reason: String,
+    /// Whether it does so only where a scenario has no device links.
+    pub without_links: bool,
 }
 
 /// What a field of the kernel's is on the machine.
@@ -63,7 +65,8 @@ pub struct Kept {
 }
 
 /// What has fields.
-pub const OWNERS: &[&str] = &["device", "device_private", "driver", "private", "bus", "module", "global"];
+pub const OWNERS: &[&str] =
+    &["device", "device_private", "driver", "private", "bus", "module", "link", "global"];
 
 /// The tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,8 +147,12 @@ impl Tables {
                 return Err((reason.clone(), what));
             };
             for (name, value) in functions {
+                let (value, without_links) = match value.get("without_links") {
+                    Some(value) => (value, true),
+                    None => (value, false),
+                };
                 let stub = stub(name, value).map_err(|what| (name.clone(), what))?;
-                self.stubs.insert(name.clone(), Stubbed { stub, reason: reason.clone() });
+                self.stubs.insert(name.clone(), Stubbed { stub, reason: reason.clone(), without_links });
             }
         }
         Ok(())

@@ -403,6 +403,8 @@ cells! {
     Link {
         /// Its status.
         status(0): Status,
+        /// Whether it holds references on its devices, where the subject has them.
+        holds(1): bool,
     }
     Workqueue {
         /// Whether it is being drained: only what runs on it may queue more.
@@ -677,8 +679,10 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
         layout.mortal(i.object(), format!("the string {drv} of {dev}"), "use-after-free");
     }
     for (link, i) in world.links.iter().zip((0..).map(Link)) {
-        layout.immortal(i.object(), &link.name);
+        layout.mortal(i.object(), format!("link {}", link.name), "use-after-free");
+        set.extend(layout.object(i.object()).liveness.map(|liveness| (liveness, ALIVE)));
         layout.cell(i.status(), format!("link {}", link.name), Kind::Int);
+        layout.ghost(i.holds(), format!("{} holds its devices", link.name), Kind::Bool);
     }
     Core.ghosts(layout, "", slots);
     layout.says(layout.find(Core.probing_blocked()), Says::Statement);

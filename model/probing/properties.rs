@@ -467,7 +467,9 @@ impl Checks<'_> {
             seen.extend(liveness(private.object()));
         }
         let links = (0..self.world.links.len() as u8).map(Link);
-        seen.extend(links.map(|link| whole(layout.find(link.status()))));
+        seen.extend(
+            links.flat_map(|link| [whole(layout.find(link.status())), whole(layout.find(link.holds()))]),
+        );
         seen.extend(self.memory_of_devices().flat_map(|(memory, _)| liveness(memory)));
         seen.extend((0..self.world.buses.len() as u8).map(|bus| whole(layout.find(Bus(bus).refs()))));
         let resources = (0..self.world.resources.len() as u8).map(Resource);
@@ -573,10 +575,13 @@ impl Checks<'_> {
         };
         let children = self.devices().filter(is_child).count();
         let listed = view.on_klist(self.bus_of(dev).klist_devices(), dev.0);
+        let links = self.world.suppliers(dev).chain(self.world.consumers(dev));
+        let links = links.filter(|link| view.byte(link.holds()) != 0).count();
         let holders = usize::from(view.byte(dev.created()))
             + usize::from(view.byte(dev.extra_refs()))
             + usize::from(view.byte(dev.on_parent()))
             + usize::from(listed)
+            + links
             + children;
         if usize::from(view.byte(dev.refs())) > holders {
             return Some(self.leak(dev.refs(), Leak::NotPut));

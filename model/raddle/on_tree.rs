@@ -7,7 +7,6 @@ use crate::scenario::Scenario;
 use raddle_checker::search::reference::Progress;
 use raddle_kernel_c::map::STUCK_ID;
 use raddle_kernel_c::subject::{KernelC, Stuck};
-use raddle_probing::call::{Call, KernelCall};
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
 
@@ -20,11 +19,6 @@ pub struct OnTree {
     pub stuck: Option<Stuck>,
 }
 
-/// Whether a call writes a device's `driver_override`.
-fn writes_override(call: &Call) -> bool {
-    matches!(call, Call::Kernel(KernelCall::DriverOverrideStore(..) | KernelCall::DriverOverrideClear(_)))
-}
-
 impl Scenario {
     /// Why the scenario is not run on trees, if it is not.
     #[must_use]
@@ -33,17 +27,8 @@ impl Scenario {
         if let Some((rule, _)) = file.rules.first() {
             return Some(format!("it changes the rule {rule} of the hand model, which a tree does not have"));
         }
-        if let Some(link) = file.world.links.first() {
-            return Some(format!(
-                "it has the device link {}, and on a tree device links are not run",
-                link.name
-            ));
-        }
-        if file.world.has_runtime_pm() {
-            return Some("it uses runtime power management, and on a tree that is not run".to_owned());
-        }
-        let writes = file.world.calls().any(writes_override);
-        writes.then(|| "it writes driver_override, and on a tree that is not run".to_owned())
+        let power = file.world.has_runtime_pm();
+        power.then(|| "it uses runtime power management, and on a tree that is not run".to_owned())
     }
 
     /// Checks the scenario on a kernel's own C. `arguments`: those that name the tree on the command line. Its rules, which are the hand model's, have no meaning there.

@@ -186,6 +186,14 @@ pub(super) fn enabled(layout: &Layout, slot: usize, op: &Op) -> Expr {
         Wait::Lock(_) => value.clone().equals(0usize) | value.equals(slot + 1),
         Wait::Zero(_) | Wait::Ended(..) => value.equals(0usize),
         Wait::Not(cell, other) => value.differs(layout.encode(cell, other)),
+        Wait::Any(all) => any(all.iter().map(|(cell, other)| {
+            let info = layout.info(*cell);
+            let changed = byte(info.offset).differs(layout.encode(*cell, *other));
+            match info.liveness {
+                Some(live) => changed | byte(layout.info(live).offset).differs(1usize),
+                None => changed,
+            }
+        })),
         Wait::Claim(_) => value.differs(0usize),
         Wait::Async(_, None) => all(info.range().map(|at| byte(at).equals(0usize))),
         Wait::Async(_, Some(domain)) => byte(info.offset + usize::from(domain)).equals(0usize),
@@ -519,6 +527,7 @@ impl Step<'_> {
             | Action::AsyncAwait(cell, _)
             | Action::FlushAwait(cell)
             | Action::KlistAwait(cell, _) => self.alive(*cell),
+            Action::AwaitAny(all) => all.iter().for_each(|(cell, _)| self.alive(*cell)),
             Action::Claim(cell) => {
                 self.alive(*cell);
                 self.code.store(self.at(*cell), 0usize);

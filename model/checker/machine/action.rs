@@ -74,6 +74,8 @@ pub enum Action {
     AwaitZero(CellId),
     /// Waits until a cell has another value.
     AwaitNot(CellId, Obs),
+    /// Waits until one of several cells has another value.
+    AwaitAny(Vec<(CellId, Obs)>),
     /// Waits until a flag is set, and clears it; a task that waits here is idle.
     Claim(CellId),
     /// Waits until a flag is cleared, which the end of this entry does.
@@ -301,6 +303,8 @@ pub enum Wait<'a> {
     Zero(CellId),
     /// A cell to have another value.
     Not(CellId, Obs),
+    /// One of several cells to have another value.
+    Any(&'a [(CellId, Obs)]),
     /// A flag to be set, which the step clears; who waits here has nothing to do.
     Claim(CellId),
     /// A flag to be cleared by the end of a task.
@@ -316,10 +320,11 @@ pub enum Wait<'a> {
 }
 
 impl Wait<'_> {
-    /// The one cell that says whether the wait is over.
+    /// The cell that says whether the wait is over; of several the first.
     #[must_use]
     pub fn cell(self) -> CellId {
         match self {
+            Wait::Any(all) => all[0].0,
             Wait::Lock(cell)
             | Wait::Zero(cell)
             | Wait::Not(cell, _)
@@ -330,6 +335,15 @@ impl Wait<'_> {
             | Wait::Start(cell)
             | Wait::Run(cell) => cell,
         }
+    }
+
+    /// The cells that say so besides.
+    pub fn others(self) -> impl Iterator<Item = CellId> {
+        let all = match self {
+            Wait::Any(all) => &all[1..],
+            _ => &[],
+        };
+        all.iter().map(|(cell, _)| *cell)
     }
 
     /// What of that cell says so.
@@ -343,6 +357,7 @@ impl Wait<'_> {
             Wait::Lock(_)
             | Wait::Zero(_)
             | Wait::Not(..)
+            | Wait::Any(_)
             | Wait::Claim(_)
             | Wait::Ended(..)
             | Wait::Async(_, None) => vec![Part::Whole],
@@ -357,6 +372,7 @@ impl Wait<'_> {
             Wait::Lock(_)
             | Wait::Zero(_)
             | Wait::Not(..)
+            | Wait::Any(_)
             | Wait::Ended(..)
             | Wait::Unlinked(..)
             | Wait::Async(..)
@@ -417,6 +433,9 @@ impl Action {
             Action::Release(c) => Action::Release(of.named(*c)),
             Action::AwaitZero(c) => Action::AwaitZero(of.cell(*c, Read)),
             Action::AwaitNot(c, value) => Action::AwaitNot(of.cell(*c, Read), of.value(*value)),
+            Action::AwaitAny(all) => {
+                Action::AwaitAny(all.iter().map(|(c, value)| (of.cell(*c, Read), of.value(*value))).collect())
+            }
             Action::Claim(c) => Action::Claim(of.cell(*c, Write)),
             Action::AwaitEnded(c, entry) => Action::AwaitEnded(of.cell(*c, Read), of.entry(entry)),
             Action::ListAdd { list, unless_on, member, at } => Action::ListAdd {
@@ -551,6 +570,7 @@ impl Action {
             Action::Lock(c) => Wait::Lock(*c),
             Action::AwaitZero(c) => Wait::Zero(*c),
             Action::AwaitNot(c, value) => Wait::Not(*c, *value),
+            Action::AwaitAny(all) => Wait::Any(all),
             Action::Claim(c) => Wait::Claim(*c),
             Action::AwaitEnded(c, entry) => Wait::Ended(*c, entry),
             Action::KlistAwait(c, o) => Wait::Unlinked(*c, *o),

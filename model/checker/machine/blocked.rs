@@ -93,6 +93,7 @@ pub fn blocked_on(op: &Op) -> BlockedOn {
     match op.wait() {
         Some(Wait::Lock(cell)) => BlockedOn::Lock(cell),
         Some(Wait::Zero(cell) | Wait::Not(cell, _) | Wait::Claim(cell)) => BlockedOn::Value(cell),
+        Some(Wait::Any(all)) => BlockedOn::Value(all[0].0),
         Some(Wait::Unlinked(cell, member)) => BlockedOn::Node(cell, member),
         Some(Wait::Async(_, domain)) => BlockedOn::Async(domain),
         Some(Wait::Run(cell) | Wait::Start(cell)) => BlockedOn::Run(cell),
@@ -150,6 +151,7 @@ pub fn is_awaited<P: Program>(
     match wait {
         Wait::Lock(cell) => usize::from(memory[program.layout().info(cell).offset]) == slot + 1,
         Wait::Zero(cell) | Wait::Not(cell, _) | Wait::Claim(cell) => task.holds.contains(&Hold::Cell(cell)),
+        Wait::Any(all) => all.iter().any(|(cell, _)| task.holds.contains(&Hold::Cell(*cell))),
         Wait::Unlinked(cell, member) => task.holds.contains(&Hold::Node(cell, member.index)),
         Wait::Async(_, domain) => {
             let of = program.domain(task.entry);

@@ -345,6 +345,7 @@ impl Machine<'_> {
             | Action::AsyncAwait(cell, _)
             | Action::FlushAwait(cell)
             | Action::KlistAwait(cell, _) => self.alive(*cell)?,
+            Action::AwaitAny(all) => all.iter().try_for_each(|(cell, _)| self.alive(*cell))?,
             Action::Claim(cell) => *self.variable(*cell)? = 0,
             Action::ListAdd { list: cell, unless_on, member, at } => {
                 self.alive(*cell)?;

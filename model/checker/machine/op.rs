@@ -1,11 +1,11 @@
 //! `Op`: one atomic step, as a value, with one footprint, one guard and one effect for every engine.
 //!
 //! An op is made from constants and earlier observations. Its *footprint* is a superset of the cells
-//! it touches, known without reading memory. Its *guard* reads exactly one cell. Its *effect*
+//! it touches, known without reading memory. Its *guard* reads one cell, or a few that are named. Its *effect*
 //! ([`effect`](super::effect)) is a total function of the footprint's cells and never blocks.
 
 use super::commute::Touches;
-use super::layout::{ALIVE, CellId, Layout};
+use super::layout::{ALIVE, CellId, CellInfo, Layout};
 use super::value::Obs;
 
 pub use super::action::{Action, End, Entry, Touch, Wait};
@@ -102,10 +102,15 @@ impl Op {
         }
     }
 
-    /// The one cell that says whether the step is enabled, if it ever is not.
+    /// The cell that says whether the step is enabled, if it ever is not; of several the first.
     #[must_use]
     pub fn guard(&self) -> Option<CellId> {
         self.wait().map(Wait::cell)
+    }
+
+    /// All cells that say so.
+    pub fn guards(&self) -> impl Iterator<Item = CellId> {
+        self.wait().into_iter().flat_map(|wait| std::iter::once(wait.cell()).chain(wait.others()))
     }
 
     /// Whether a task whose next step this is may be left for ever: it has nothing to do.
@@ -135,8 +140,9 @@ pub fn enabled(layout: &Layout, memory: &[u8], slot: usize, op: &Op) -> bool {
     if op.under.is_some() {
         return byte == 0;
     }
-    let gone = info.liveness.is_some_and(|live| memory[layout.info(live).offset] != ALIVE);
-    if gone && !wait.idles() {
+    let is_gone =
+        |info: &CellInfo| info.liveness.is_some_and(|live| memory[layout.info(live).offset] != ALIVE);
+    if !wait.idles() && (is_gone(info) || wait.others().any(|cell| is_gone(layout.info(cell)))) {
         // The effect finds it.
         return true;
     }
@@ -144,6 +150,9 @@ pub fn enabled(layout: &Layout, memory: &[u8], slot: usize, op: &Op) -> bool {
         Wait::Lock(_) => byte == 0 || usize::from(byte) == slot + 1,
         Wait::Zero(_) | Wait::Ended(..) => byte == 0,
         Wait::Not(cell, value) => byte != layout.encode(cell, value),
+        Wait::Any(all) => {
+            all.iter().any(|(cell, value)| memory[layout.info(*cell).offset] != layout.encode(*cell, *value))
+        }
         Wait::Claim(_) => byte != 0,
         Wait::Async(_, None) => memory[info.range()].iter().all(|n| *n == 0),
         Wait::Async(_, Some(domain)) => memory[info.offset + usize::from(domain)] == 0,

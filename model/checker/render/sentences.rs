@@ -103,6 +103,10 @@ pub(super) fn does(does: &Does) -> String {
             WaitFor::Lock(mutex) => format!("wait for {mutex}"),
             WaitFor::Zero(count) => format!("wait for {count} to be 0"),
             WaitFor::Not(cell, value) => format!("wait while {cell} is {value}"),
+            WaitFor::Any(all) => {
+                let all = all.iter().map(|(cell, value)| format!("{cell} is {value}"));
+                format!("wait while {}", all.collect::<Vec<_>>().join(" and "))
+            }
             WaitFor::Flag(flag) => format!("wait until {flag}"),
             WaitFor::End(task) => format!("wait for {task}"),
             WaitFor::LetGo { .. } | WaitFor::AsyncEntries | WaitFor::Run(_) => {
@@ -186,7 +190,12 @@ pub(super) fn ends_with(does: &Does) -> Option<&str> {
         | Does::Hold(_)
         | Does::Enter(_)
         | Does::Wait(
-            WaitFor::Lock(_) | WaitFor::Zero(_) | WaitFor::Not(..) | WaitFor::AsyncEntries | WaitFor::End(_),
+            WaitFor::Lock(_)
+            | WaitFor::Zero(_)
+            | WaitFor::Not(..)
+            | WaitFor::Any(_)
+            | WaitFor::AsyncEntries
+            | WaitFor::End(_),
         )
         | Does::Next { .. }
         | Does::Previous { .. }
@@ -209,6 +218,10 @@ pub(super) fn awaited(wait: &WaitFor) -> String {
         WaitFor::Zero(count) => format!("{count} to be 0"),
         WaitFor::Not(cell, Value::Bool(value)) => format!("{cell} to be {}", !value),
         WaitFor::Not(cell, value) => format!("{cell} to be other than {value}"),
+        WaitFor::Any(all) => {
+            let all: Vec<&str> = all.iter().map(|(cell, _)| cell.as_str()).collect();
+            format!("{} to change", all.join(" or "))
+        }
         WaitFor::Flag(flag) => format!("{flag} to change"),
         WaitFor::LetGo { member, list } => format!("all to let go of {member} in {list}"),
         WaitFor::AsyncEntries => "all async entries".to_owned(),

@@ -298,6 +298,7 @@ fn wait() -> impl Strategy<Value = WaitFor> {
     prop_oneof![
         name().prop_map(WaitFor::Lock),
         (name(), value()).prop_map(|(cell, value)| WaitFor::Not(cell, value)),
+        proptest::collection::vec((name(), value()), 2..4).prop_map(WaitFor::Any),
         (name(), name()).prop_map(|(member, list)| WaitFor::LetGo { member, list }),
         name().prop_map(WaitFor::End),
     ]

@@ -67,7 +67,7 @@ pub(super) fn walk<S: Subject>(program: &Functions<S>) {
         for choice in &choices {
             let op = system.next(&state, choice.slot).expect("an enabled step");
             let footprint = op.footprint(layout);
-            assert!(op.guard().is_none_or(|guard| footprint.iter().any(|(cell, _)| *cell == guard)));
+            assert!(op.guards().all(|guard| footprint.iter().any(|(cell, _)| *cell == guard)));
             let mut memory = state.memory().to_vec();
             if apply(layout, &mut memory, choice.slot, op, choice.outcome).is_ok() {
                 for (cell, info) in layout.ids().zip(layout.cells()) {

@@ -211,6 +211,10 @@ impl<P: Program> Teller<'_, P> {
             Action::AwaitNot(cell, value) => {
                 Does::Wait(WaitFor::Not(name(cell), self.value_in(*cell, *value)))
             }
+            Action::AwaitAny(all) => {
+                let one = |(cell, value): &(CellId, Obs)| (name(cell), self.value_in(*cell, *value));
+                Does::Wait(WaitFor::Any(all.iter().map(one).collect()))
+            }
             Action::Claim(cell) => Does::Wait(WaitFor::Flag(name(cell))),
             Action::AwaitEnded(_, entry) => Does::Wait(WaitFor::End(self.program.role(entry))),
             Action::ListAdd { list, member, .. } | Action::KlistAdd(list, member) => {

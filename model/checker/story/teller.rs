@@ -144,7 +144,7 @@ impl<'p, P: Program> Teller<'p, P> {
                 if by.iter().any(stuck) { by.into_iter().filter(stuck).collect() } else { by };
             let by = by.into_iter().map(|slot| self.actor(run, slot)).collect();
             let actor = self.actor(run, slot);
-            guards.extend(member.and_then(|_| op.guard()));
+            guards.extend(member.into_iter().flat_map(|_| op.guards()));
             waiting.push(Waiting { actor, stack, on, by, deadlocked: member.is_some() });
         }
         for lock in layout.locks() {

@@ -245,6 +245,8 @@ pub enum WaitFor {
     Zero(String),
     /// A cell to have another value than this one.
     Not(String, Value),
+    /// One of several cells to have another value than this one.
+    Any(Vec<(String, Value)>),
     /// A flag to be set.
     Flag(String),
     /// All iterators to leave a member of a list.
@@ -380,6 +382,10 @@ impl WaitFor {
                 vec![cell]
             }
             WaitFor::Not(cell, value) => [cell.as_str()].into_iter().chain(value.names()).collect(),
+            WaitFor::Any(all) => all
+                .iter()
+                .flat_map(|(cell, value)| [cell.as_str()].into_iter().chain(value.names()))
+                .collect(),
             WaitFor::LetGo { member, list } => vec![member, list],
             WaitFor::AsyncEntries | WaitFor::End(_) => Vec::new(),
         }

@@ -54,6 +54,7 @@ impl Interp<'_> {
 
     /// `device_add`.
     pub fn device_add(&mut self, dev: Device) -> Step<Result<(), Errno>> {
+        self.link_by_hand(dev)?;
         let result = self.enter("device_add", vec![whole(dev.object())])?;
         self.flush()?;
         Ok(if result == 0 { Ok(()) } else { Err(errno(result)) })
@@ -134,9 +135,8 @@ impl Interp<'_> {
             KernelCall::DeviceUnregister(dev) => self.run("device_unregister", vec![whole(dev.object())])?,
             KernelCall::Bind(drv, dev) => return self.bind_file("bind_store", drv, dev),
             KernelCall::Unbind(drv, dev) => return self.bind_file("unbind_store", drv, dev),
-            KernelCall::DriverOverrideStore(..) | KernelCall::DriverOverrideClear(_) => {
-                unreachable!("internal: on a tree scenarios with driver_override are refused")
-            }
+            KernelCall::DriverOverrideStore(dev, drv) => return self.store_override(dev, Some(drv)),
+            KernelCall::DriverOverrideClear(dev) => return self.store_override(dev, None),
             KernelCall::DriversProbe(dev) => {
                 let bus = self.cpu.world().devices[dev.index()].bus;
                 // Renamed in v5.0.
@@ -224,7 +224,7 @@ impl Interp<'_> {
         self.enter(name, args).map(|_| ())
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(super) fn has(&self, name: &str) -> bool {
         self.c.tree().function(name, "drivers/base/dd.c").is_some()
     }
 
@@ -237,7 +237,7 @@ impl Interp<'_> {
     }
 
     /// Calls a function of the tree from outside: the number that it returns.
-    fn enter(&mut self, name: Name, args: Vec<Value>) -> Step<i64> {
+    pub(super) fn enter(&mut self, name: Name, args: Vec<Value>) -> Step<i64> {
         let Some(function) = self.c.tree().function(name, "drivers/base/dd.c") else {
             return self.stuck_at(Stuck::absent(name));
         };
@@ -307,10 +307,16 @@ impl Interp<'_> {
     }
 
     fn body(&mut self, function: &'static Function) -> Step<Value> {
-        if self.c.contracts().enter(function.name) == Some(Tell::BarrierBegins) {
-            let count = self.cpu.cell(Core.probe_count());
-            let op = self.telling(Action::Load(count), Event::BarrierBegins);
-            self.step(op)?;
+        match self.c.contracts().enter(function.name) {
+            Some(Tell::BarrierBegins) => {
+                let count = self.cpu.cell(Core.probe_count());
+                let op = self.telling(Action::Load(count), Event::BarrierBegins);
+                self.step(op)?;
+            }
+            Some(Tell::ProbingUnblocked) => {
+                self.step(self.cpu.storing(Core.probing_blocked(), false))?;
+            }
+            _ => {}
         }
         let value = match self.block(&function.body, None, true)? {
             Flow::Return(value) => self.converted(value, &function.returns),
@@ -390,7 +396,8 @@ impl Interp<'_> {
             return Ok(value);
         }
         let c = self.c;
-        if let Some(stubbed) = c.tables().stubs.get(name) {
+        let with_links = !self.cpu.world().links.is_empty();
+        if let Some(stubbed) = c.tables().stubs.get(name).filter(|stub| !(stub.without_links && with_links)) {
             c.assume(Assumed::Stub(name));
             return match &stubbed.stub {
                 Stub::Argument(at) => match args.get(*at) {

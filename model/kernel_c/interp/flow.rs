@@ -16,6 +16,13 @@ use crate::value::{Value, ZERO, word};
 /// How often a block may go back to a label without a loop.
 const BACKWARD: usize = 100;
 
+/// A variable of a block: the statement that declares it, and the function of its clean-up.
+struct Declared {
+    at: usize,
+    name: Name,
+    free: Option<Name>,
+}
+
 /// Whether a label stands in a statement.
 fn has_label(stmt: &Stmt, label: &str) -> bool {
     match &stmt.kind {
@@ -50,18 +57,18 @@ impl Interp<'_> {
         let mut seek = seek;
         let find = |label: Name| stmts.iter().position(|stmt| has_label(stmt, label));
         let mut at = seek.and_then(find).unwrap_or(0);
-        let mut declared: Vec<(Name, Option<Name>)> = Vec::new();
+        let mut declared: Vec<Declared> = Vec::new();
         let mut backward = 0;
         let flow = loop {
             let Some(stmt) = stmts.get(at) else { break Flow::Next };
             self.line = stmt.line;
-            let flow = match (&stmt.kind, seek.take()) {
+            let mut flow = match (&stmt.kind, seek.take()) {
                 (StmtKind::Label(_), _) => Flow::Next,
                 (StmtKind::Declare(all), _) => {
                     for variable in all {
                         self.declare(variable)?;
                         let free = variable.free.map(|free| word(&format!("free${free}")));
-                        declared.push((variable.name, free));
+                        declared.push(Declared { at, name: variable.name, free });
                     }
                     Flow::Next
                 }
@@ -73,11 +80,29 @@ impl Interp<'_> {
                     let name = word(&format!("guard${}", stmt.line));
                     self.set_local(self.frames.len() - 1, name, "", value);
                     self.cleanup(word(&format!("lock${class}")), value)?;
-                    declared.push((name, Some(word(&format!("unlock${class}")))));
+                    declared.push(Declared { at, name, free: Some(word(&format!("unlock${class}"))) });
                     Flow::Next
                 }
                 (_, label) => self.stmt(stmt, label)?,
             };
+            if let Flow::Goto(label) = flow
+                && let Some(target) = find(label)
+                && whole
+                && target <= at
+                && matches!(stmts[target].kind, StmtKind::Label(_))
+            {
+                // A function goes back: from the label on it is a loop.
+                let kept = declared.iter().position(|one| one.at > target).unwrap_or(declared.len());
+                let dropped = declared.split_off(kept);
+                self.drop_variables(&dropped, true)?;
+                let rest = &stmts[target + 1..];
+                flow = self.repeat(&[], |interp| match interp.block(rest, None, false)? {
+                    Flow::Goto(to) if to == label => Ok(None),
+                    Flow::Break | Flow::Continue => interp.stuck("a loop of goto that another loop ends"),
+                    other => Ok(Some(other)),
+                })?;
+                at = stmts.len() - 1;
+            }
             match flow {
                 Flow::Next => at += 1,
                 Flow::Goto(label) => match find(label) {
@@ -94,17 +119,22 @@ impl Interp<'_> {
                 other => break other,
             }
         };
+        self.drop_variables(&declared, !whole)?;
+        Ok(flow)
+    }
+
+    /// Variables go: those with a clean-up in reverse order. `forgets`: their caller does not drop them.
+    fn drop_variables(&mut self, declared: &[Declared], forgets: bool) -> Step<()> {
         let frame = self.frames.len() - 1;
-        for (name, free) in declared.iter().rev() {
+        for Declared { name, free, .. } in declared.iter().rev() {
             if let (Some(free), Some(value)) = (free, self.local_value(frame, name, "")) {
                 self.cleanup(free, value)?;
             }
         }
-        if !whole {
-            let names: Vec<Name> = declared.iter().map(|(name, _)| *name).collect();
-            self.frame().forget(|name, _| names.contains(&name));
+        if forgets {
+            self.frame().forget(|name, _| declared.iter().any(|one| one.name == name));
         }
-        Ok(flow)
+        Ok(())
     }
 
     /// Calls the function of a clean-up or guard.
@@ -294,6 +324,10 @@ impl Interp<'_> {
                             Ok(Flow::Next)
                         }
                         Slot::List(list) => self.walk_own(whole, (name, args), list, body),
+                        Slot::Waiting => match args[0].kind {
+                            ExprKind::Name(variable) => self.walk_waiting(object, path, variable, body),
+                            _ => self.stuck("a walk without a variable"),
+                        },
                         _ => self.stuck(format!("a walk of the list {path}")),
                     },
                     // What puts something on a list in a variable is not understood: there it stops.

@@ -6,8 +6,9 @@ use raddle_checker::machine::op::{Action, End};
 use raddle_checker::machine::value::{Object, Obs};
 
 use super::flow::turned;
-use super::{Flow, Interp};
+use super::{Flow, Interp, join};
 use crate::ast::{Expr, ExprKind, Name, Stmt};
+use crate::links::list_of;
 use crate::map::Slot;
 use crate::value::{Path, Value, ZERO, truth};
 
@@ -29,6 +30,9 @@ impl Interp<'_> {
     /// The node of a list, if one is here that no table names.
     fn linked(&mut self, at: Object, path: Path) -> Step<Option<Linked>> {
         let c = self.c;
+        if let Some(list) = list_of(self.cpu.world(), self.layout(), at, path) {
+            return Ok(Some(Linked { lists: (list, list), member: at }));
+        }
         let lists = c.map().lists_of(self.cpu.world(), self.layout(), c.map().owner(at), path);
         let lists = match lists[..] {
             [] => return Ok(None),
@@ -42,7 +46,7 @@ impl Interp<'_> {
     /// What is done with a list that no table names; `None` if a table names it.
     pub(super) fn own_list(
         &mut self,
-        name: Name,
+        name: &str,
         at: Object,
         path: Path,
         to: Option<(Object, Path)>,
@@ -60,6 +64,9 @@ impl Interp<'_> {
                 },
                 _ => self.stuck(format!("{name} of the list {path}")),
             };
+        }
+        if empty && self.slot_if_known(at, path) == Some(Slot::Waiting) {
+            return Ok(Some(truth(!self.waits_for_firmware(at)?)));
         }
         let Some(Linked { lists: (one, other), member }) = self.linked(at, path)? else { return Ok(None) };
         match (name, to) {
@@ -96,6 +103,9 @@ impl Interp<'_> {
     /// The first of a list that no table names.
     pub(super) fn first_of(&mut self, name: Name, head: Value) -> Step<Value> {
         let Value::Pointer(at, path) = head else { return self.stuck(format!("the first of {head:?}")) };
+        if self.slot_if_known(at, path) == Some(Slot::Waiting) {
+            return Ok(Value::Pointer(at, join(path, "first")));
+        }
         let Some(list) = self.head(at, path) else { return self.stuck(format!("the first of {path}")) };
         match self.step(Action::ListFirst(list))? {
             Obs::Id(first) => Ok(Value::Pointer(first, "")),

@@ -5,7 +5,7 @@ use raddle_checker::machine::op::{Action, Op};
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_probing::events::{Event, ProbeError};
 use raddle_probing::ids::Device;
-use raddle_probing::objects::{BUS, CORE, Core, DEVICE};
+use raddle_probing::objects::{BUS, CORE, DEVICE};
 
 use super::{Interp, Target, join};
 use crate::ast::{Expr, ExprKind, Int, Name, Type};
@@ -83,6 +83,12 @@ impl Interp<'_> {
                     _ => ZERO,
                 })
             }
+            Slot::FromMinusOne(cell) => {
+                let observed = self.step(Action::Load(cell))?;
+                self.read(cell, observed);
+                let Obs::Int(number) = observed else { unreachable!("internal: {observed:?} is no number") };
+                Ok(Value::Int(i64::from(number) - 1, INT))
+            }
             Slot::Zero(_) => {
                 self.assumed(at, path);
                 self.later(Action::Touch(at));
@@ -96,6 +102,7 @@ impl Interp<'_> {
             | Slot::Work(_)
             | Slot::List(_)
             | Slot::Empty
+            | Slot::Waiting
             | Slot::Lock(_)
             | Slot::Unlocked(_) => self.stuck(format!("{path} is read as a value")),
         }
@@ -117,6 +124,10 @@ impl Interp<'_> {
                     }
                     (Slot::Pointer(cell), Value::Pointer(object, "")) => (cell, Obs::Id(object)),
                     (Slot::Bool(cell), value) => (cell, Obs::Bool(self.holds(value)?)),
+                    (Slot::FromMinusOne(cell), Value::Int(number, _)) => match u8::try_from(number + 1) {
+                        Ok(number) => (cell, Obs::Int(number)),
+                        Err(_) => return self.stuck(format!("{path} gets {number}, which no cell holds")),
+                    },
                     (Slot::Int(cell), Value::Int(number, _)) => match u8::try_from(number) {
                         Ok(number) => (cell, Obs::Int(number)),
                         Err(_) => return self.stuck(format!("{path} gets {number}, which no cell holds")),
@@ -161,11 +172,8 @@ impl Interp<'_> {
     }
 
     /// What a store tells.
-    fn stored(&mut self, at: Object, path: Path, value: Value, mut op: Op) -> Step<Op> {
+    fn stored(&mut self, at: Object, path: Path, value: Value, op: Op) -> Step<Op> {
         let null = matches!(value, Value::Int(0, _));
-        if (at, path, null) == (CORE, "defer_all_probes", true) {
-            op.actions.push(self.cpu.storing(Core.probing_blocked(), false));
-        }
         if at.sort != DEVICE || !null {
             return Ok(op);
         }

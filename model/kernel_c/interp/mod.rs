@@ -7,8 +7,10 @@
 mod call;
 mod expr;
 mod flow;
+mod links;
 mod list;
 mod memory;
+mod overrides;
 mod primitive;
 mod special;
 mod wait;

@@ -11,7 +11,7 @@ use raddle_probing::events::Event;
 use raddle_probing::hooks::{create_group, remove_group};
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
-    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, PRIVATE, Private,
+    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, LINK, OVERRIDE, PRIVATE, Private,
 };
 use raddle_probing::world::{AddOutcome, Group, Match};
 
@@ -30,6 +30,9 @@ impl Interp<'_> {
             Some(Value::Pointer(object, path)) => Some((*object, *path)),
             _ => None,
         };
+        if let Some(value) = self.links(name, args)? {
+            return Ok(Some(value));
+        }
         let value = match name {
             "mutex_lock"
             | "mutex_lock_nested"
@@ -39,6 +42,8 @@ impl Interp<'_> {
             | "mutex_unlock"
             | "spin_unlock"
             | "spin_unlock_irq"
+            | "down_write"
+            | "up_write"
             | "mutex_trylock" => {
                 let Some((at, path)) = pointer(0) else {
                     return self.stuck(format!("{name}({:?})", args.first()));
@@ -46,6 +51,7 @@ impl Interp<'_> {
                 self.lock(name, at, path)?
             }
             "kfree" => self.kfree(args)?,
+            "strlen" | "strchr" | "strnchr" | "strcmp" | "kstrndup" => self.string(name, args)?,
             "kobject_get"
             | "kobject_put"
             | "kobject_init_and_add"
@@ -90,10 +96,13 @@ impl Interp<'_> {
             | "list_move_tail"
             | "list_del"
             | "list_del_init"
+            | "list_add_tail_rcu"
+            | "list_del_rcu"
             | "list_splice_tail_init" => {
                 let Some((at, path)) = pointer(0) else {
                     return self.stuck(format!("{name}({:?})", args.first()));
                 };
+                let name = name.trim_end_matches("_rcu");
                 match self.own_list(name, at, path, pointer(1))? {
                     Some(value) => value,
                     None => self.list(name, at, path, pointer(1))?,
@@ -110,6 +119,7 @@ impl Interp<'_> {
             | "refcount_set"
             | "refcount_inc"
             | "refcount_dec"
+            | "refcount_dec_not_one"
             | "refcount_dec_and_test" => {
                 let Some((at, path)) = pointer(0) else {
                     return self.stuck(format!("{name}({:?})", args.first()));
@@ -185,7 +195,7 @@ impl Interp<'_> {
     fn lock(&mut self, name: Name, at: Object, path: Path) -> Step<Value> {
         let Some(cell) = self.lock_cell(at, path)? else { return Ok(truth(name == "mutex_trylock")) };
         let general = match name {
-            "mutex_unlock" | "spin_unlock" | "spin_unlock_irq" => "mutex_unlock",
+            "mutex_unlock" | "spin_unlock" | "spin_unlock_irq" | "up_write" => "mutex_unlock",
             "mutex_trylock" => "mutex_trylock",
             _ => "mutex_lock",
         };
@@ -269,6 +279,14 @@ impl Interp<'_> {
             {
                 self.step(Action::Free(*at))?;
             }
+            Some(Value::Pointer(at, "")) if at.sort == LINK => self.free_link(*at)?,
+            Some(Value::Pointer(at, "")) if at.sort == OVERRIDE => {
+                // A string that names the same driver again is the old one.
+                let kept = |(_, _, value): &&(Name, Path, Value)| *value == args[0];
+                if self.frame().locals.iter().filter(kept).count() < 2 {
+                    self.step(Action::Free(*at))?;
+                }
+            }
             Some(Value::Int(0, _) | Value::Opaque(_)) => {}
             other => return self.stuck(format!("kfree({other:?})")),
         }
@@ -285,7 +303,7 @@ impl Interp<'_> {
         self.devices_in(frame).find(|dev| self.cpu.parent(*dev).map(Device::object) == Some(parent))
     }
 
-    fn put_device(&mut self, dev: Device, before: Vec<Action>) -> Step<()> {
+    pub(super) fn put_device(&mut self, dev: Device, before: Vec<Action>) -> Step<()> {
         let mut actions = std::mem::take(&mut self.pending);
         actions.extend(before);
         self.cpu.putting(dev, actions)
@@ -672,6 +690,11 @@ impl Interp<'_> {
             return self.own_atomic(name, cell, path, to);
         }
         match (name, slot) {
+            // A count that nobody looks at.
+            ("refcount_set" | "refcount_inc" | "refcount_dec_not_one", Slot::Zero(_)) => {
+                self.assumed(at, path);
+                Ok(ZERO)
+            }
             ("atomic_read", Slot::Generation(cell)) => {
                 let top = self.frames.len() - 1;
                 let Some(dev) = self.nearest_device(top) else {
@@ -828,6 +851,11 @@ impl Interp<'_> {
             _ => return self.stuck(format!("a match of {args:?}")),
         };
         self.step(vec![Action::Touch(dev.object()), Action::Touch(drv.object())])?;
+        if self.cpu.world().has_overrides(dev)
+            && let Some(named) = self.match_override(dev, drv)?
+        {
+            return Ok(truth(named));
+        }
         let result = match self.cpu.match_of(dev, drv) {
             Match::No => 0,
             Match::Yes => 1,

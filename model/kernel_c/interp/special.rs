@@ -11,6 +11,7 @@ use super::{Interp, Target, join};
 use crate::added::{ALLOCATORS, INIT_WORK, func_of};
 use crate::ast::{Expr, ExprKind, Name, Type};
 use crate::known::PRINTS;
+use crate::links;
 use crate::map::Slot;
 use crate::subject::Assumed;
 use crate::table::Stub;
@@ -198,7 +199,19 @@ impl Interp<'_> {
 
     /// `test_bit` and the like: each bit is a field of its own.
     fn bit(&mut self, name: Name, bit: &'static Expr, flags: &'static Expr) -> Step<Value> {
+        let flags = match &flags.kind {
+            ExprKind::Address(of) => of,
+            _ => flags,
+        };
         let of = match self.target(flags)? {
+            // None of these flags is ever set.
+            Target::Memory(at, path)
+                if self.slot_if_known(at, join(path, bit.text)).is_none()
+                    && matches!(self.slot_if_known(at, path), Some(Slot::Zero(_)))
+                    && name == "test_bit" =>
+            {
+                Target::Memory(at, path)
+            }
             Target::Memory(at, path) => Target::Memory(at, join(path, bit.text)),
             Target::Local(frame, name, path) => Target::Local(frame, name, join(path, bit.text)),
         };
@@ -244,6 +257,7 @@ impl Interp<'_> {
                     None => return self.stuck("whose private structure this is"),
                 }
             }
+            (Some(links::RECORD), _) => return self.allocate_link(),
             (Some(record), _) => return self.make(name, record),
             _ => return self.stuck(format!("{name} of what")),
         };

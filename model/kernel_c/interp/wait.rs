@@ -50,13 +50,17 @@ impl Interp<'_> {
         if self.holds(value)? {
             return Ok(None);
         }
-        let cells: Vec<CellId> = reads.iter().map(|(cell, _)| *cell).collect();
-        match reads.last() {
-            Some((cell, observed)) if cells.iter().all(|other| other == cell) => {
-                Ok(Some(Action::AwaitNot(*cell, *observed)))
+        let mut last: Vec<(CellId, Obs)> = Vec::new();
+        for (cell, observed) in reads {
+            match last.iter_mut().find(|(known, _)| *known == cell) {
+                Some((_, known)) => *known = observed,
+                None => last.push((cell, observed)),
             }
-            Some(_) => self.stuck(format!("a wait for one of several variables: {}", part.text)),
-            None => self.stuck(format!("a wait for what never changes: {}", part.text)),
+        }
+        match last[..] {
+            [] => self.stuck(format!("a wait for what never changes: {}", part.text)),
+            [(cell, observed)] => Ok(Some(Action::AwaitNot(cell, observed))),
+            _ => Ok(Some(Action::AwaitAny(last))),
         }
     }
 

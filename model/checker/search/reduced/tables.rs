@@ -369,7 +369,8 @@ impl Tables {
             if op.locks().is_none() {
                 wait.parts().into_iter().for_each(|part| touch(wait.cell(), part, Touch::Read));
             }
-            live.push(wait.cell());
+            wait.others().for_each(|cell| touch(cell, Part::Whole, Touch::Read));
+            live.extend([wait.cell()].into_iter().chain(wait.others()));
         }
         for cell in live {
             let liveness = layout.info(cell).liveness;

@@ -296,8 +296,9 @@ fn waits_for(layout: &Layout, op: &Op) -> Vec<Token> {
         }
         Some(Wait::Unlinked(klist, member)) => vec![Token::Node(klist, member.index)],
         Some(Wait::Zero(cell)) => vec![Token::Count(cell)],
-        Some(Wait::Not(..) | Wait::Claim(_) | Wait::Ended(..) | Wait::Start(_) | Wait::Run(_)) | None => {
-            Vec::new()
-        }
+        Some(
+            Wait::Not(..) | Wait::Any(_) | Wait::Claim(_) | Wait::Ended(..) | Wait::Start(_) | Wait::Run(_),
+        )
+        | None => Vec::new(),
     }
 }

@@ -42,6 +42,7 @@ enum Instr {
     Enter,
     AwaitZero,
     AwaitFlag,
+    AwaitAny,
     Swap,
     Point(u8),
     Follow,
@@ -128,6 +129,10 @@ fn run(cpu: &Cpu<'_>, instrs: &[Instr]) -> Step<()> {
             }
             Instr::AwaitZero => do_(cpu, Action::AwaitZero(cpu.cell(COUNT)))?,
             Instr::AwaitFlag => do_(cpu, Action::AwaitNot(cpu.cell(FLAG), false.to_obs()))?,
+            Instr::AwaitAny => {
+                let all = vec![(cpu.cell(FLAG), false.to_obs()), (cpu.cell(N), Obs::Int(0))];
+                do_(cpu, Action::AwaitAny(all))?;
+            }
             Instr::Swap => {
                 let swapped = cpu.step(Action::Swap(cpu.cell(N), Obs::Int(0), Obs::Int(2)))?;
                 if Held::from_obs(swapped).is_some() {
@@ -203,6 +208,7 @@ fn instr() -> impl Strategy<Value = Instr> {
         2 => Just(Instr::Enter),
         1 => Just(Instr::AwaitZero),
         1 => Just(Instr::AwaitFlag),
+        1 => Just(Instr::AwaitAny),
         1 => Just(Instr::Swap),
         1 => which().prop_map(Instr::Point),
         1 => Just(Instr::Follow),

@@ -1,0 +1,130 @@
+//! Device links and `driver_override` on the machine: what of them has cells.
+//!
+//! Links are made by the tree's own `device_link_add`, of the memory that the world keeps for each declared link, and are
+//! on its lists of consumers and suppliers. What stands for firmware: each device that has links has a node (`fwnode`), whose
+//! list of suppliers has those of whose links nothing has been made yet. A device without links has none of that.
+
+use raddle_checker::machine::layout::{Cell, CellId, Field, Kind, Layout};
+use raddle_checker::machine::value::Object;
+use raddle_probing::ids::{Device, Link};
+use raddle_probing::objects::{DEVICE, LINK};
+use raddle_probing::world::World;
+
+use super::ast::Int;
+use super::map::Slot;
+use super::tree::Tree;
+use super::value::{Path, Value};
+
+/// `struct device_link`.
+pub const RECORD: &str = "struct device_link";
+
+/// The path of a device's firmware node.
+pub const NODE: &str = "fwnode[]";
+
+/// `u32`.
+pub const U32: Int = Int { signed: false, bytes: 4 };
+
+/// Which links a tree has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Links {
+    /// Whether it has any.
+    pub any: bool,
+    /// Whether firmware asks for them: then the later of the two devices makes them, else whoever adds the consumer.
+    pub by_firmware: bool,
+    /// The flags that `device_link_add` is called with.
+    pub asked: i64,
+    /// The flags that a link has then.
+    flags: i64,
+}
+
+impl Links {
+    /// Those of a tree.
+    #[must_use]
+    pub fn of(tree: &Tree) -> Self {
+        let has = |name: &str| tree.function(name, "drivers/base/core.c").is_some();
+        let flag = |name: &str| tree.constant(name).map_or(0, |number| number as i64);
+        let by_firmware = has("fw_devlink_link_device");
+        let asked =
+            if by_firmware { flag("DL_FLAG_AUTOPROBE_CONSUMER") | flag("DL_FLAG_INFERRED") } else { 0 };
+        Links { any: has("device_link_add"), by_firmware, asked, flags: asked | flag("DL_FLAG_MANAGED") }
+    }
+
+    /// What a field of a link is, or one of a device that has links or a `driver_override`; `None` if the tables say it.
+    #[must_use]
+    pub fn slot(&self, world: &World, layout: &Layout, at: Object, path: Path) -> Option<Slot> {
+        let whole = |dev: Device| Slot::Constant(Value::Pointer(dev.object(), ""));
+        if at.sort == LINK {
+            let decl = world.links.get(usize::from(at.index))?;
+            return Some(match path {
+                "supplier" => whole(decl.supplier),
+                "consumer" => whole(decl.consumer),
+                "status" => Slot::FromMinusOne(layout.find(Link(at.index).status())),
+                "flags" => Slot::Constant(Value::Int(self.flags, U32)),
+                _ => return None,
+            });
+        }
+        let dev = Device(at.index);
+        if at.sort != DEVICE {
+            return None;
+        }
+        match path {
+            "driver_override.name" if world.has_overrides(dev) => {
+                return Some(Slot::Pointer(layout.find(dev.driver_override())));
+            }
+            "driver_override.lock" if world.has_overrides(dev) => {
+                return Some(Slot::Lock(layout.find(dev.override_lock())));
+            }
+            _ => {}
+        }
+        if world.links.is_empty() || !world.has_links(dev) {
+            return None;
+        }
+        let node = Value::Pointer(at, NODE);
+        Some(match path {
+            "links.consumers" => Slot::List(layout.find(consumers(dev))),
+            "links.suppliers" => Slot::List(layout.find(suppliers(dev))),
+            "links.status" => Slot::Int(layout.find(dev.driving())),
+            "fwnode" if self.by_firmware => Slot::Constant(node),
+            "fwnode[].dev" => Slot::Own(layout.find(node_dev(dev)), Value::Pointer(at, "")),
+            "fwnode[].suppliers" => Slot::Waiting,
+            "fwnode[].suppliers.first.supplier" => Slot::Constant(node),
+            _ => return None,
+        })
+    }
+}
+
+/// Lays out the lists of links and the firmware nodes.
+pub fn lay_out(world: &World, layout: &mut Layout) {
+    let all = world.links.len() as u8;
+    for dev in (0..world.devices.len() as u8).map(Device).filter(|dev| world.has_links(*dev)) {
+        let name = layout.object(dev.object()).name.clone();
+        layout.cell(consumers(dev), format!("{name}.links.consumers"), Kind::List(LINK, all));
+        layout.cell(suppliers(dev), format!("{name}.links.suppliers"), Kind::List(LINK, all));
+        layout.cell(node_dev(dev), format!("{name}.fwnode.dev"), Kind::Pointer(vec![DEVICE]));
+    }
+}
+
+/// The one list on which a node of a link may be.
+#[must_use]
+pub fn list_of(world: &World, layout: &Layout, link: Object, node: Path) -> Option<CellId> {
+    let decl = world.links.get(usize::from(link.index)).filter(|_| link.sort == LINK)?;
+    match node {
+        "s_node" => Some(layout.find(consumers(decl.supplier))),
+        "c_node" => Some(layout.find(suppliers(decl.consumer))),
+        _ => None,
+    }
+}
+
+/// Where a firmware node knows its device.
+#[must_use]
+pub fn node_dev(dev: Device) -> Cell<Option<Object>> {
+    Cell::new(dev.object(), Field(40))
+}
+
+fn consumers(dev: Device) -> Cell<u8> {
+    Cell::new(dev.object(), Field(41))
+}
+
+fn suppliers(dev: Device) -> Cell<u8> {
+    Cell::new(dev.object(), Field(42))
+}
