@@ -102,6 +102,8 @@ const EFFECTS: &[(&str, &str, &str, &str)] = &[
     ("links-unlock-parent", "true", "links/parent-unlocked", "v5.1"),
     ("unbind-hands-on-parent", "false", "links/unbind-under-parent-lock", "v5.1"),
     ("links-updated-last", "false", "links/devres-after-links", "v6.12"),
+    ("core-owns-links", "false", "links/managed-del", "v5.1"),
+    ("link-del-of-orphans", "false", "links/add-then-del-of-orphan", "v6.12"),
     ("pm-resumes-parent", "false", "drivers/runtime-pm-child-goes", "v5.1"),
     ("pm-reinit", "false", "drivers/idioms/runtime-pm-rebind", "v5.1"),
     ("pm-resumes-before-links", "false", "links/runtime-pm-supplier", "v6.12"),

@@ -14,6 +14,7 @@ use super::deferred::{
     driver_deferred_probe_trigger, wait_for_device_probe,
 };
 use super::driver::{driver_register, driver_unregister};
+use super::links;
 use super::nvdimm::nd_async_device_register;
 use super::nvdimm::{nd_device_register, nd_device_unregister, nd_synchronize};
 use super::release::device_shutdown;
@@ -192,6 +193,9 @@ fn make(cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()>
         KernelCall::DeferredProbeInitcall() => deferred_probe_initcall(cpu),
         KernelCall::DeferredProbeTimeout() => deferred_probe_timeout(cpu),
         KernelCall::DriverDeferredProbeTrigger() => driver_deferred_probe_trigger(cpu, None),
+        KernelCall::DeviceLinkAdd(link) => links::link_by_call(cpu, link),
+        KernelCall::DeviceLinkDel(link) => links::device_link_del(cpu, link),
+        KernelCall::DeviceLinkRemove(link) => links::device_link_remove(cpu, link),
         KernelCall::NdDeviceRegister(dev) => nd_device_register(cpu, dev),
         KernelCall::NdDeviceUnregister(dev) => nd_device_unregister(cpu, dev),
         KernelCall::NdSynchronize() => nd_synchronize(cpu),

@@ -1,8 +1,9 @@
 //! Device links between consumers and suppliers, after drivers/base/core.c (docs/kernel/links.md).
 //!
-//! All links are managed ones: which device supplies which is declared. With fw_devlink they are firmware's, with
-//! DL_FLAG_AUTOPROBE_CONSUMER. Left out: other flags, the references that a link holds on its devices, sync_state,
-//! cycles and best-effort probing.
+//! Links that are declared are managed ones. With fw_devlink they are firmware's, with DL_FLAG_AUTOPROBE_CONSUMER.
+//! Others are made by calls, with the flags that the scenario gives them. Left out: DL_FLAG_PM_RUNTIME,
+//! DL_FLAG_SYNC_STATE_ONLY and sync_state, the references that a link holds on its devices, cycles and best-effort
+//! probing.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -11,9 +12,11 @@ use super::deferred::{driver_deferred_probe_add, wait_for_probes};
 use super::release::device_release_driver_internal;
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
+use raddle_checker::machine::op::Action;
 use raddle_probing::ids::{Device, Link};
 use raddle_probing::links::{Driving, Status};
 use raddle_probing::objects::Core;
+use raddle_probing::world::LinkFlags;
 
 /// Whether a revision knows links and the device has any.
 fn has_links(cpu: &Cpu<'_>, dev: Device) -> bool {
@@ -77,7 +80,7 @@ pub fn make_links(cpu: &Cpu<'_>, dev: Device, early: bool) -> Step<()> {
     if by_firmware {
         links.extend(world.consumers(dev));
     }
-    for link in links {
+    for link in links.into_iter().filter(|link| flags(cpu, *link).is_none()) {
         device_link_add(cpu, link)?;
     }
     Ok(())
@@ -94,14 +97,101 @@ fn device_link_add(cpu: &Cpu<'_>, link: Link) -> Step<()> {
             }
             let of_supplier = cpu.load(supplier(cpu, link).driving())?;
             let of_consumer = cpu.load(consumer(cpu, link).driving())?;
-            cpu.store(link.status(), initial(of_supplier, of_consumer))
+            cpu.store(link.status(), initial(cpu, of_supplier, of_consumer))
         })
     })
 }
 
+/// The flags of a link that calls make.
+fn flags(cpu: &Cpu<'_>, link: Link) -> Option<LinkFlags> {
+    cpu.world().links[link.index()].by_call
+}
+
+/// `device_link_add`, called from outside the core: in vain if the supplier has not been added, or is deleted.
+pub fn link_by_call(cpu: &Cpu<'_>, link: Link) -> Step<()> {
+    let Some(flags) = flags(cpu, link).filter(|_| cpu.rules().device_links) else { return Ok(()) };
+    cpu.call("device_link_add", &atoms![consumer(cpu, link), supplier(cpu, link)], || {
+        locked(cpu, || {
+            if !cpu.load(supplier(cpu, link).in_dpm_list())? {
+                return Ok(());
+            }
+            let get = Action::Get(cpu.cell(link.kref()));
+            if cpu.load(link.kref())? > 0 {
+                // 72175d4ea4c4 (v5.1): a managed link has one reference, the core's.
+                let counts = flags.stateless || !cpu.rules().core_owns_links;
+                return if counts { cpu.step(get).map(drop) } else { Ok(()) };
+            }
+            let mut new = vec![Action::Alloc(link.memory()), get];
+            if !flags.stateless {
+                let of_supplier = cpu.load(supplier(cpu, link).driving())?;
+                let of_consumer = cpu.load(consumer(cpu, link).driving())?;
+                new.push(cpu.storing(link.status(), initial(cpu, of_supplier, of_consumer)));
+            }
+            cpu.step(new).map(drop)
+        })
+    })
+}
+
+/// `device_link_del`.
+pub fn device_link_del(cpu: &Cpu<'_>, link: Link) -> Step<()> {
+    if !cpu.rules().device_links {
+        return Ok(());
+    }
+    cpu.call("device_link_del", &atoms![link], || {
+        locked(cpu, || {
+            cpu.touch(link.memory())?;
+            device_link_put_kref(cpu, link)
+        })
+    })
+}
+
+/// `device_link_remove`.
+pub fn device_link_remove(cpu: &Cpu<'_>, link: Link) -> Step<()> {
+    if !cpu.rules().device_links {
+        return Ok(());
+    }
+    cpu.call("device_link_remove", &atoms![consumer(cpu, link), supplier(cpu, link)], || {
+        locked(cpu, || match cpu.load(link.kref())? {
+            0 => Ok(()),
+            _ => device_link_put_kref(cpu, link),
+        })
+    })
+}
+
+/// `device_link_put_kref`, of a link that is there.
+fn device_link_put_kref(cpu: &Cpu<'_>, link: Link) -> Step<()> {
+    let stateless = flags(cpu, link).is_some_and(|flags| flags.stateless);
+    if stateless || !cpu.rules().core_owns_links {
+        return drop_link(cpu, link);
+    }
+    let orphan = cpu.rules().link_del_of_orphans && !cpu.load(consumer(cpu, link).registered())?;
+    if orphan { delete(cpu, link) } else { cpu.warn(link.memory()) }
+}
+
+/// A reference on a link is dropped; the last one deletes it.
+fn drop_link(cpu: &Cpu<'_>, link: Link) -> Step<()> {
+    let last = cpu.observe(Action::Dec(cpu.cell(link.kref())))?;
+    if last { delete(cpu, link) } else { Ok(()) }
+}
+
+/// `__device_link_del`: the link leaves the lists of its devices, and goes. A declared one does not come back.
+fn delete(cpu: &Cpu<'_>, link: Link) -> Step<()> {
+    if flags(cpu, link).is_none() {
+        return cpu.store(link.status(), Status::Deleted);
+    }
+    cpu.step(vec![
+        cpu.storing(link.status(), Status::None),
+        cpu.storing(link.kref(), 0),
+        Action::Free(link.memory()),
+    ])
+    .map(drop)
+}
+
 /// What a new link begins with.
-fn initial(supplier: Driving, consumer: Driving) -> Status {
+fn initial(cpu: &Cpu<'_>, supplier: Driving, consumer: Driving) -> Status {
     match (supplier, consumer) {
+        // Up to v5.0 a supplier that probes supplies nothing yet.
+        (Driving::Probing, Driving::Probing) if !cpu.rules().core_owns_links => Status::Dormant,
         (Driving::Probing | Driving::Bound, Driving::Probing) => Status::ConsumerProbe,
         (Driving::Bound, Driving::Bound) => Status::Active,
         (Driving::Bound, _) => Status::Available,
@@ -119,7 +209,7 @@ pub fn device_links_check_suppliers(cpu: &Cpu<'_>, dev: Device) -> Step<bool> {
         let suppliers: Vec<Link> = cpu.world().suppliers(dev).collect();
         // 1. A supplier that is no device yet.
         if cpu.rules().fw_devlink {
-            for link in &suppliers {
+            for link in suppliers.iter().filter(|link| flags(cpu, **link).is_none()) {
                 if cpu.load(link.status())? == Status::None {
                     return Ok(false);
                 }
@@ -176,7 +266,11 @@ pub fn device_links_driver_bound(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
                 warn_on(cpu, link, status != Status::Dormant)?;
                 cpu.store(link.status(), Status::Available)?;
                 // DL_FLAG_AUTOPROBE_CONSUMER, which firmware's links have.
-                match cpu.rules().fw_devlink {
+                let autoprobe = match flags(cpu, link) {
+                    Some(flags) => flags.autoprobe_consumer && cpu.rules().core_owns_links,
+                    None => cpu.rules().fw_devlink,
+                };
+                match autoprobe {
                     true => driver_deferred_probe_add(cpu, consumer(cpu, link)),
                     false => Ok(()),
                 }
@@ -195,6 +289,7 @@ fn __device_links_no_driver(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     let mut suppliers: Vec<Link> = cpu.world().suppliers(dev).collect();
     suppliers.reverse();
     for_each_link(cpu, suppliers, |link, status| match status {
+        _ if flags(cpu, link).is_some_and(|flags| flags.autoremove_consumer) => drop_link(cpu, link),
         Status::ConsumerProbe | Status::Active => let_go(cpu, link),
         _ => Ok(()),
     })?;
@@ -226,6 +321,10 @@ pub fn device_links_driver_cleanup(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
         locked(cpu, || {
             for_each_link(cpu, cpu.world().consumers(dev).collect(), |link, status| {
                 warn_on(cpu, link, status != Status::SupplierUnbind)?;
+                let removes = flags(cpu, link).is_some_and(|flags| flags.autoremove_supplier);
+                if removes && status == Status::SupplierUnbind {
+                    return drop_link(cpu, link);
+                }
                 cpu.store(link.status(), Status::Dormant)
             })?;
             __device_links_no_driver(cpu, dev)
@@ -313,15 +412,29 @@ pub fn device_links_purge(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     cpu.store(dev.in_dpm_list(), false)?;
     cpu.call("device_links_purge", &atoms![dev], || {
         locked(cpu, || {
-            let reversed = |links: Vec<Link>| links.into_iter().rev().collect::<Vec<_>>();
-            for_each_link(cpu, reversed(cpu.world().suppliers(dev).collect()), |link, status| {
-                warn_on(cpu, link, status == Status::Active)?;
-                cpu.store(link.status(), Status::Deleted)
-            })?;
-            for_each_link(cpu, reversed(cpu.world().consumers(dev).collect()), |link, status| {
-                warn_on(cpu, link, status != Status::Dormant)?;
-                cpu.store(link.status(), Status::Deleted)
-            })
+            for (links, of_supplier) in [
+                (cpu.world().suppliers(dev).collect::<Vec<_>>(), false),
+                (cpu.world().consumers(dev).collect(), true),
+            ] {
+                for link in links.into_iter().rev() {
+                    purge(cpu, link, of_supplier)?;
+                }
+            }
+            Ok(())
         })
     })
+}
+
+/// One of the links of a device that goes: a warning if it is in use.
+fn purge(cpu: &Cpu<'_>, link: Link, of_supplier: bool) -> Step<()> {
+    if flags(cpu, link).is_some_and(|flags| flags.stateless) {
+        return if cpu.load(link.kref())? > 0 { delete(cpu, link) } else { Ok(()) };
+    }
+    let status = cpu.load(link.status())?;
+    if matches!(status, Status::None | Status::Deleted) {
+        return Ok(());
+    }
+    let wrong = if of_supplier { status != Status::Dormant } else { status == Status::Active };
+    warn_on(cpu, link, wrong)?;
+    delete(cpu, link)
 }

@@ -359,6 +359,10 @@ rules! {
         "release.md#device_driver_detach", "unbind and a reprobe hand the parent on to __device_release_driver, so that its lock is released while consumers are unbound";
     links_updated_last "links-updated-last": bool = "false", v 6 7 "2e84dc379200" = "true";
         "release.md#__device_release_driver", "Device links are updated after devres, not before";
+    core_owns_links "core-owns-links": bool = "false", v 5 1 "" = "true", in DuyckV4 = "false", in DuyckV6 = "false";
+        "links.md#device_link_del", "Managed device links are the driver core's: device_link_add of one that is there counts no reference, device_link_del is a warning; AUTOPROBE_CONSUMER is known";
+    link_del_of_orphans "link-del-of-orphans": bool = "false", v 5 15 "" = "true";
+        "links.md#device_link_del", "device_link_del of a managed device link whose consumer is not registered deletes it";
     pm_resumes_parent "pm-resumes-parent": bool = "false", v 4 3 "" = "true";
         "power.md#where-the-core-meets-it", "A device is probed with its parent resumed";
     pm_reinit "pm-reinit": bool = "false", v 4 5 "5de85b9d57ab" = "true";

@@ -12,8 +12,9 @@
 use super::call::Call;
 use super::ids::{Device, Devres, Module};
 use super::objects::{
-    ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK, INSTANCE,
-    LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, POWER, PRIVATE, RESOURCE, WORK, WORKQUEUE,
+    ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_LINK, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK,
+    INSTANCE, LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, POWER, PRIVATE, RESOURCE, WORK,
+    WORKQUEUE,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -194,7 +195,8 @@ impl Decided<'_, '_> {
             }
             LINK => {
                 let (one, other) = (&world.links[i], &world.links[j]);
-                self.becomes(DEVICE, one.consumer.0, other.consumer.0)
+                one.by_call == other.by_call
+                    && self.becomes(DEVICE, one.consumer.0, other.consumer.0)
                     && self.becomes(DEVICE, one.supplier.0, other.supplier.0)
             }
             WORKQUEUE => {
@@ -302,6 +304,7 @@ impl Search<'_> {
                 DEVICE => vec![DEVICE, DEVICE_PRIVATE],
                 WORKQUEUE if self.world.queues[usize::from(*index)].ordered => vec![WORKQUEUE, POOL],
                 MODULE if self.world.has_code(Module(*index)) => vec![MODULE, CODE],
+                LINK if self.world.links[usize::from(*index)].by_call.is_some() => vec![LINK, DEVICE_LINK],
                 sort => vec![sort],
             };
             for sort in of {

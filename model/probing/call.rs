@@ -7,8 +7,8 @@
 use std::mem::discriminant;
 
 use super::ids::{
-    Bus, Cdev as CdevId, Device, Devres, Driver, Flag, Function, Hook, List, Memory, Module, Mutex, Pointer,
-    Resource, Work, Workqueue as WorkqueueId,
+    Bus, Cdev as CdevId, Device, Devres, Driver, Flag, Function, Hook, Link, List, Memory, Module, Mutex,
+    Pointer, Resource, Work, Workqueue as WorkqueueId,
 };
 use super::objects::{CDEV, HOOK, WORK, WORKQUEUE};
 use super::scenario::Section;
@@ -28,6 +28,8 @@ pub struct CallInfo {
     pub(crate) at: bool,
     /// The call that undoes it, with the same arguments, if it acquires something.
     pub undo: Option<&'static str>,
+    /// The kernel version that has it first, if not all have it.
+    pub since: Option<(u16, u16)>,
     /// The call with arguments of these indices. A device that is left out has none.
     pub(crate) build: fn(&mut dyn Iterator<Item = u8>) -> Call,
 }
@@ -81,7 +83,7 @@ macro_rules! arguments {
     )*};
 }
 
-arguments! { Bus Driver Module Mutex Resource Work Memory Pointer Flag List Function }
+arguments! { Bus Driver Module Mutex Resource Work Memory Pointer Flag List Function Link }
 
 macro_rules! items {
     ($($(#[$doc:meta])* $type:ident $sort:ident $what:ident $id:ident)*) => {$(
@@ -151,7 +153,7 @@ macro_rules! replaced {
 
 macro_rules! calls {
     (
-        kernel { $($kernel:ident($($kl:ident: $kt:ident),* $(; $knull:ident)?) $kname:literal, $kmeaning:literal;)* }
+        kernel { $($kernel:ident($($kl:ident: $kt:ident),* $(; $knull:ident)?) $kname:literal $(since $major:literal $minor:literal)?, $kmeaning:literal;)* }
         raddle { $(
             $own:ident($($l:ident: $t:ident),* $(; $null:ident)? $(@ $at:ident: $told:ident)?)
                 $name:literal $(undone by $undo:literal)?, $meaning:literal;
@@ -235,6 +237,7 @@ macro_rules! calls {
                 sections: &[$(<$kt as Argument>::SECTION),*],
                 at: false,
                 undo: None,
+                since: [$(Some(($major, $minor)),)? None][0],
                 build: |_indices| Call::Kernel(KernelCall::$kernel($(<$kt as Argument>::read(_indices)),*)),
             },)*
             $(CallInfo {
@@ -244,6 +247,7 @@ macro_rules! calls {
                 sections: &[$(<$t as Argument>::SECTION),*],
                 at: [$(stringify!($at),)? ""].len() > 1,
                 undo: [$(Some($undo),)? None][0],
+                since: None,
                 build: |_indices| Call::$own(
                     $(<$t as Argument>::read(_indices),)*
                     $({
@@ -265,7 +269,7 @@ calls! {
         DeviceRegister(d: D) "device_register", "The same as device_add: the creator's reference is there from the start.";
         DeviceUnregister(d: D) "device_unregister", "device_del, then the creator's reference is put.";
         Bind(v: Driver, d: D) "bind", "A write of the device's name to the driver's sysfs file bind.";
-        DeviceDriverAttach(v: Driver, d: D) "device_driver_attach", "Attaches a driver to a device by hand, without asking whether they match (v5.1 on; exported from v5.14 on).";
+        DeviceDriverAttach(v: Driver, d: D) "device_driver_attach" since 5 1, "Attaches a driver to a device by hand, without asking whether they match (v5.1 on; exported from v5.14 on).";
         Unbind(v: Driver, d: D) "unbind", "A write of the device's name to the driver's sysfs file unbind.";
         DriverOverrideStore(d: D, v: Driver) "driver_override_store", "A write of a driver's name to the device's sysfs file driver_override: from now on only this one matches.";
         DriverOverrideClear(d: D; NULL) "driver_override_store", "Clears it: the device matches as it is declared.";
@@ -273,12 +277,15 @@ calls! {
         BusRescanDevices(bus: Bus) "bus_rescan_devices", "Looks for a driver for each unbound device of a bus.";
         DeviceReprobe(d: D) "device_reprobe", "Unbinds a device and looks for a driver again.";
         DeviceShutdown() "device_shutdown", "Shuts all devices down; from v4.19 on it waits for probing and blocks it first.";
-        DeviceBlockProbing() "device_block_probing", "Defers every probe from now on, and waits for those under way (v4.5 on).";
-        DeviceUnblockProbing() "device_unblock_probing", "Ends device_block_probing, and tries the deferred devices.";
+        DeviceBlockProbing() "device_block_probing" since 4 5, "Defers every probe from now on, and waits for those under way (v4.5 on).";
+        DeviceUnblockProbing() "device_unblock_probing" since 4 5, "Ends device_block_probing, and tries the deferred devices.";
         WaitForDeviceProbe() "wait_for_device_probe", "Waits for the probing that is under way.";
         DeferredProbeInitcall() "deferred_probe_initcall", "The late initcall that enables deferred probing.";
-        DeferredProbeTimeout() "deferred_probe_timeout", "The deferred-probe timeout runs out (v4.19 on).";
+        DeferredProbeTimeout() "deferred_probe_timeout" since 4 19, "The deferred-probe timeout runs out (v4.19 on).";
         DriverDeferredProbeTrigger() "driver_deferred_probe_trigger", "Tries the deferred devices again.";
+        DeviceLinkAdd(k: Link) "device_link_add" since 4 10, "Makes a device link, unless the supplier is not there (v4.10 on).";
+        DeviceLinkDel(k: Link) "device_link_del" since 4 10, "Drops the reference on a device link that device_link_add has returned; v5.1 on for stateless ones only.";
+        DeviceLinkRemove(k: Link) "device_link_remove" since 4 10, "The same, if the link is there.";
         NdDeviceRegister(d: D) "nd_device_register", "libnvdimm: lets an async entry add a device.";
         NdDeviceUnregister(d: D) "nd_device_unregister", "libnvdimm: nd_synchronize, then device_unregister.";
         NdSynchronize() "nd_synchronize", "libnvdimm: waits for its own async domain.";
@@ -379,6 +386,12 @@ impl Call {
     #[must_use]
     pub fn is_runtime_pm(self) -> bool {
         self.name().starts_with("pm_runtime_")
+    }
+
+    /// The kernel version that has it first, if not all have it.
+    #[must_use]
+    pub fn since(self) -> Option<(u16, u16)> {
+        CALLS.iter().find(|info| info.name == self.name()).and_then(|info| info.since)
     }
 
     /// The call that undoes it, if it acquires something.

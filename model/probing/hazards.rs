@@ -4,7 +4,7 @@
 //! `PROPERTIES`.
 
 use super::ids::{Device, Driver, Module, Resource, Work};
-use super::objects::{DRIVER, LINK, MODULE, POWER, STALE_DRIVER_POINTER, WORKQUEUE};
+use super::objects::{DEVICE_LINK, DRIVER, LINK, MODULE, POWER, STALE_DRIVER_POINTER, WORKQUEUE};
 use super::properties::Checks;
 use super::world::Match;
 use raddle_checker::machine::hazard::{self, About, Blame, Hazard, Property, Told, id as any, property};
@@ -177,6 +177,9 @@ impl Breach {
                     MODULE => format!("request_module({}) waits inside an async function", name(object)),
                     WORKQUEUE => format!("something is queued on {}, which is being drained", name(object)),
                     POWER => format!("pm_runtime_enable is called although the {} is enabled", name(object)),
+                    DEVICE_LINK => {
+                        format!("device_link_del is called for {}, which the driver core owns", name(object))
+                    }
                     LINK => format!("the kernel warns about the status of the device link {}", name(object)),
                     _ => format!("the kernel warns about {}", name(object)),
                 };

@@ -72,6 +72,9 @@ pub const OVERRIDE: Sort = Sort(24);
 /// The runtime power management of the device with the same index, for what is told of it.
 pub const POWER: Sort = Sort(25);
 
+/// The `struct device_link` of the device link with the same index, if calls make it.
+pub const DEVICE_LINK: Sort = Sort(26);
+
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
 
@@ -405,6 +408,8 @@ cells! {
         status(0): Status,
         /// Whether it holds references on its devices, where the subject has them.
         holds(1): bool,
+        /// Its references, if calls make it: none if it is not there.
+        kref(2): u8,
     }
     Workqueue {
         /// Whether it is being drained: only what runs on it may queue more.
@@ -441,6 +446,14 @@ cells! {
         timeout(10): bool,
         /// `device_links_lock`.
         device_links_lock(15): Lock,
+    }
+}
+
+impl Link {
+    /// Its memory, if calls make it.
+    #[must_use]
+    pub fn memory(self) -> Object {
+        Object { sort: DEVICE_LINK, index: self.0 }
     }
 }
 
@@ -683,6 +696,11 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
         set.extend(layout.object(i.object()).liveness.map(|liveness| (liveness, ALIVE)));
         layout.cell(i.status(), format!("link {}", link.name), Kind::Int);
         layout.ghost(i.holds(), format!("{} holds its devices", link.name), Kind::Bool);
+        if link.by_call.is_some() {
+            let kref = layout.cell(i.kref(), format!("link {}.kref", link.name), Kind::Count);
+            layout.says(kref, Says::References);
+            layout.mortal(i.memory(), format!("link {}", link.name), "use-after-free");
+        }
     }
     Core.ghosts(layout, "", slots);
     layout.says(layout.find(Core.probing_blocked()), Says::Statement);

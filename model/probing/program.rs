@@ -279,8 +279,9 @@ impl<S: Subject> Program for Probing<S> {
         while let Some(at) = pending.iter().position(|i| {
             let parent = self.world.devices[*i].parent;
             let before = |first: Device| added[first.index()] || !pending.contains(&first.index());
-            let mut suppliers = self.world.suppliers(Device(*i as u8));
-            parent.is_none_or(before) && suppliers.all(|link| before(self.world.links[link.index()].supplier))
+            let suppliers = self.world.suppliers(Device(*i as u8));
+            let mut suppliers = suppliers.map(|link| &self.world.links[link.index()]);
+            parent.is_none_or(before) && suppliers.all(|link| link.by_call.is_some() || before(link.supplier))
         }) {
             let i = pending.remove(at);
             added[i] = true;

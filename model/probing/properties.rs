@@ -553,9 +553,13 @@ impl Checks<'_> {
     /// Whether a supplier of a device is not bound, and the link between them is not gone.
     fn waits_for_supplier(&self, view: &View<'_>, dev: Device) -> bool {
         let unbound = |link: Link| {
-            let supplier = self.world.links[link.index()].supplier;
-            view.byte(link.status()) != Status::Deleted as u8
-                && (!view.is_alive(supplier.object()) || view.byte(supplier.driver()) == 0)
+            let decl = &self.world.links[link.index()];
+            let (supplier, status) = (decl.supplier, view.byte(link.status()));
+            let gone = match decl.by_call {
+                Some(_) => Status::None,
+                None => Status::Deleted,
+            };
+            status != gone as u8 && (!view.is_alive(supplier.object()) || view.byte(supplier.driver()) == 0)
         };
         self.world.suppliers(dev).any(unbound)
     }

@@ -163,12 +163,14 @@ pub fn work_in_order(cpu: &Cpu<'_>, queue: Workqueue) -> Step<()> {
         let Some(work) = first else { return Ok(Break(())) };
         let cell = cpu.cell(cpu.item(work));
         let mut start = cpu.home_of(work);
-        start.extend([Action::ListDel(list, list, work.object()), Action::WorkStart(cell)]);
+        // Who waits for its run waits for this worker.
+        let own = [Action::ListDel(list, list, work.object()), Action::WorkStart(cell), Action::Hold(cell)];
+        start.extend(own);
         cpu.step(start)?;
         cpu.step(Action::Unlock(lock))?;
         work_func(&cpu.on_behalf_of_work(work), work)?;
         cpu.step(Action::Lock(lock))?;
-        cpu.step(Action::WorkEnd(cell))?;
+        cpu.step(vec![Action::WorkEnd(cell), Action::Release(cell)])?;
         Ok(Continue(()))
     })?;
     cpu.step(Action::Unlock(lock)).map(drop)

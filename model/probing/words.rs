@@ -4,7 +4,7 @@ use super::call::CALLS;
 use super::events::{Event, ProbeError};
 use super::ids::{Device, Driver, Module};
 use super::links::{Driving, Status};
-use super::objects::{LINK, MODULE, POWER, Private, WORKQUEUE};
+use super::objects::{DEVICE_LINK, LINK, MODULE, POWER, Private, WORKQUEUE};
 use super::program::Probing;
 use super::properties::Checks;
 use super::runtime::RuntimeStatus;
@@ -155,6 +155,9 @@ pub(super) fn event(checks: &Checks<'_>, event: Event) -> Option<String> {
             "WARN_ONCE: cannot queue on a workqueue that is being drained".to_owned()
         }
         Event::Warn(object) if object.sort == POWER => "Unbalanced pm_runtime_enable!".to_owned(),
+        Event::Warn(object) if object.sort == DEVICE_LINK => {
+            "WARN: unable to drop a managed device link reference".to_owned()
+        }
         Event::Warn(object) if object.sort == LINK => "WARN_ON: the status of the link is wrong".to_owned(),
         Event::Warn(_) => "WARN_ON(ret < 0)".to_owned(),
         Event::DrvdataAsDriver(_) => "drvdata is taken for a driver".to_owned(),

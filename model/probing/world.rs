@@ -525,6 +525,21 @@ pub struct LinkDecl {
     pub consumer: Device,
     /// Who must be bound first.
     pub supplier: Device,
+    /// If calls make it and drop it (`[link.*]`), with which flags; else it is declared.
+    pub by_call: Option<LinkFlags>,
+}
+
+/// Flags of a device link that a call makes: `DL_FLAG_*`. Without [`stateless`](LinkFlags::stateless) it is managed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LinkFlags {
+    /// It says nothing of probing, and its references are counted.
+    pub stateless: bool,
+    /// It goes when its consumer is unbound.
+    pub autoremove_consumer: bool,
+    /// It goes when its supplier is unbound.
+    pub autoremove_supplier: bool,
+    /// Its consumer is probed again when its supplier is bound.
+    pub autoprobe_consumer: bool,
 }
 
 /// A workqueue.

@@ -15,7 +15,7 @@ use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
 use raddle_checker::automaton::Automaton;
 use raddle_checker::machine::op::{Action, Entry, Op, Wait};
-use raddle_checker::machine::program::{Call, Program, SlotKind};
+use raddle_checker::machine::program::{self, Program, SlotKind};
 use raddle_checker::machine::run::Run;
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::machine::value::{Object, Obs};
@@ -25,6 +25,7 @@ use raddle_checker::search::reference::Limits;
 use raddle_driver_core::hand_model::DriverCore;
 use raddle_driver_core::revision::Revision;
 use raddle_driver_core::rules::{RULES, Rules};
+use raddle_probing::call::{Call, KernelCall};
 use raddle_probing::ids::{Device, Driver};
 use raddle_probing::world::{Initially, Match};
 
@@ -78,6 +79,7 @@ pub(crate) fn warnings(
             }
         }
     }
+    warnings.extend(calls_of_later_kernels(scenario, &report.revision));
     if file.world.tasks.is_empty() {
         warnings.push("there are no tasks".to_owned());
     }
@@ -88,6 +90,20 @@ pub(crate) fn warnings(
         warnings.extend(never_done(scenario, program, &rest()));
     }
     warnings
+}
+
+/// Calls that the revision's kernel does not have: there they do nothing, or what later kernels do.
+fn calls_of_later_kernels(scenario: &Scenario, revision: &str) -> Vec<String> {
+    let Some(of) = Revision::find(revision) else { return Vec::new() };
+    let later = |call: &Call| call.since().filter(|(major, minor)| !of.since(*major, *minor));
+    // Duyck's series have device_driver_attach as their own.
+    let own = |call: &Call| of.duyck() && matches!(call, Call::Kernel(KernelCall::DeviceDriverAttach(..)));
+    let calls = scenario.file().world.calls().filter(|call| !own(call));
+    let said = calls.filter_map(|call| {
+        let (major, minor) = later(call)?;
+        Some(format!("{revision} has no {}, which v{major}.{minor} has first", call.name()))
+    });
+    said.collect::<IndexSet<String>>().into_iter().collect()
 }
 
 /// The default search, if it comes to its end.
@@ -133,14 +149,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn stack(&mut self, program: &DriverCore, slot: usize, stack: &[Call]) {
+    fn stack(&mut self, program: &DriverCore, slot: usize, stack: &[program::Call]) {
         if let Some(call) = stack.first() {
             self.calls[slot].insert(call_words(program, call.name, &call.args));
         }
         self.meet(stack);
     }
 
-    fn meet(&mut self, stack: &[Call]) {
+    fn meet(&mut self, stack: &[program::Call]) {
         for call in stack {
             let ids = |arg: &Obs| if let Obs::Id(object) = arg { Some(*object) } else { None };
             let objects: Vec<Object> = call.args.iter().filter_map(ids).collect();

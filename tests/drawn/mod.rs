@@ -56,6 +56,7 @@ fn names(letter: &str) -> &'static [&'static str] {
         "n" => &["notifier0"],
         "c" => &["cdev0"],
         "q" => &["queue0", "queue1"],
+        "k" => &["link0"],
         "NULL" => &["NULL"],
         other => unreachable!("{other} is no argument of a call"),
     }
@@ -137,7 +138,7 @@ pub fn scenario(number: u64) -> Drawn {
     }
     line(format!("[bus.nd]\nneed-parent-lock = {}\nautoprobe = {}", random.once_in(2), !random.once_in(4)));
     let bus = random.of(&["platform", "nd"]);
-    let mut added = false;
+    let (mut added, mut declared_link) = (false, false);
     for (i, name) in ["dev0", "dev1"].into_iter().enumerate() {
         line(format!("[device.{name}]\nbus = \"{bus}\""));
         if i == 1 && random.once_in(2) {
@@ -149,11 +150,18 @@ pub fn scenario(number: u64) -> Drawn {
         line(format!("initially = \"{}\"", if added { "added" } else { "absent" }));
         if i == 1 && random.once_in(3) {
             line("suppliers = [\"dev0\"]".to_owned());
+            declared_link = true;
         }
         if random.once_in(3) {
             line(format!("add = [\"ok\", \"{}\"]", random.of(&["fails-before-klist", "fails-after-klist"])));
         }
     }
+    if declared_link {
+        line("[device.dev2]".to_owned());
+    }
+    let supplier = if declared_link { "dev2" } else { "dev0" };
+    let flags = random.of(&["\"stateless\"", "\"autoremove-consumer\"", "\"autoprobe-consumer\""]);
+    line(format!("[link.link0]\nconsumer = \"dev1\"\nsupplier = \"{supplier}\"\nflags = [{flags}]"));
     let per_device = !random.once_in(3);
     line(format!("[module.shared]\n[module.drv1]\ninit = {:?}", body(random, 1, Stand::Nothing(per_device))));
     line(format!("exit = {:?}", body(random, 1, Stand::Nothing(per_device))));

@@ -159,7 +159,7 @@ pub fn is_awaited<P: Program>(
         }
         Wait::Run(cell) | Wait::Start(cell) => {
             let is_item = matches!(&program.slots()[slot].kind, SlotKind::Item { work, .. } if *work == cell);
-            is_item && !task.op.idles()
+            is_item && !task.op.idles() || task.holds.contains(&Hold::Cell(cell))
         }
         Wait::Ended(_, entry) => task.entry == entry,
     }
@@ -185,9 +185,12 @@ fn wakers<P: Program>(
             if !work::waits_for_running(&memory[info.range()], slot) {
                 return None;
             }
+            // A worker of its own, or one that has taken it.
             let item = |kind: &SlotKind| matches!(kind, SlotKind::Item { work, .. } if *work == cell);
-            let worker = program.slots().iter().position(|decl| item(&decl.kind));
-            worker.into_iter().for_each(|worker| wakers.insert(worker));
+            let holds =
+                |slot: &usize| tasks.task(*slot).is_some_and(|task| task.holds.contains(&Hold::Cell(cell)));
+            let runs = |slot: &usize| item(&program.slots()[*slot].kind) || holds(slot);
+            (0..program.slots().len()).filter(runs).for_each(|worker| wakers.insert(worker));
         }
         _ => {
             let is_waker = |other: &usize| {

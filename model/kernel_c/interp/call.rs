@@ -137,6 +137,9 @@ impl Interp<'_> {
             KernelCall::Unbind(drv, dev) => return self.bind_file("unbind_store", drv, dev),
             KernelCall::DriverOverrideStore(dev, drv) => return self.store_override(dev, Some(drv)),
             KernelCall::DriverOverrideClear(dev) => return self.store_override(dev, None),
+            KernelCall::DeviceLinkAdd(_) | KernelCall::DeviceLinkDel(_) | KernelCall::DeviceLinkRemove(_) => {
+                unreachable!("internal: on a tree scenarios with [link.*] are refused")
+            }
             KernelCall::DriversProbe(dev) => {
                 let bus = self.cpu.world().devices[dev.index()].bus;
                 // Renamed in v5.0.

@@ -63,6 +63,7 @@ const KEYS: &[(Section, &[&str])] = &[
     (Section::Notifier, &["per", "run"]),
     (Section::Cdev, &["in", "holds", "open", "ioctl", "release"]),
     (Section::Workqueue, &["per", "ordered"]),
+    (Section::Link, &["consumer", "supplier", "flags"]),
     (Section::Task, &["after", "run"]),
 ];
 

@@ -27,12 +27,13 @@ pub(crate) enum Section {
     Notifier,
     Cdev,
     Workqueue,
+    Link,
     Task,
 }
 
 impl Section {
     /// Every section. Drivers come before modules, since each driver implies a module of its name.
-    pub(crate) const ALL: [Section; 19] = [
+    pub(crate) const ALL: [Section; 20] = [
         Section::Bus,
         Section::Device,
         Section::Driver,
@@ -51,6 +52,7 @@ impl Section {
         Section::Notifier,
         Section::Cdev,
         Section::Workqueue,
+        Section::Link,
         Section::Task,
     ];
 
@@ -75,6 +77,7 @@ impl Section {
             Section::Notifier => "notifier",
             Section::Cdev => "cdev",
             Section::Workqueue => "workqueue",
+            Section::Link => "link",
             Section::Task => "task",
         }
     }
@@ -85,6 +88,7 @@ impl Section {
             Section::Work => "work item",
             Section::Irq => "interrupt",
             Section::Cdev => "character device",
+            Section::Link => "device link",
             _ => self.table(),
         }
     }
@@ -116,6 +120,7 @@ impl Section {
             Section::Notifier => "notifiers",
             Section::Cdev => "character devices",
             Section::Workqueue => "workqueues",
+            Section::Link => "device links",
             Section::Task => "tasks",
         }
     }

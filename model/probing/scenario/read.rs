@@ -36,6 +36,7 @@ pub(crate) const FILE_KEYS: &[&str] = &[
     "notifier",
     "cdev",
     "workqueue",
+    "link",
     "task",
     "environment",
     "check",

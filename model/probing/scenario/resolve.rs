@@ -18,8 +18,8 @@ use crate::call::{Call, KernelCall};
 use crate::ids::{Bus, Device, Driver, Memory, Module, TaskId};
 use crate::world::{
     AddOutcome, AsyncOutcome, BusDecl, CdevDecl, DeviceDecl, DriverDecl, Environment, FlagDecl, FunctionDecl,
-    HookDecl, Initially, LinkDecl, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl, PointerDecl,
-    ProbeBody, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
+    HookDecl, Initially, LinkDecl, LinkFlags, ListDecl, Match, MemoryDecl, ModuleDecl, MutexDecl,
+    PointerDecl, ProbeBody, ProbeType, ResourceDecl, TaskDecl, WorkDecl, World,
 };
 
 const INITIALLY: &[(&str, Initially)] = &[("absent", Initially::Absent), ("added", Initially::Added)];
@@ -64,7 +64,7 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     let mut calls = Calls { names, things, devres: Vec::new(), places: IndexMap::new() };
     let buses = buses(declared.of(Section::Bus), names, faults);
     let devices = devices(declared.of(Section::Device), names, faults);
-    let links = device_links(declared.of(Section::Device), names, faults);
+    let links = device_links(declared.of(Section::Device), declared.of(Section::Link), names, faults);
     let drivers = drivers(declared.of(Section::Driver), &implied, &devices, &mut calls, faults);
     let mut world = World {
         modules: modules(declared.of(Section::Module), &mut calls, faults),
@@ -102,6 +102,7 @@ pub(crate) fn resolve(root: Table, faults: &mut Faults) -> Option<Resolved> {
     };
     note_uses_of_queues(&mut world);
     world.overrides = overrides(&world);
+    check_links(declared.of(Section::Link), &world, faults);
     check_initially(declared.of(Section::Device), &world, faults);
     Some(Resolved {
         world,
@@ -223,22 +224,111 @@ fn devices(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<
 /// More links between devices are an error.
 const MOST_LINKS: usize = 64;
 
-fn device_links(declared: &[Declaration], names: &Names, faults: &mut Faults) -> Vec<LinkDecl> {
+const LINK_FLAGS: &[(&str, LinkFlags)] = {
+    const NONE: LinkFlags = LinkFlags {
+        stateless: false,
+        autoremove_consumer: false,
+        autoremove_supplier: false,
+        autoprobe_consumer: false,
+    };
+    &[
+        ("stateless", LinkFlags { stateless: true, ..NONE }),
+        ("autoremove-consumer", LinkFlags { autoremove_consumer: true, ..NONE }),
+        ("autoremove-supplier", LinkFlags { autoremove_supplier: true, ..NONE }),
+        ("autoprobe-consumer", LinkFlags { autoprobe_consumer: true, ..NONE }),
+    ]
+};
+
+/// The links that calls make come first, in the order of their names.
+fn device_links(
+    devices: &[Declaration],
+    by_call: &[Declaration],
+    names: &Names,
+    faults: &mut Faults,
+) -> Vec<LinkDecl> {
     let of = |device: &Declaration, faults: &mut Faults| {
         links(device.table, "suppliers", Section::Device, names, faults)
     };
-    let suppliers: Links = declared.iter().map(|device| of(device, faults)).collect();
+    let suppliers: Links = devices.iter().map(|device| of(device, faults)).collect();
     check_cycles("suppliers", Section::Device, &suppliers, names, faults);
-    let mut all = Vec::new();
-    for (device, (suppliers, consumer)) in declared.iter().zip(suppliers.iter().zip(0..)) {
+    let named = |consumer: u8, supplier: u8| {
+        let name = |device: u8| names.name(Section::Device, device);
+        format!("{}--{}", name(supplier), name(consumer))
+    };
+    let mut all: Vec<LinkDecl> = Vec::new();
+    for link in by_call {
+        let [consumer, supplier] = ["consumer", "supplier"].map(|key| end_of_link(link, key, names, faults));
+        let (Some(consumer), Some(supplier)) = (consumer, supplier) else {
+            // The calls that name it are read with it.
+            let (consumer, supplier) = (Device(0), Device(0));
+            all.push(LinkDecl { name: String::new(), consumer, supplier, by_call: None });
+            continue;
+        };
+        let name = named(consumer.0, supplier.0);
+        if consumer == supplier {
+            faults.add(link.name_span.clone(), "a device cannot be linked to itself", None);
+        } else if all.iter().any(|other| other.name == name) {
+            faults.add(link.name_span.clone(), "there is another link between these two devices", None);
+        }
+        let by_call = Some(link_flags(link, faults));
+        all.push(LinkDecl { name, consumer, supplier, by_call });
+    }
+    let mut below = suppliers.clone();
+    for (link, decl) in by_call.iter().zip(&all).filter(|(_, decl)| decl.consumer != decl.supplier) {
+        below[decl.consumer.index()].push((decl.supplier.0, link.span_of("supplier")));
+    }
+    if below != suppliers {
+        check_cycles("supplier", Section::Device, &below, names, faults);
+    }
+    for (suppliers, consumer) in suppliers.iter().zip(0..) {
         for (supplier, span) in suppliers {
             if all.len() == MOST_LINKS {
                 faults.add(span.clone(), format!("more than {MOST_LINKS} links between devices"), None);
                 return all;
             }
-            let name = format!("{}--{}", names.name(Section::Device, *supplier), device.name);
-            all.push(LinkDecl { name, consumer: Device(consumer), supplier: Device(*supplier) });
+            let name = named(consumer, *supplier);
+            if all.iter().any(|other| other.name == name) {
+                faults.add(span.clone(), "a [link.*] is between these two devices", None);
+            }
+            let (consumer, supplier) = (Device(consumer), Device(*supplier));
+            all.push(LinkDecl { name, consumer, supplier, by_call: None });
         }
+    }
+    all
+}
+
+/// A device cannot be linked to one below it: `device_link_add` makes no such link.
+fn check_links(declared: &[Declaration], world: &World, faults: &mut Faults) {
+    for (link, decl) in declared.iter().zip(&world.links) {
+        let parent = |dev: &Device| world.devices[dev.index()].parent;
+        // A cycle of parents is an error of its own.
+        let above = std::iter::successors(Some(decl.supplier), parent).take(world.devices.len());
+        if decl.consumer != decl.supplier && above.skip(1).any(|dev| dev == decl.consumer) {
+            faults.add(link.span_of("supplier"), "the supplier is a child of the consumer", None);
+        }
+    }
+}
+
+/// The consumer or the supplier of a link, which must be told.
+fn end_of_link(link: &Declaration, key: &str, names: &Names, faults: &mut Faults) -> Option<Device> {
+    if link.table.get(key).is_none() {
+        faults.add(link.name_span.clone(), format!("{} is missing", quoted(key)), None);
+    }
+    named(link.table, key, Section::Device, names, faults).map(Device)
+}
+
+fn link_flags(link: &Declaration, faults: &mut Faults) -> LinkFlags {
+    let mut all = LinkFlags::default();
+    for flag in choices(link.table, "flags", LINK_FLAGS, faults).unwrap_or_default() {
+        all.stateless |= flag.stateless;
+        all.autoremove_consumer |= flag.autoremove_consumer;
+        all.autoremove_supplier |= flag.autoremove_supplier;
+        all.autoprobe_consumer |= flag.autoprobe_consumer;
+    }
+    let removes = all.autoremove_consumer || all.autoremove_supplier;
+    if all.stateless && (removes || all.autoprobe_consumer) || all.autoprobe_consumer && removes {
+        let message = "device_link_add takes no such flags together";
+        faults.add(link.span_of("flags"), message, None);
     }
     all
 }

@@ -599,7 +599,7 @@ fn nesting() {
     check(
         &arrays(31),
         &["1:1: unknown key \"a\" in the file; known: title, source, about, revisions, rules, bus, \
-           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, attribute, notifier, cdev, workqueue, task, environment, check, expect"],
+           device, driver, module, memory, mutex, flag, pointer, list, function, resource, work, timer, irq, attribute, notifier, cdev, workqueue, link, task, environment, check, expect"],
     );
     check(&arrays(32), &[&format!("1:36: {too_deep}")]);
     check(&arrays(5000), &[&format!("1:85: {too_deep}")]);
@@ -764,6 +764,29 @@ fn suppliers_make_links() {
     let world = read(&format!("{HEAD}[device.c]\nsuppliers = ['s', 't']\n[device.s]\n[device.t]\n")).world;
     let names: Vec<&str> = world.links.iter().map(|link| link.name.as_str()).collect();
     assert_eq!(names, ["s--c", "t--c"]);
+    let of = |link: &str| {
+        format!("{HEAD}[device.c]\n[device.s]\n[device.below]\nparent = 'c'\n[link.k]\n{link}\n")
+    };
+    let world = read(&of("consumer = 'c'\nsupplier = 's'\nflags = ['autoremove-consumer']")).world;
+    assert!(world.links[0].by_call.unwrap().autoremove_consumer);
+    for (link, error) in [
+        ("consumer = 'c'", "\"supplier\" is missing"),
+        ("consumer = 'c'\nsupplier = 'c'", "a device cannot be linked to itself"),
+        ("consumer = 'c'\nsupplier = 'below'", "the supplier is a child of the consumer"),
+        ("consumer = 'c'\nsupplier = 's'\nflags = ['managed']", "expected \"stateless\""),
+        (
+            "consumer = 'c'\nsupplier = 's'\nflags = ['stateless', 'autoremove-supplier']",
+            "device_link_add takes no such flags together",
+        ),
+        (
+            "consumer = 'c'\nsupplier = 's'\n[link.l]\nconsumer = 'c'\nsupplier = 's'",
+            "there is another link between these two devices",
+        ),
+        ("consumer = 'c'\nsupplier = 's'\n[link.l]\nconsumer = 's'\nsupplier = 'c'", "cycle in \"supplier\""),
+    ] {
+        let found = errors(&of(link));
+        assert!(found.len() == 1 && found[0].contains(error), "{link}: {found:?}");
+    }
     let cycle = format!("{HEAD}[device.c]\nsuppliers = ['s']\n[device.s]\nsuppliers = ['c']\n");
     assert!(errors(&cycle)[0].contains("cycle in \"suppliers\": c -> s -> c"), "{:?}", errors(&cycle));
 }
