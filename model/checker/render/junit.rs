@@ -1,7 +1,8 @@
 //! Verdicts as JUnit XML: a suite for each scenario, a test case for each of its revisions.
 //!
 //! A verdict that is not as expected is a failure with the diagram as its body, or skipped if it is inconclusive;
-//! an input that could not be checked is an error, in a suite of its own. No time stamps and durations: the same rows give the same bytes.
+//! an input that could not be checked is an error, in a suite of its own. No time stamps and durations: the same rows
+//! give the same bytes.
 //!
 //! The crate quick-junit is not used: it counts no skipped tests, and needs chrono, uuid and quick-xml
 //! for the four elements that are written here.
@@ -16,12 +17,12 @@ use super::{Row, Unreadable};
 pub fn junit(rows: &[Row], unreadable: &[Unreadable]) -> String {
     let mut out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let mut put = |text: String| writeln!(out, "{text}").expect("internal: a string can be written to");
-    put(format!(
-        "<testsuites name=\"raddle\" {}>",
-        counts(&rows.iter().collect::<Vec<_>>(), unreadable.len())
-    ));
+    // Jenkins' schema has skipped tests for suites only.
+    let (all, _) = counts(&rows.iter().collect::<Vec<_>>(), unreadable.len());
+    put(format!("<testsuites name=\"raddle\" {all}>"));
     for (scenario, rows) in Row::by_scenario(rows) {
-        put(format!("  <testsuite name=\"{}\" {}>", escaped(scenario), counts(&rows, 0)));
+        let (counts, skipped) = counts(&rows, 0);
+        put(format!("  <testsuite name=\"{}\" {counts} {skipped}>", escaped(scenario)));
         for row in rows {
             let case = format!(
                 "    <testcase classname=\"{}\" name=\"{}\"",
@@ -44,7 +45,8 @@ pub fn junit(rows: &[Row], unreadable: &[Unreadable]) -> String {
         put("  </testsuite>".to_owned());
     }
     if !unreadable.is_empty() {
-        put(format!("  <testsuite name=\"raddle: input\" {}>", counts(&[], unreadable.len())));
+        let (counts, skipped) = counts(&[], unreadable.len());
+        put(format!("  <testsuite name=\"raddle: input\" {counts} {skipped}>"));
         for Unreadable { path, why } in unreadable {
             put(format!("    <testcase classname=\"input\" name=\"{}\">", escaped(path)));
             let first = escaped(why.lines().next().unwrap_or_default());
@@ -57,12 +59,14 @@ pub fn junit(rows: &[Row], unreadable: &[Unreadable]) -> String {
     out
 }
 
-fn counts(rows: &[&Row], errors: usize) -> String {
+/// How many tests there are, and how they came out; how many of them were skipped.
+fn counts(rows: &[&Row], errors: usize) -> (String, String) {
     let odd = |inconclusive: bool| {
         rows.iter().filter(|row| !row.as_expected && row.inconclusive() == inconclusive).count()
     };
     let (tests, failed, skipped) = (rows.len() + errors, odd(false), odd(true));
-    format!("tests=\"{tests}\" failures=\"{failed}\" errors=\"{errors}\" skipped=\"{skipped}\"")
+    let counts = format!("tests=\"{tests}\" failures=\"{failed}\" errors=\"{errors}\"");
+    (counts, format!("skipped=\"{skipped}\""))
 }
 
 /// A text for an attribute or an element. Control characters, which XML cannot hold, are gone before.

@@ -85,10 +85,12 @@ fn result(heading: &Heading<'_>, story: &Story, rule: Option<usize>) -> Value {
     result.insert("level".to_owned(), json!(if heading.expected { "note" } else { "error" }));
     result.insert("message".to_owned(), json!({ "text": ascii(message.trim_end()) }));
     if let Some(step) = story.steps.last() {
-        let mut scenario = json!({ "artifactLocation": { "uri": uri(heading.scenario) } });
-        if let Some(line) = heading.line {
-            scenario["region"] = json!({ "startLine": line });
-        }
+        // What no call of it does is the whole scenario's.
+        let line = heading.line.unwrap_or(1);
+        let scenario = json!({
+            "artifactLocation": { "uri": uri(heading.scenario) },
+            "region": { "startLine": line },
+        });
         result.insert("locations".to_owned(), json!([{ "physicalLocation": scenario }]));
         let mut related = location(step);
         related["id"] = json!(1);
@@ -167,10 +169,12 @@ fn location(step: &ToldStep) -> Value {
     location
 }
 
-/// A relative URI reference: other characters than these are percent-encoded.
+/// A URI of a file, relative if its path is: other characters than these are percent-encoded.
 fn uri(path: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-~".contains(&byte);
-    path.bytes()
+    let encoded: String = path
+        .bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+        .collect();
+    if path.starts_with('/') { format!("file://{encoded}") } else { encoded }
 }

@@ -3,8 +3,9 @@
 //!
 //! All of it is read off the steps. Steps are named by their numbers, from 0 on.
 
-use super::told::{Does, Life, Saw, Value};
-use super::{Story, ToldStep};
+use super::told::{Does, Life, Saw, Value, is_part_of};
+use super::{Change, Story, ToldHazard, ToldStep};
+use crate::machine::hazard::{Blame, Breach, Told};
 
 /// How a later step follows from an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct Link {
     pub kind: LinkKind,
     /// The earlier step.
     pub from: usize,
-    /// The later step.
+    /// The later step; the number of steps for what goes wrong when all have ended.
     pub to: usize,
     /// The object or cell by which it does; a task for one that was started.
     pub what: String,
@@ -130,7 +131,11 @@ pub fn taken(story: &Story, before: usize, mutex: &str) -> Option<usize> {
 #[must_use]
 pub fn links(story: &Story) -> Vec<Link> {
     let mut links = runs(story);
-    let Some(hazard) = story.hazard.as_ref().filter(|hazard| hazard.at_last_step) else { return links };
+    let Some(hazard) = &story.hazard else { return links };
+    if !hazard.at_last_step {
+        links.extend(at_rest(story, hazard));
+        return links;
+    }
     let Some(bad) = story.steps.len().checked_sub(1) else { return links };
     let step = &story.steps[bad];
     let spoken_of = hazard.names();
@@ -162,6 +167,44 @@ pub fn links(story: &Story) -> Vec<Link> {
         if let Some((from, _)) = last_write(story, bad, cell) {
             add(LinkKind::Changed, from, bad, cell);
         }
+    }
+    links
+}
+
+/// What brought about a hazard that is one of the end: the last changes of what it speaks of, of a cell or else of what
+/// belongs to an object; and who overwrote the pointer that is to blame.
+fn at_rest(story: &Story, hazard: &ToldHazard) -> Vec<Link> {
+    // These have steps of their own at the end.
+    if matches!(hazard.breach, Breach::Deadlock(_) | Breach::Race(_) | Breach::Cycle(_) | Breach::SetUpWaits)
+    {
+        return Vec::new();
+    }
+    let mut links: Vec<Link> = Vec::new();
+    let mut add = |found: Option<(usize, &str)>| {
+        if let Some((from, what)) = found.filter(|(from, _)| links.iter().all(|link| link.from != *from)) {
+            links.push(Link { kind: LinkKind::Changed, from, to: story.steps.len(), what: what.to_owned() });
+        }
+    };
+    let last = |is_it: &dyn Fn(&Change) -> bool| {
+        let steps = story.steps.iter().enumerate().rev();
+        steps
+            .filter_map(|(number, step)| {
+                Some((number, step.changes.iter().find(|change| is_it(change))?.cell.as_str()))
+            })
+            .next()
+    };
+    let blamed = match &hazard.breach {
+        Breach::Program(Told { blame: Blame::Overwritten(object, _), .. }) => Some(object),
+        _ => None,
+    };
+    if let Some(object) = blamed {
+        add(last(&|change| change.from.is_object(object) && !change.to.is_object(object)));
+    }
+    let names = hazard.names();
+    for name in &names {
+        let changed =
+            last(&|change| change.cell == *name).or_else(|| last(&|change| is_part_of(name, &change.cell)));
+        add(changed.or_else(|| Some((taken(story, story.steps.len(), name)?, name.as_str()))));
     }
     links
 }

@@ -141,14 +141,14 @@ function drawLanes(story, strings, { width, opened, onStep, onFold, marks = new 
   }
 
   // Arrows, each with the edge between lanes along which it goes down, and its track there.
-  const stepRow = new Map();
+  const stepRow = new Map([[steps.length, rows.find(row => row.kind === "banner")]]);
   for (const row of rows) {
     if (row.kind === "fold") for (const step of row.steps) stepRow.set(step.number, row);
     if (row.kind === "step") stepRow.set(row.step, row);
   }
   const arrows = [], tracks = [...actors, ""].map(() => []);
   const arrow = (kind, from, to, what) => {
-    if (!from || !to || from === to || from.actor === undefined || to.actor === undefined) return;
+    if (!from || !to || from === to || from.actor === undefined || (to.actor === undefined && to.kind !== "banner")) return;
     const edge = to.actor > from.actor ? from.actor + 1 : from.actor;
     const [top, bottom] = [rows.indexOf(from), rows.indexOf(to)];
     let track = tracks[edge].findIndex(busy => busy < top);
@@ -176,6 +176,8 @@ function drawLanes(story, strings, { width, opened, onStep, onFold, marks = new 
       row.text = `${isOpen(row.first) ? "▾" : "▸"} ${row.steps.length} more step${row.steps.length > 1 ? "s" : ""}${of}`;
     }
     row.lines = wrap(row.text, Math.max(12, Math.floor(room / CHAR)));
+    // Room for the words of arrows that come in from above.
+    if (row.kind === "banner" && arrows.some(link => link.to === row)) y += LINE;
     if (row.bad && row.kind === "step") row.tag = `✗ ${story.id}`;
     row.top = y;
     row.height = (row.lines.length + (row.tag ? 1 : 0)) * LINE + (row.kind === "banner" || row.bad ? 8 : 4);
@@ -243,6 +245,14 @@ function drawLanes(story, strings, { width, opened, onStep, onFold, marks = new 
   // has text: so they cross none.
   for (const link of arrows) {
     const { kind, from, to, what, edge, track } = link;
+    if (to.kind === "banner") {
+      // What goes wrong at the end has no lane: the arrow comes in from above.
+      const y1 = from.top + LINE / 2 + 1, x = left(edge) + 5 + track * 7, x1 = from.x - 6;
+      const d = `M${x1} ${y1}H${x + 6}Q${x} ${y1} ${x} ${y1 + 6}V${to.top}`;
+      picture.append(draw("path", { d, class: `link ${kind}`, "marker-end": `url(#head-${kind})` }, draw("title", {}, what)));
+      picture.append(draw("text", { x: x + 6, y: to.top - 4, "text-anchor": "start", class: `link-text ${kind}` }, LINKS[kind]));
+      continue;
+    }
     const y1 = from.top + LINE / 2 + 1, y2 = to.top + LINE / 2 + (to.bad ? 3 : 1);
     const x = left(edge) + 5 + track * 7, right = edge > from.actor;
     const x1 = right ? from.first + 5 : from.x - 6;
