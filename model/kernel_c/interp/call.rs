@@ -244,7 +244,7 @@ impl Interp<'_> {
         let Some(function) = self.c.tree().function(name, "drivers/base/dd.c") else {
             return self.stuck_at(Stuck::absent(name));
         };
-        self.line = function.line;
+        (self.line, self.entered) = (function.line, function.file);
         Ok(match self.call(function, args)? {
             Value::Int(number, _) => number,
             _ => 0,

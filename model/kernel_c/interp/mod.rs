@@ -92,6 +92,8 @@ pub struct Interp<'a> {
     /// Checks that are made together with the next step.
     pending: Vec<Action>,
     line: u32,
+    /// The file of that line while no function is run: of the function that is called from outside.
+    entered: Name,
     /// The driver that is being unregistered: naming it is what the caller may do.
     unregistering: Option<Driver>,
     /// How the `device_add` under way goes.
@@ -124,6 +126,7 @@ impl<'a> Interp<'a> {
             frames: Vec::new(),
             pending: Vec::new(),
             line: 0,
+            entered: "drivers/base/dd.c",
             unregistering: None,
             add: AddOutcome::Ok,
             reads: None,
@@ -144,7 +147,7 @@ impl<'a> Interp<'a> {
     }
 
     fn file(&self) -> Name {
-        self.frames.last().map_or("drivers/base/dd.c", |frame| frame.function.file)
+        self.frames.last().map_or(self.entered, |frame| frame.function.file)
     }
 
     fn place(&self) -> Place {

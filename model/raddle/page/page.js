@@ -295,6 +295,8 @@ class Stepper {
     const { at, strings, violation } = this, step = this.steps[at - 1];
     const row = this.drawn.show(at);
     this.scroll(this.lanes, row);
+    // What goes wrong at the end of all tasks stands at the left.
+    if (at === this.steps.length && this.story.hazard && this.story.bad === undefined) this.lanes.scrollLeft = 0;
     if (this.comparing) this.scroll(this.other, this.drawnThere.show(this.there()));
     this.slider.value = at;
     this.slider.setAttribute("aria-valuetext", `step ${at} of ${this.steps.length}`);
