@@ -246,7 +246,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         }
         Call::FlushWork(work, told) => {
             let work = at.work(cpu, work, told)?;
-            cpu.flush(work)?;
+            cpu.call("flush_work", &atoms![work], || cpu.flush(work))?;
         }
         Call::CancelWork(work, told) => on_work(cpu, "cancel_work", work, told, at, cancel)?,
         Call::CancelWorkSync(work, told) => on_work(cpu, "cancel_work_sync", work, told, at, cancel_sync)?,

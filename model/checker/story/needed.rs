@@ -6,7 +6,7 @@
 //! another task had changed, or took or released a mutex that more than one task wants. Where something
 //! was to happen and did not, looking too early is as bad: at what another task changes later, or on a
 //! list with nothing on it yet; so is an early look of the task of the bad step at what the hazard is
-//! about. So the order of critical sections always stays visible. What is left out concerns one task
+//! about, and whoever cancels or flushes a work item that matters, also if there is nothing to cancel yet. So the order of critical sections always stays visible. What is left out concerns one task
 //! alone: its steps before and after are still there, in their order.
 //!
 //! Counts matter only to a step that saw them at zero, and liveness only to the hazard: else every
@@ -112,6 +112,10 @@ pub(super) fn needed(layout: &Layout, steps: &[Footprint], end: &End) -> Vec<Opt
         let mattering: Vec<CellId> = changed.iter().copied().filter(counted).collect();
         let counts = step.op.actions.iter().any(|action| match action {
             Action::Bump(cell, _) => matters.contains(cell),
+            // Who cancels or flushes an item that is queued later has come too early.
+            Action::CancelBegin(cell) | Action::DequeueWork(cell) | Action::FlushBegin(cell) => {
+                matters.contains(cell)
+            }
             _ => false,
         });
         let told = end.steps.contains(&number);
@@ -270,6 +274,7 @@ mod tests {
     const MUTEX: Cell<()> = Cell::new(THING, Field(0));
     const SHARED: Cell<bool> = Cell::new(THING, Field(1));
     const OTHER: Cell<bool> = Cell::new(THING, Field(2));
+    const WORK: Cell<()> = Cell::new(THING, Field(3));
 
     fn layout() -> Layout {
         let mut layout = Layout::new();
@@ -327,6 +332,31 @@ mod tests {
         let mut steps = Vec::from(steps);
         steps.remove(5);
         assert_eq!(needed(&steps), [true, false, true, true, false, true, true]);
+    }
+
+    #[test]
+    fn a_work_item_is_cancelled_too_early() {
+        let mut layout = layout();
+        let work = layout.cell(WORK, "work", Kind::Work(2));
+        let shared = layout.find(SHARED);
+        let steps = [
+            step(0, Action::CancelBegin(work), &[]),
+            step(0, Action::Load(shared), &[]),
+            step(1, Action::QueueWork(work), &[work]),
+            step(2, Action::WorkStart(work), &[work]),
+        ];
+        let end = End {
+            cells: vec![],
+            actors: vec![],
+            steps: vec![],
+            at_last_step: true,
+            trivial: vec![],
+            missed: false,
+            waited_from: None,
+            bytes: false,
+        };
+        let needed: Vec<bool> = needed(&layout, &steps, &end).iter().map(Option::is_some).collect();
+        assert_eq!(needed, [true, false, true, true]);
     }
 
     #[test]
