@@ -338,7 +338,7 @@ fn ablation_of_a_patch_leaves_out_what_it_adds() {
 }
 
 /// Statements of kernels left out, one at a time, against what docs/trees.md says of them. It takes long: only the
-/// trees that `RADDLE_MUTANTS` names, such as `7.1.5,5.2.1`, or `all`.
+/// trees that `RADDLE_MUTANTS` names, such as `7.1.5,3.18.20`, or `all`.
 #[test]
 fn statements_that_may_be_left_out_are_reviewed() {
     let Some(wanted) = std::env::var("RADDLE_MUTANTS").ok().filter(|wanted| !wanted.is_empty()) else {
@@ -357,15 +357,17 @@ fn statements_that_may_be_left_out_are_reviewed() {
         let all: Vec<serde_json::Value> =
             text.lines().map(|line| serde_json::from_str(line).expect("one JSON object a line")).collect();
         let of = |outcome: &str| all.iter().filter(|one| one["outcome"] == outcome).collect::<Vec<_>>();
-        let counts = ["changes", "nothing", "unreached", "unfinished"].map(|outcome| of(outcome).len());
-        let pinned: Vec<usize> = row[2..].iter().map(|cell| cell.parse().expect("a number")).collect();
-        assert_eq!(counts, pinned[..], "{version}: {text}");
+        // Scenarios that have come since may have shown more.
+        let pinned: Vec<usize> = row[1..].iter().map(|cell| cell.parse().expect("a number")).collect();
+        assert_eq!((all.len(), pinned[0]), (pinned[0], pinned[1..].iter().sum()), "{version}: {text}");
+        assert!(of("changes").len() >= pinned[1], "{version}: {text}");
         let survivors: BTreeSet<String> = of("nothing")
             .iter()
             .map(|one| format!("{}:{}", one["function"].as_str().unwrap_or_default(), one["line"]))
             .collect();
         let reviewed = table("survivor").into_iter().filter(|row| row[1] == version);
         let reviewed: BTreeSet<String> = reviewed.flat_map(|row| listed(&row[0])).collect();
-        assert_eq!(survivors, reviewed, "{version}: {text}");
+        let new: Vec<&String> = survivors.difference(&reviewed).collect();
+        assert!(new.is_empty(), "{version}: {new:?} are not reviewed");
     }
 }

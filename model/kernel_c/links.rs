@@ -100,7 +100,8 @@ pub fn lay_out(world: &World, layout: &mut Layout) {
         let name = layout.object(dev.object()).name.clone();
         layout.cell(consumers(dev), format!("{name}.links.consumers"), Kind::List(LINK, all));
         layout.cell(suppliers(dev), format!("{name}.links.suppliers"), Kind::List(LINK, all));
-        layout.cell(node_dev(dev), format!("{name}.fwnode.dev"), Kind::Pointer(vec![DEVICE]));
+        // A firmware node outlives its device.
+        layout.ghost(node_dev(dev), format!("{name}.fwnode.dev"), Kind::Pointer(vec![DEVICE]));
     }
 }
 

@@ -4,6 +4,13 @@ use super::coded::states;
 use raddle_checker::machine::value::{Datum, Obs};
 use raddle_checker::observe_datum;
 
+/// What becomes of a link's memory, where the subject has it: it is not there yet;
+pub const NOT_MADE: u8 = 0;
+/// it is there, and holds references on its two devices;
+pub const MADE: u8 = 1;
+/// it is gone, or could not be made, and is not made any more.
+pub const GONE: u8 = 2;
+
 states! {
     /// `enum device_link_state`.
     Status {

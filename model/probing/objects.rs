@@ -406,8 +406,8 @@ cells! {
     Link {
         /// Its status.
         status(0): Status,
-        /// Whether it holds references on its devices, where the subject has them.
-        holds(1): bool,
+        /// What has become of its memory, where the subject allocates it.
+        life(1): u8,
         /// Its references, if calls make it: none if it is not there.
         kref(2): u8,
     }
@@ -695,7 +695,7 @@ fn lay_out_core(world: &World, layout: &mut Layout, slots: u8, set: &mut Vec<(Ce
         layout.mortal(i.object(), format!("link {}", link.name), "use-after-free");
         set.extend(layout.object(i.object()).liveness.map(|liveness| (liveness, ALIVE)));
         layout.cell(i.status(), format!("link {}", link.name), Kind::Int);
-        layout.ghost(i.holds(), format!("{} holds its devices", link.name), Kind::Bool);
+        layout.ghost(i.life(), format!("the memory of link {}", link.name), Kind::Int);
         if link.by_call.is_some() {
             let kref = layout.cell(i.kref(), format!("link {}.kref", link.name), Kind::Count);
             layout.says(kref, Says::References);
@@ -780,7 +780,8 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, slots: u8, set
     }
     if world.has_links(id) {
         layout.cell(id.driving(), format!("{name}.links.status"), Kind::Int);
-        layout.cell(id.in_dpm_list(), format!("{name}.power.in_dpm_list"), Kind::Bool);
+        // Firmware, and who links by hand, asks whether it is there when it may be gone.
+        layout.ghost(id.in_dpm_list(), format!("{name}.power.in_dpm_list"), Kind::Bool);
     }
     if !world.environment.contract_kept {
         id.contract_ghosts(layout, name, slots);

@@ -9,7 +9,7 @@ use super::events::{Event, ProbeError};
 use super::ghosts::{NOT_OWED, OWED, OWED_WITH, covered_run, owed};
 use super::hazards::{Breach, Leak};
 use super::ids::{Bus, Device, Driver, Instance, Link, Resource, Work, Workqueue};
-use super::links::Status;
+use super::links::{GONE, MADE, Status};
 use super::objects::{Core, DRIVER, Private, TICKETS};
 use super::subject::Item;
 use super::world::{Match, World};
@@ -468,7 +468,7 @@ impl Checks<'_> {
         }
         let links = (0..self.world.links.len() as u8).map(Link);
         seen.extend(
-            links.flat_map(|link| [whole(layout.find(link.status())), whole(layout.find(link.holds()))]),
+            links.flat_map(|link| [whole(layout.find(link.status())), whole(layout.find(link.life()))]),
         );
         seen.extend(self.memory_of_devices().flat_map(|(memory, _)| liveness(memory)));
         seen.extend((0..self.world.buses.len() as u8).map(|bus| whole(layout.find(Bus(bus).refs()))));
@@ -559,7 +559,8 @@ impl Checks<'_> {
                 Some(_) => Status::None,
                 None => Status::Deleted,
             };
-            status != gone as u8 && (!view.is_alive(supplier.object()) || view.byte(supplier.driver()) == 0)
+            let there = status != gone as u8 && view.byte(link.life()) != GONE;
+            there && (!view.is_alive(supplier.object()) || view.byte(supplier.driver()) == 0)
         };
         self.world.suppliers(dev).any(unbound)
     }
@@ -580,7 +581,7 @@ impl Checks<'_> {
         let children = self.devices().filter(is_child).count();
         let listed = view.on_klist(self.bus_of(dev).klist_devices(), dev.0);
         let links = self.world.suppliers(dev).chain(self.world.consumers(dev));
-        let links = links.filter(|link| view.byte(link.holds()) != 0).count();
+        let links = links.filter(|link| view.byte(link.life()) == MADE).count();
         let holders = usize::from(view.byte(dev.created()))
             + usize::from(view.byte(dev.extra_refs()))
             + usize::from(view.byte(dev.on_parent()))

@@ -4,7 +4,7 @@ use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_probing::ids::{Device, Link};
-use raddle_probing::links::Status;
+use raddle_probing::links::{GONE, MADE, NOT_MADE};
 use raddle_probing::objects::{DEVICE, LINK};
 
 use super::{Flow, Interp};
@@ -86,7 +86,7 @@ impl Interp<'_> {
                 continue;
             }
             if self.make_link(link)? == ZERO {
-                self.step(self.cpu.storing(link.status(), Status::Deleted))?;
+                self.step(self.cpu.storing(link.life(), GONE))?;
             }
         }
         Ok(())
@@ -94,8 +94,7 @@ impl Interp<'_> {
 
     /// Whether nothing has been made of a link yet.
     fn is_wanted(&mut self, link: Link) -> Step<bool> {
-        let none = raddle_checker::machine::value::Datum::to_obs(Status::None);
-        Ok(self.step(Action::Load(self.cpu.cell(link.status())))? == none)
+        Ok(self.step(Action::Load(self.cpu.cell(link.life())))? == Obs::Int(NOT_MADE))
     }
 
     /// Whether a device waits for suppliers that are no devices yet.
@@ -137,16 +136,14 @@ impl Interp<'_> {
         let Some(link) = link.map(|at| Link(at as u8)) else {
             return self.stuck("a device link that the scenario does not have");
         };
-        let holds = self.cpu.storing(link.holds(), true);
-        self.step(vec![Action::Alloc(link.object()), holds])?;
+        let made = self.cpu.storing(link.life(), MADE);
+        self.step(vec![Action::Alloc(link.object()), made])?;
         Ok(Value::Pointer(link.object(), ""))
     }
 
     /// A link is freed.
     pub(super) fn free_link(&mut self, at: Object) -> Step<()> {
-        let link = Link(at.index);
-        let deleted = self.cpu.storing(link.status(), Status::Deleted);
-        let lets_go = self.cpu.storing(link.holds(), false);
-        self.step(vec![deleted, lets_go, Action::Free(at)]).map(drop)
+        let gone = self.cpu.storing(Link(at.index).life(), GONE);
+        self.step(vec![gone, Action::Free(at)]).map(drop)
     }
 }

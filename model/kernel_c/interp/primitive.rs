@@ -774,7 +774,9 @@ impl Interp<'_> {
                 };
             }
         }
-        if item.is_none() && name == "flush_workqueue" && self.c.added().works.is_empty() {
+        // The driver core's own workqueue has nothing else on it, and without a patch's items no other has.
+        let own = self.c.added().works.is_empty() || args.first() == Some(&Value::Opaque("deferred_wq"));
+        if item.is_none() && name == "flush_workqueue" && own {
             item = Some(self.cpu.cell(Core.deferred_probe_work()));
         }
         let Some(work) = item else {
