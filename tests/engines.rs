@@ -7,12 +7,12 @@ use raddle_checker::automaton::functions::{Functions, entry};
 use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
 use raddle_checker::machine::op::{Action, Entry};
-use raddle_checker::machine::program::Native;
+use raddle_checker::machine::program::Program;
 use raddle_checker::machine::value::{Object, Sort};
 use raddle_checker::search::reference::{Limits, search};
 use raddle_engines::agree::{Covered, Witness, differences};
 use raddle_engines::survey::survey;
-use raddle_engines::{Options, Scheduler, loom, shuttle};
+use raddle_engines::{NativeOptions, Scheduler, loom, shuttle};
 
 const THING: Object = Object { sort: Sort(0), index: 0 };
 const A: Cell<()> = Cell::new(THING, Field(0));
@@ -39,7 +39,7 @@ fn layout() -> Layout {
 }
 
 /// All engines on one program; what the reference finds.
-fn agree<P: Native + Send + 'static>(name: &str, program: P, memory: &[u8]) -> Vec<String> {
+fn agree<P: Program + Send + 'static>(name: &str, program: P, memory: &[u8]) -> Vec<String> {
     let outcome = search(&program, memory, Limits::default(), |_| {});
     assert!(outcome.cut.is_none());
     let survey = survey(&program, memory, 100_000, None).expect("it is small");
@@ -52,13 +52,13 @@ fn agree<P: Native + Send + 'static>(name: &str, program: P, memory: &[u8]) -> V
         work: String::new(),
     };
     let program = Arc::new(program);
-    let all = Options { iterations: 300_000, ..Options::default() };
+    let all = NativeOptions { iterations: 300_000, ..NativeOptions::default() };
     let mut witnesses = vec![
         Witness::new("shuttle (dfs)", shuttle::explore(&program, memory, &all), None),
         Witness::new("loom", loom::explore(&program, memory, &all), None),
     ];
     for scheduler in [Scheduler::Random, Scheduler::Pct, Scheduler::Urw] {
-        let options = Options { scheduler, iterations: 500, ..Options::default() };
+        let options = NativeOptions { scheduler, iterations: 500, ..NativeOptions::default() };
         let sampled = shuttle::explore(&program, memory, &options);
         witnesses.push(Witness::new(scheduler.name(), sampled, Some("samples")));
     }
@@ -100,9 +100,9 @@ fn one_scheduling_point_a_step() {
     };
     let (program, memory) = two(steps);
     let program = Arc::new(program);
-    let result = shuttle::explore(&program, &memory, &Options::default());
+    let result = shuttle::explore(&program, &memory, &NativeOptions::default());
     assert_eq!(result.executions, 210, "10 over 4");
-    let result = loom::explore(&program, &memory, &Options::default());
+    let result = loom::explore(&program, &memory, &NativeOptions::default());
     assert_eq!(result.executions, 1, "all steps are independent");
 }
 
@@ -274,7 +274,7 @@ fn five_tasks_are_too_many_for_loom() {
         program = program.task("task", entry(0));
     }
     let memory = program.memory();
-    let result = loom::explore(&Arc::new(program), &memory, &Options::default());
+    let result = loom::explore(&Arc::new(program), &memory, &NativeOptions::default());
     let why = result.refused.expect("loom takes 4");
     assert!(why.ends_with("this needs 5 (5 tasks); use --engine exhaustive or --engine shuttle"), "{why}");
 }
@@ -305,7 +305,7 @@ fn loom_counts_tasks_at_once_before_it_starts_and_in_all_while_it_runs() {
     let explore = |times, at_once| {
         let (program, memory) = two_of(spawner(times, at_once));
         let program = Arc::new(program.task("three", entry(1)).workers(4));
-        loom::explore(&program, &memory, &Options::default())
+        loom::explore(&program, &memory, &NativeOptions::default())
     };
     let why = explore(1, 3).refused.expect("three entries at once");
     assert!(why.contains("this needs 6 (3 tasks, 3 spawned tasks at once)"), "{why}");
@@ -344,7 +344,8 @@ fn a_run_that_comes_back_is_a_livelock_if_it_is_fair() {
         assert_eq!(outcome.found.iter().map(|found| found.id).collect::<Vec<_>>(), expected);
         let program = Arc::new(program);
         for scheduler in [Scheduler::Random, Scheduler::Pct, Scheduler::Dfs] {
-            let options = Options { scheduler, iterations: 200, step_limit: 40, ..Options::default() };
+            let options =
+                NativeOptions { scheduler, iterations: 200, step_limit: 40, ..NativeOptions::default() };
             let result = shuttle::explore(&program, &memory, &options);
             assert_eq!(result.hazards(), expected, "{scheduler:?}");
             if let Some(shown) = result.shown.first() {
@@ -372,7 +373,7 @@ fn nothing_but_the_schedule_decides() {
     };
     let (program, memory) = two(run);
     let twice = UncontrolledNondeterminismCheckScheduler::new(DfsScheduler::new(Some(500), false));
-    let result = shuttle::explore_with(&Arc::new(program), &memory, &Options::default(), twice);
+    let result = shuttle::explore_with(&Arc::new(program), &memory, &NativeOptions::default(), twice);
     assert_eq!(result.executions % 2, 0, "each schedule is run twice");
     assert!(result.executions > 20);
 }
@@ -387,13 +388,13 @@ fn limits_cut_and_bounds_bound() {
     };
     let (program, memory) = two(run);
     let program = Arc::new(program);
-    let few = Options { iterations: 5, ..Options::default() };
+    let few = NativeOptions { iterations: 5, ..NativeOptions::default() };
     for result in [shuttle::explore(&program, &memory, &few), loom::explore(&program, &memory, &few)] {
         assert_eq!(result.executions, 5);
         assert!(result.cut.is_some_and(|why| why.contains("5 executions")));
     }
-    let all = loom::explore(&program, &memory, &Options::default());
-    let bounded = Options { preemptions: Some(1), ..Options::default() };
+    let all = loom::explore(&program, &memory, &NativeOptions::default());
+    let bounded = NativeOptions { preemptions: Some(1), ..NativeOptions::default() };
     let bounded = loom::explore(&program, &memory, &bounded);
     assert!(bounded.executions < all.executions, "{} of {}", bounded.executions, all.executions);
 }

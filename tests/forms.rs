@@ -14,10 +14,12 @@ use raddle::dumped::DumpedTrace;
 use raddle::formats::{Document, Extras, FORMATS, Format};
 use raddle::mailed::mailed;
 use raddle::{Options, Report, Scenario, Violation};
+use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::hazard::{Breach, Hazard};
+use raddle_checker::machine::history::History;
 use raddle_checker::machine::layout::{CellId, Layout, Part};
 use raddle_checker::machine::op::{Entry, Event, Op, Touch};
-use raddle_checker::machine::program::{Call, Meaning, Next, Program, SlotDecl};
+use raddle_checker::machine::program::{Call, Meaning, Program, SlotDecl};
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_checker::render::{explain, hazard_words, retraced_words, told};
@@ -448,8 +450,6 @@ impl Reworded {
 }
 
 impl Program for Reworded {
-    type Control = <DriverCore as Program>::Control;
-
     fn layout(&self) -> &Layout {
         self.0.layout()
     }
@@ -470,28 +470,12 @@ impl Program for Reworded {
         self.0.check_set_up(memory)
     }
 
-    fn entry<'c>(&self, control: &'c Self::Control) -> &'c Entry {
-        self.0.entry(control)
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
+        self.0.run(cpu, entry)
     }
 
-    fn start(&self, entry: &Entry) -> Self::Control {
-        self.0.start(entry)
-    }
-
-    fn next(&self, control: &Self::Control) -> Next {
-        self.0.next(control)
-    }
-
-    fn resume(&self, control: &Self::Control, observed: Obs) -> Self::Control {
-        self.0.resume(control, observed)
-    }
-
-    fn stack(&self, control: &Self::Control) -> Vec<Call> {
-        self.0.stack(control)
-    }
-
-    fn atoms(&self, control: &Self::Control) -> Vec<Vec<Obs>> {
-        self.0.atoms(control)
+    fn stack(&self, task: &History) -> Vec<Call> {
+        self.0.stack(task)
     }
 
     fn domain(&self, entry: &Entry) -> Option<u8> {

@@ -10,7 +10,7 @@ use raddle_checker::machine::op::{Action, Entry};
 use raddle_checker::machine::value::{Object, Sort};
 use raddle_checker::search::reference::{Limits, search};
 use raddle_engines::survey::survey;
-use raddle_engines::{Options, Result, loom, shuttle};
+use raddle_engines::{NativeOptions, Result, loom, shuttle};
 
 const THING: Object = Object { sort: Sort(0), index: 0 };
 const X: Cell<u8> = Cell::new(THING, Field(0));
@@ -53,7 +53,7 @@ fn both_of(program: Functions<Body>) -> Both {
     assert!(outcome.found.is_empty(), "the reference search finds nothing");
     let ends = survey(&program, &memory, 100_000, None).expect("it is small").terminal;
     let program = Arc::new(program);
-    let options = Options::default();
+    let options = NativeOptions::default();
     for result in [shuttle::explore(&program, &memory, &options), loom::explore(&program, &memory, &options)]
     {
         assert_eq!(result.cut, None);
@@ -61,7 +61,7 @@ fn both_of(program: Functions<Body>) -> Both {
         assert_eq!(result.weak_only, []);
         assert_eq!(result.terminal, ends);
     }
-    let weak = loom::explore(&program, &memory, &Options { weak_memory: true, ..options });
+    let weak = loom::explore(&program, &memory, &NativeOptions { weak_memory: true, ..options });
     assert_eq!(weak.cut, None);
     println!("{} executions, {:?}", weak.executions, weak.weak_only);
     Both { ends, weak }

@@ -9,7 +9,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use raddle_checker::automaton::functions::{Functions, entry};
-//! use raddle_engines::{Options, loom, shuttle};
+//! use raddle_engines::{NativeOptions, loom, shuttle};
 //! use raddle_checker::machine::cpu::{Cpu, Step};
 //! use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
 //! use raddle_checker::machine::op::Entry;
@@ -33,8 +33,8 @@
 //! let program = Functions::new(layout, dine).task("ann", entry(0)).task("bob", entry(1));
 //! let (program, memory) = (Arc::new(program.clone()), program.memory());
 //! for result in [
-//!     shuttle::explore(&program, &memory, &Options::default()),
-//!     loom::explore(&program, &memory, &Options::default()),
+//!     shuttle::explore(&program, &memory, &NativeOptions::default()),
+//!     loom::explore(&program, &memory, &NativeOptions::default()),
 //! ] {
 //!     assert_eq!(result.hazards(), ["deadlock"]);
 //!     assert_eq!(result.cut, None, "every schedule was tried");
@@ -103,7 +103,7 @@ impl Scheduler {
 
 /// How loom or shuttle explores. The default tries everything, with generous limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Options {
+pub struct NativeOptions {
     /// Shuttle's scheduler.
     pub scheduler: Scheduler,
     /// Executions at the most.
@@ -124,9 +124,9 @@ pub struct Options {
     pub weak_memory: bool,
 }
 
-impl Default for Options {
+impl Default for NativeOptions {
     fn default() -> Self {
-        Options {
+        NativeOptions {
             scheduler: Scheduler::default(),
             iterations: 10_000_000,
             seed: 1,

@@ -26,13 +26,13 @@ use ::loom::thread::Thread;
 use super::native::{Choosing, Kept, Shared, fixed, lock};
 use super::survey::{Survey, survey, touched};
 use super::weak::{Atomics, weak_load};
-use super::{Options, Result};
+use super::{NativeOptions, Result};
 use raddle_checker::machine::commute::Touches;
 use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Op;
 use raddle_checker::machine::place::Place;
-use raddle_checker::machine::program::{Native, SlotKind};
+use raddle_checker::machine::program::{Program, SlotKind};
 use raddle_checker::machine::value::Obs;
 
 /// loom's own limit is 5 threads, the main one included.
@@ -46,7 +46,11 @@ const INSTEAD: &str = "use --engine exhaustive or --engine shuttle";
 
 /// Explores a program from a memory in which nothing is under way, all tasks at their start.
 #[must_use]
-pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], options: &Options) -> Result {
+pub fn explore<P: Program + Send + 'static>(
+    program: &Arc<P>,
+    memory: &[u8],
+    options: &NativeOptions,
+) -> Result {
     let is_task = |slot: &usize| matches!(program.slots()[*slot].kind, SlotKind::Task { .. });
     let tasks: Vec<usize> = (0..program.slots().len()).filter(is_task).collect();
     if tasks.len() > MOST_THREADS {
@@ -132,7 +136,7 @@ fn in_ours<T>(code: impl FnOnce() -> T) -> T {
 }
 
 /// Why a program with these tasks is too large, and what takes it.
-fn refusal<P: Native>(program: &P, slots: &[usize]) -> String {
+fn refusal<P: Program>(program: &P, slots: &[usize]) -> String {
     let count =
         |is: fn(&SlotKind) -> bool| slots.iter().filter(|slot| is(&program.slots()[**slot].kind)).count();
     let kinds = [
@@ -154,7 +158,7 @@ fn refusal<P: Native>(program: &P, slots: &[usize]) -> String {
 }
 
 /// One execution.
-struct Tokens<P: Native> {
+struct Tokens<P: Program> {
     shared: Arc<Shared<P>>,
     survey: Arc<Survey>,
     /// By cell; then one for the worker slots, and one for the end of each task.
@@ -183,7 +187,7 @@ enum At {
     Parked(Thread),
 }
 
-fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<Survey>, weak: bool) {
+fn execution<P: Program + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<Survey>, weak: bool) {
     shared.begin();
     let cells = shared.program.layout().cells().len();
     let slots = shared.program.slots().len();
@@ -207,7 +211,7 @@ fn execution<P: Native + Send + 'static>(shared: &Arc<Shared<P>>, survey: &Arc<S
     tokens.leave();
 }
 
-impl<P: Native + Send + 'static> Tokens<P> {
+impl<P: Program + Send + 'static> Tokens<P> {
     fn cells(&self) -> usize {
         self.survey.changes.len()
     }
@@ -323,12 +327,12 @@ impl<P: Native + Send + 'static> Tokens<P> {
     }
 }
 
-struct OnLoom<'a, P: Native> {
+struct OnLoom<'a, P: Program> {
     tokens: &'a Arc<Tokens<P>>,
     slot: usize,
 }
 
-impl<P: Native + Send + 'static> Backend for OnLoom<'_, P> {
+impl<P: Program + Send + 'static> Backend for OnLoom<'_, P> {
     fn step(&self, op: Op, _at: Place) -> Step<Obs> {
         let OnLoom { tokens, slot } = *self;
         let shared = &tokens.shared;

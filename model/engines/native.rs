@@ -15,13 +15,13 @@ use std::time::Instant;
 use indexmap::{IndexMap, IndexSet};
 
 use super::lasso::lasso;
-use super::{Options, Result, Shown, WeakOnly, confirm};
+use super::{NativeOptions, Result, Shown, WeakOnly, confirm};
 use raddle_checker::machine::blocked::{Hold, TaskView, Tasks, deadlocked, holds};
 use raddle_checker::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
 use raddle_checker::machine::hazard::{Hazard, id};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::{Entry, Op, enabled};
-use raddle_checker::machine::program::{Native, Next, SlotKind};
+use raddle_checker::machine::program::{Next, Program, SlotKind};
 use raddle_checker::machine::step::{Slots, Stop, step};
 use raddle_checker::machine::value::Obs;
 use raddle_checker::story::Turn;
@@ -136,7 +136,7 @@ pub(super) struct Kept {
 const LOOKS: usize = 100;
 
 /// A program and one run of it, shared by all threads.
-pub(super) struct Shared<P: Native> {
+pub(super) struct Shared<P: Program> {
     pub(super) program: Arc<P>,
     initial: Vec<u8>,
     pub(super) run: Mutex<Execution>,
@@ -152,12 +152,12 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The slots of a run, while one of its tasks takes a step.
-struct Threads<'a, P: Native> {
+struct Threads<'a, P: Program> {
     shared: &'a Shared<P>,
     slots: &'a mut [Slot],
 }
 
-impl<P: Native> Slots for Threads<'_, P> {
+impl<P: Program> Slots for Threads<'_, P> {
     fn resume(&mut self, slot: usize, observed: Obs) {
         self.slots[slot].frames.last_mut().into_iter().for_each(|frame| frame.push(observed));
     }
@@ -184,8 +184,8 @@ pub(super) fn fixed(kept: &mut Kept, choice: Choosing) -> Option<u8> {
     kept.outcomes.get(choice)
 }
 
-impl<P: Native> Shared<P> {
-    pub(super) fn new(program: Arc<P>, memory: &[u8], options: &Options) -> Self {
+impl<P: Program> Shared<P> {
+    pub(super) fn new(program: Arc<P>, memory: &[u8], options: &NativeOptions) -> Self {
         let run = Execution {
             memory: Vec::new(),
             slots: Vec::new(),
@@ -233,7 +233,7 @@ impl<P: Native> Shared<P> {
     /// A task at its start. Its first step is asked of the program, so that it is known before the
     /// task's thread has run; the thread must say the same.
     fn starting(&self, entry: &Entry, choices: usize) -> Slot {
-        let phase = match self.program.next(&self.program.start(entry)) {
+        let phase = match self.program.start(entry).1 {
             Next::Step(op, _) => Phase::Ready(op),
             Next::Done => Phase::Ended,
         };
@@ -573,13 +573,13 @@ impl<P: Native> Shared<P> {
 }
 
 /// A run, for what tasks wait for.
-struct Here<'a, P: Native> {
+struct Here<'a, P: Program> {
     shared: &'a Shared<P>,
     run: &'a Execution,
     holds: &'a [Vec<Hold>],
 }
 
-impl<P: Native> Tasks for Here<'_, P> {
+impl<P: Program> Tasks for Here<'_, P> {
     fn task(&self, slot: usize) -> Option<TaskView<'_>> {
         let task = &self.run.slots[slot];
         match &task.phase {

@@ -14,11 +14,11 @@ use ::shuttle::scheduler::{
 use ::shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
 use super::native::{Choosing, Kept, Shared, fixed, lock};
-use super::{Options, Result, Scheduler as Which};
+use super::{NativeOptions, Result, Scheduler as Which};
 use raddle_checker::machine::cpu::{Backend, Entered, Frame, Pause, Step};
 use raddle_checker::machine::op::Op;
 use raddle_checker::machine::place::Place;
-use raddle_checker::machine::program::Native;
+use raddle_checker::machine::program::Program;
 use raddle_checker::machine::value::Obs;
 use raddle_checker::story::Turn;
 
@@ -27,7 +27,11 @@ const STACK: usize = 0x40000;
 
 /// Explores a program from a memory in which nothing is under way, all tasks at their start.
 #[must_use]
-pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], options: &Options) -> Result {
+pub fn explore<P: Program + Send + 'static>(
+    program: &Arc<P>,
+    memory: &[u8],
+    options: &NativeOptions,
+) -> Result {
     let (seed, most) = (options.seed, options.iterations);
     match options.scheduler {
         Which::Random => {
@@ -47,9 +51,9 @@ pub fn explore<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], opti
 /// Explores with a scheduler of one's own, which is offered only tasks that can go on. It must not
 /// need random numbers of its own for choices: they take their first outcome.
 #[must_use]
-pub fn explore_with<P, S>(program: &Arc<P>, memory: &[u8], options: &Options, scheduler: S) -> Result
+pub fn explore_with<P, S>(program: &Arc<P>, memory: &[u8], options: &NativeOptions, scheduler: S) -> Result
 where
-    P: Native + Send + 'static,
+    P: Program + Send + 'static,
     S: Scheduler + 'static,
 {
     sample(program, memory, options, scheduler, Choices::Fixed)
@@ -57,8 +61,8 @@ where
 
 /// Follows a schedule; what is found has been found on shuttle's threads.
 #[must_use]
-pub fn follow<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], schedule: &[Turn]) -> Result {
-    let options = Options { step_limit: usize::MAX, ..Options::default() };
+pub fn follow<P: Program + Send + 'static>(program: &Arc<P>, memory: &[u8], schedule: &[Turn]) -> Result {
+    let options = NativeOptions { step_limit: usize::MAX, ..NativeOptions::default() };
     let outcomes = schedule.iter().map(|turn| turn.outcome).collect();
     let shared = Arc::new(Shared::new(Arc::clone(program), memory, &options));
     let scheduler = Following { done: false };
@@ -66,9 +70,15 @@ pub fn follow<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], sched
     shared.finish()
 }
 
-fn sample<P, S>(program: &Arc<P>, memory: &[u8], options: &Options, inner: S, choices: Choices) -> Result
+fn sample<P, S>(
+    program: &Arc<P>,
+    memory: &[u8],
+    options: &NativeOptions,
+    inner: S,
+    choices: Choices,
+) -> Result
 where
-    P: Native + Send + 'static,
+    P: Program + Send + 'static,
     S: Scheduler + 'static,
 {
     let shared = Arc::new(Shared::new(Arc::clone(program), memory, options));
@@ -76,7 +86,7 @@ where
     shared.finish()
 }
 
-fn all<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], options: &Options) -> Result {
+fn all<P: Program + Send + 'static>(program: &Arc<P>, memory: &[u8], options: &NativeOptions) -> Result {
     let shared = Arc::new(Shared::new(Arc::clone(program), memory, options));
     loop {
         let left = options.iterations.saturating_sub(lock(&shared.kept).result.executions);
@@ -93,7 +103,7 @@ fn all<P: Native + Send + 'static>(program: &Arc<P>, memory: &[u8], options: &Op
     shared.finish()
 }
 
-fn out_of_executions(options: &Options) -> String {
+fn out_of_executions(options: &NativeOptions) -> String {
     format!("the limit of {} executions was hit", options.iterations)
 }
 
@@ -108,7 +118,7 @@ enum Choices {
     Following(Vec<u8>),
 }
 
-struct Hiding<P: Native, S> {
+struct Hiding<P: Program, S> {
     shared: Arc<Shared<P>>,
     inner: S,
     /// The tasks of this execution have been shown to the inner scheduler.
@@ -119,7 +129,7 @@ struct Hiding<P: Native, S> {
     most: usize,
 }
 
-impl<P: Native, S: Scheduler> Scheduler for Hiding<P, S> {
+impl<P: Program, S: Scheduler> Scheduler for Hiding<P, S> {
     fn new_execution(&mut self) -> Option<Schedule> {
         let late = self.shared.is_late();
         let kept = &mut lock(&self.shared.kept).result;
@@ -213,9 +223,9 @@ fn run<P, S>(
     inner: S,
     choices: Choices,
     follow: Option<Vec<Turn>>,
-    options: &Options,
+    options: &NativeOptions,
 ) where
-    P: Native + Send + 'static,
+    P: Program + Send + 'static,
     S: Scheduler + 'static,
 {
     let hiding = Hiding {
@@ -247,7 +257,7 @@ fn run<P, S>(
 }
 
 /// One thread: runs whatever task is in its slot, for as long as the run goes on.
-fn work<P: Native>(shared: &Shared<P>, slot: usize, choices: &Choices) {
+fn work<P: Program>(shared: &Shared<P>, slot: usize, choices: &Choices) {
     // This thread runs now because its task was chosen, so its first step needs no further choice.
     while let Some(entry) = shared.entry(slot) {
         let chosen = std::cell::Cell::new(true);
@@ -258,14 +268,14 @@ fn work<P: Native>(shared: &Shared<P>, slot: usize, choices: &Choices) {
     }
 }
 
-struct OnShuttle<'a, P: Native> {
+struct OnShuttle<'a, P: Program> {
     shared: &'a Shared<P>,
     slot: usize,
     choices: &'a Choices,
     chosen: std::cell::Cell<bool>,
 }
 
-impl<P: Native> Backend for OnShuttle<'_, P> {
+impl<P: Program> Backend for OnShuttle<'_, P> {
     fn step(&self, op: Op, _at: Place) -> Step<Obs> {
         self.shared.announce(self.slot, &op);
         if !self.chosen.replace(false) {

@@ -16,14 +16,14 @@ use super::runtime;
 use super::subject::{Item, Subject};
 use super::world::{Initially, WorkDecl, WorkKind, World};
 use raddle_checker::atoms;
-use raddle_checker::automaton::history::{History, rerun};
 use raddle_checker::machine::cpu as machine;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::hazard::Hazard;
+use raddle_checker::machine::history::History;
 use raddle_checker::machine::layout::{CellId, Field, Layout, Part};
 use raddle_checker::machine::op::{Action, Entry, Event, Op, Touch};
 use raddle_checker::machine::place::{Place, SourceLine};
-use raddle_checker::machine::program::{self, Native, Next, Program, SlotDecl, SlotKind};
+use raddle_checker::machine::program::{self, Program, SlotDecl, SlotKind};
 use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Datum, Object, Obs};
@@ -221,37 +221,7 @@ fn watched(world: &World, init_waits_if_async_used: bool) -> Watched {
     }
 }
 
-impl<S: Subject> Native for Probing<S> {
-    fn run(&self, cpu: &machine::Cpu<'_>, entry: &Entry) -> Step<()> {
-        let subject = &self.subject;
-        let cpu = &Cpu::new(*cpu, &self.world, self.watched, subject);
-        let args = &entry.args;
-        let function = || match entry.function {
-            entry::TASK => run_task(cpu, TaskId(u8::from_obs(args[0]))),
-            entry::SET_UP_DRIVER => subject.driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
-            entry::SET_UP_DEVICE => subject.device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
-            entry::DEFERRED => subject.deferred_probe_work(cpu),
-            entry::WORK => work_func(cpu, Work::from_obs(args[0])),
-            entry::POWER => runtime::work(cpu, Device::from_obs(args[0])),
-            entry::QUEUE => queues::work_in_order(cpu, queues::named(args)),
-            entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
-            entry::NOTHING => Ok(()),
-            _ => subject.run(cpu, entry),
-        };
-        if let Some(item) = self.items.iter().find(|item| item.entry == *entry) {
-            return worker(cpu, item, function);
-        }
-        function()?;
-        match subject.domain(entry.function) {
-            Some(domain) => cpu.async_end(domain),
-            None => Ok(()),
-        }
-    }
-}
-
 impl<S: Subject> Program for Probing<S> {
-    type Control = History;
-
     fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -300,34 +270,36 @@ impl<S: Subject> Program for Probing<S> {
         Err(format!("device \"{}\" is not bound to \"{driver}\" after the set-up", decl.name))
     }
 
-    fn entry<'c>(&self, control: &'c History) -> &'c Entry {
-        control.entry()
+    fn run(&self, cpu: &machine::Cpu<'_>, entry: &Entry) -> Step<()> {
+        let subject = &self.subject;
+        let cpu = &Cpu::new(*cpu, &self.world, self.watched, subject);
+        let args = &entry.args;
+        let function = || match entry.function {
+            entry::TASK => run_task(cpu, TaskId(u8::from_obs(args[0]))),
+            entry::SET_UP_DRIVER => subject.driver_register(cpu, Driver::from_obs(args[0])).map(|_| ()),
+            entry::SET_UP_DEVICE => subject.device_add(cpu, Device::from_obs(args[0])).map(|_| ()),
+            entry::DEFERRED => subject.deferred_probe_work(cpu),
+            entry::WORK => work_func(cpu, Work::from_obs(args[0])),
+            entry::POWER => runtime::work(cpu, Device::from_obs(args[0])),
+            entry::QUEUE => queues::work_in_order(cpu, queues::named(args)),
+            entry::MODPROBE => modprobe(cpu, Module::from_obs(args[0]), u8::from_obs(args[1])),
+            entry::NOTHING => Ok(()),
+            _ => subject.run(cpu, entry),
+        };
+        if let Some(item) = self.items.iter().find(|item| item.entry == *entry) {
+            return worker(cpu, item, function);
+        }
+        function()?;
+        match subject.domain(entry.function) {
+            Some(domain) => cpu.async_end(domain),
+            None => Ok(()),
+        }
     }
 
-    fn start(&self, entry: &Entry) -> History {
-        rerun(&self.layout, &History::new(entry), None, |cpu| self.run(cpu, entry)).0
-    }
-
-    fn next(&self, control: &History) -> Next {
-        rerun(&self.layout, control, None, |cpu| self.run(cpu, control.entry())).1
-    }
-
-    fn resume(&self, control: &History, observed: Obs) -> History {
-        self.resumed(control, observed).0
-    }
-
-    fn resumed(&self, control: &History, observed: Obs) -> (History, Next) {
-        rerun(&self.layout, control, Some(observed), |cpu| self.run(cpu, control.entry()))
-    }
-
-    fn stack(&self, control: &History) -> Vec<program::Call> {
-        let mut stack = control.stack();
+    fn stack(&self, task: &History) -> Vec<program::Call> {
+        let mut stack = task.stack();
         stack.retain(|call| self.subject.shows(call.name));
         stack
-    }
-
-    fn atoms(&self, control: &History) -> Vec<Vec<Obs>> {
-        control.atoms()
     }
 
     fn domain(&self, entry: &Entry) -> Option<u8> {

@@ -84,15 +84,16 @@ fn agreement(
         let small = memory.ok().and_then(|memory| survey(program, &memory, SMALL, None));
         witnesses[0].terminal = small.map(|survey| survey.terminal);
         let samples = options.native.iterations;
-        let all = raddle_engines::Options { iterations: usize::MAX, ..options.native.clone() };
-        let with = |scheduler: Scheduler| raddle_engines::Options { scheduler, ..options.native.clone() };
+        let all = raddle_engines::NativeOptions { iterations: usize::MAX, ..options.native.clone() };
+        let with =
+            |scheduler: Scheduler| raddle_engines::NativeOptions { scheduler, ..options.native.clone() };
         let drawn = "schedules are drawn at random";
         let plans = [
             ("loom", Engine::Loom, all.clone(), None),
             (
                 "shuttle (dfs)",
                 Engine::Shuttle,
-                raddle_engines::Options { scheduler: Scheduler::Dfs, ..all },
+                raddle_engines::NativeOptions { scheduler: Scheduler::Dfs, ..all },
                 None,
             ),
             ("shuttle (random)", Engine::Shuttle, with(Scheduler::Random), Some(drawn)),

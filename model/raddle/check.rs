@@ -90,7 +90,7 @@ pub struct Options {
     /// What the default search may use.
     pub resources: Resources,
     /// How loom and shuttle explore.
-    pub native: raddle_engines::Options,
+    pub native: raddle_engines::NativeOptions,
     /// Which runs are shown, if not the shortest; empty: those that the scenario file asks for.
     pub route: Route,
     /// The program that runs loom and shuttle in a process of its own; `None`: they run in this one.

@@ -31,7 +31,7 @@ struct Request {
     text: String,
     on: On,
     task: Task,
-    options: raddle_engines::Options,
+    options: raddle_engines::NativeOptions,
 }
 
 /// What a scenario runs on.
@@ -120,7 +120,7 @@ fn ask(
 }
 
 /// How the engines explore, within the limits of all.
-fn native(options: &Options) -> raddle_engines::Options {
+fn native(options: &Options) -> raddle_engines::NativeOptions {
     let mut native = options.native.clone();
     native.time = native.time.into_iter().chain(options.limits.time_limit).min();
     native
@@ -159,7 +159,7 @@ fn refused(why: impl ToString) -> NoAnswer {
 fn run<S: Subject + Clone + Send + 'static>(
     program: &Probing<S>,
     task: &Task,
-    options: &raddle_engines::Options,
+    options: &raddle_engines::NativeOptions,
 ) -> Result<raddle_engines::Result, NoAnswer> {
     let memory = set_up(program, |_, _, _, _| {}).map_err(|_| refused("the set-up does not end well"))?;
     let program = Arc::new(program.clone());

@@ -149,7 +149,7 @@ pub(crate) fn of_engine(
 }
 
 /// What loom and shuttle find by luck, or not at all.
-fn not_looked_for(native: &raddle_engines::Options) -> String {
+fn not_looked_for(native: &raddle_engines::NativeOptions) -> String {
     format!(
         "livelocks looked for only in runs of {} steps, data races not looked for",
         thousands(native.step_limit)
@@ -159,7 +159,7 @@ fn not_looked_for(native: &raddle_engines::Options) -> String {
 /// The guarantee of the experiment with weak memory, which is none.
 fn of_weak_memory(
     scenario: &Scenario,
-    native: &raddle_engines::Options,
+    native: &raddle_engines::NativeOptions,
     result: &raddle_engines::Result,
 ) -> String {
     let mut parts = vec![

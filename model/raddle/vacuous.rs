@@ -129,7 +129,7 @@ fn does_nothing(
 ) -> bool {
     let Ok(other) = scenario.program_with(revision, &[instead]) else { return false };
     let all = |automaton: &Automaton<'_, DriverCore>| -> IndexSet<String> {
-        let step = |node: &raddle_checker::automaton::Node<_>| format!("{:?} {:?}", node.control, node.next);
+        let step = |node: &raddle_checker::automaton::Node| format!("{:?} {:?}", node.control, node.next);
         automaton.graph().node_weights().map(step).collect()
     };
     searched(&other, rest)
@@ -284,7 +284,7 @@ fn look(program: &DriverCore, automaton: &Automaton<'_, DriverCore>, places: &[P
     let graph = automaton.graph();
     for at in graph.node_indices() {
         let node = &graph[at];
-        let entry = program.entry(&node.control);
+        let entry = node.control.entry();
         let own = places.iter().filter(|place| place.entry == entry);
         let goes_on = graph.neighbors(at).next().is_some();
         match &node.next {

@@ -3,13 +3,12 @@
 //!
 //! See the [crate page](crate) for an example.
 
-use super::history::{History, rerun};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::expect::{Expectation, Snapshot, When};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::layout::{ALIVE, Cell, CellId, Layout, Part};
 use crate::machine::op::{Entry, Event, Touch};
-use crate::machine::program::{Call, Native, Next, Program, SlotDecl, SlotKind};
+use crate::machine::program::{Program, SlotDecl, SlotKind};
 use crate::machine::rename::{Alike, Renaming, generators};
 use crate::machine::step::Stop;
 use crate::machine::value::{Datum, Object, Obs};
@@ -199,15 +198,9 @@ impl<S: Subject> Functions<S> {
     pub fn subject(&self) -> &S {
         &self.subject
     }
-
-    fn rerun(&self, history: &History, observed: Option<Obs>) -> (History, Next) {
-        rerun(&self.layout, history, observed, |cpu| self.subject.run(cpu, history.entry()))
-    }
 }
 
 impl<S: Subject> Program for Functions<S> {
-    type Control = History;
-
     fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -224,32 +217,8 @@ impl<S: Subject> Program for Functions<S> {
         self.subject.set_up()
     }
 
-    fn entry<'c>(&self, control: &'c History) -> &'c Entry {
-        control.entry()
-    }
-
-    fn start(&self, entry: &Entry) -> History {
-        self.rerun(&History::new(entry), None).0
-    }
-
-    fn next(&self, control: &History) -> Next {
-        self.rerun(control, None).1
-    }
-
-    fn resume(&self, control: &History, observed: Obs) -> History {
-        self.rerun(control, Some(observed)).0
-    }
-
-    fn resumed(&self, control: &History, observed: Obs) -> (History, Next) {
-        self.rerun(control, Some(observed))
-    }
-
-    fn stack(&self, control: &History) -> Vec<Call> {
-        control.stack()
-    }
-
-    fn atoms(&self, control: &History) -> Vec<Vec<Obs>> {
-        control.atoms()
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
+        self.subject.run(cpu, entry)
     }
 
     fn domain(&self, entry: &Entry) -> Option<u8> {
@@ -357,10 +326,4 @@ fn alike(one: &Entry, other: &Entry, objects: &IndexMap<Object, Object>) -> Opti
         }
     }
     Some(objects)
-}
-
-impl<S: Subject> Native for Functions<S> {
-    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
-        self.subject.run(cpu, entry)
-    }
 }

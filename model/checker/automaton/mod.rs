@@ -1,4 +1,4 @@
-//! From a program's control values to automata: each distinct control value is interned once, as a
+//! From the histories of a program's tasks to automata: each distinct history is interned once, as a
 //! node of a petgraph graph whose edges are the observed values.
 //!
 //! The graph is extracted lazily and memoised, so that modelled code runs only when a node is first
@@ -6,7 +6,6 @@
 //! observable may depend on them.
 
 pub mod functions;
-pub mod history;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -18,6 +17,7 @@ use petgraph::visit::EdgeRef;
 use rustc_hash::FxBuildHasher;
 
 use crate::machine::blocked::{Hold, holds};
+use crate::machine::history::History;
 use crate::machine::op::{Entry, Op};
 use crate::machine::place::Place;
 use crate::machine::program::{Next, Program};
@@ -25,9 +25,9 @@ use crate::machine::value::Obs;
 
 /// A control state of a task.
 #[derive(Clone, Debug)]
-pub struct Node<C> {
-    /// The program's own value for it.
-    pub control: C,
+pub struct Node {
+    /// What the task remembers.
+    pub control: History,
     /// The next step, and where the model says so; `None` at the end.
     pub next: Option<(Arc<Op>, Place)>,
     /// What a task here holds that others wait for.
@@ -37,8 +37,8 @@ pub struct Node<C> {
 /// The automata of all tasks of a program, as far as they have been explored.
 pub struct Automaton<'p, P: Program> {
     program: &'p P,
-    graph: DiGraph<Node<P::Control>, Obs>,
-    index: IndexMap<P::Control, NodeIndex, FxBuildHasher>,
+    graph: DiGraph<Node, Obs>,
+    index: IndexMap<History, NodeIndex, FxBuildHasher>,
 }
 
 impl<'p, P: Program> Automaton<'p, P> {
@@ -56,32 +56,32 @@ impl<'p, P: Program> Automaton<'p, P> {
 
     /// The graph so far.
     #[must_use]
-    pub fn graph(&self) -> &DiGraph<Node<P::Control>, Obs> {
+    pub fn graph(&self) -> &DiGraph<Node, Obs> {
         &self.graph
     }
 
     /// A node.
     #[must_use]
-    pub fn node(&self, node: NodeIndex) -> &Node<P::Control> {
+    pub fn node(&self, node: NodeIndex) -> &Node {
         &self.graph[node]
     }
 
     /// The node of a task at its start.
     pub fn start(&mut self, entry: &Entry) -> NodeIndex {
-        let control = self.program.start(entry);
-        self.intern(control, None)
+        let (control, next) = self.program.start(entry);
+        self.intern(control, next)
     }
 
-    /// The node of a control value. `next`: its next step, if that is known.
-    pub fn intern(&mut self, control: P::Control, next: Option<Next>) -> NodeIndex {
+    /// The node of a history, and of what its task does next.
+    fn intern(&mut self, control: History, next: Next) -> NodeIndex {
         if let Some(node) = self.index.get(&control) {
             return *node;
         }
-        let next = match next.unwrap_or_else(|| self.program.next(&control)) {
+        let next = match next {
             Next::Step(op, at) => Some((Arc::new(op), at)),
             Next::Done => None,
         };
-        let holds = holds(&self.program.atoms(&control));
+        let holds = holds(&control.atoms());
         let node = self.graph.add_node(Node { control: control.clone(), next, holds });
         self.index.insert(control, node);
         node
@@ -92,8 +92,8 @@ impl<'p, P: Program> Automaton<'p, P> {
         if let Some(edge) = self.graph.edges(node).find(|edge| *edge.weight() == observed) {
             return edge.target();
         }
-        let (control, next) = self.program.resumed(&self.graph[node].control, observed);
-        let target = self.intern(control, Some(next));
+        let (control, next) = self.program.resume(&self.graph[node].control, observed);
+        let target = self.intern(control, next);
         self.graph.add_edge(node, target, observed);
         target
     }

@@ -49,8 +49,9 @@ pub(crate) fn repeatable<P: Program>(automaton: &Automaton<'_, P>) {
         let next = this.next.clone().map_or(Next::Done, |(op, at)| Next::Step(Op::clone(&op), at));
         assert_eq!(program.next(&this.control), next);
         for edge in automaton.graph().edges(node) {
-            let control = program.resume(&this.control, *edge.weight());
+            let (control, next) = program.resume(&this.control, *edge.weight());
             assert_eq!(control, automaton.node(edge.target()).control);
+            assert_eq!(next, program.next(&control), "learned at once");
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod effect;
 pub mod expect;
 pub mod fair;
 pub mod hazard;
+pub mod history;
 pub mod klist;
 pub mod layout;
 pub mod op;

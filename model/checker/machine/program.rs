@@ -1,11 +1,9 @@
 //! The trait at which the checker and its subject meet.
 
-use std::fmt::Debug;
-use std::hash::Hash;
-
 use super::cpu::{Cpu, Step};
 use super::expect::Expectation;
 use super::hazard::Hazard;
+use super::history::{History, rerun};
 use super::layout::{CellId, Field, Layout, Part};
 use super::op::{Entry, Event, Op, Touch, Wait};
 use super::place::{Place, SourceLine};
@@ -90,9 +88,6 @@ pub enum Next {
 ///
 /// Everything is deterministic: the same control value always has the same next step.
 pub trait Program: Sync {
-    /// Where a task is, with all that it remembers.
-    type Control: Clone + Eq + Ord + Hash + Debug + Send + Sync;
-
     /// The cells of its memory.
     fn layout(&self) -> &Layout;
 
@@ -116,33 +111,32 @@ pub trait Program: Sync {
         Ok(())
     }
 
-    /// What a task was started with.
-    fn entry<'c>(&self, control: &'c Self::Control) -> &'c Entry;
+    /// Runs a task's function. The searches run it again and again from its start ([`rerun`]), an engine once, on
+    /// a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Pause`](super::cpu::Pause) if the task cannot go on now.
+    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()>;
 
-    /// A task at its start.
-    fn start(&self, entry: &Entry) -> Self::Control;
+    /// A task at its start, and what it does first.
+    fn start(&self, entry: &Entry) -> (History, Next) {
+        rerun(self.layout(), &History::new(entry), None, |cpu| self.run(cpu, entry))
+    }
 
     /// What a task does next.
-    fn next(&self, control: &Self::Control) -> Next;
-
-    /// The task after it took its next step and observed this.
-    fn resume(&self, control: &Self::Control, observed: Obs) -> Self::Control;
-
-    /// The same, with what the task does next: a program may learn both at once.
-    fn resumed(&self, control: &Self::Control, observed: Obs) -> (Self::Control, Next) {
-        let control = self.resume(control, observed);
-        let next = self.next(&control);
-        (control, next)
+    fn next(&self, task: &History) -> Next {
+        rerun(self.layout(), task, None, |cpu| self.run(cpu, task.entry())).1
     }
 
-    /// The functions that a task is in, outermost first.
-    fn stack(&self, _control: &Self::Control) -> Vec<Call> {
-        Vec::new()
+    /// The task after it took its next step and observed this, and what it does then.
+    fn resume(&self, task: &History, observed: Obs) -> (History, Next) {
+        rerun(self.layout(), task, Some(observed), |cpu| self.run(cpu, task.entry()))
     }
 
-    /// The atoms of each frame of a task's memory, for what it holds (iterators, counters).
-    fn atoms(&self, _control: &Self::Control) -> Vec<Vec<Obs>> {
-        Vec::new()
+    /// The functions that a task is in, outermost first, as they are shown.
+    fn stack(&self, task: &History) -> Vec<Call> {
+        task.stack()
     }
 
     /// The async domain that a spawned task belongs to, if the async lists know it.
@@ -228,16 +222,4 @@ pub trait Program: Sync {
     fn role(&self, _entry: &Entry) -> String {
         "worker".to_owned()
     }
-}
-
-/// A program whose functions an engine may run itself, on its own threads.
-///
-/// The functions are the same ones that [`Program::next`] runs again and again.
-pub trait Native: Program {
-    /// Runs a task's function.
-    ///
-    /// # Errors
-    ///
-    /// [`Pause`](super::cpu::Pause) if the engine ends the task.
-    fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()>;
 }

@@ -5,6 +5,7 @@
 use super::blocked::{BlockedOn, Hold, TaskView, Tasks, Waiter, deadlocked, holds};
 use super::effect::{apply, permute};
 use super::hazard::{About, Breach, Hazard, id};
+use super::history::History;
 use super::op::{Entry, Op, enabled};
 use super::place::Place;
 use super::program::{Call, Next, Program, SlotKind};
@@ -14,9 +15,9 @@ use super::value::Obs;
 
 /// A task of a run.
 #[derive(Clone, Debug)]
-pub struct Task<C> {
+pub struct Task {
     /// Where it is.
-    pub control: C,
+    pub control: History,
     /// Its next step; `None` when it has ended.
     pub next: Option<(Op, Place)>,
     /// What it holds.
@@ -40,7 +41,7 @@ impl<P: Program> Clone for Run<'_, P> {
 /// The tasks of a run, by slot.
 struct Roster<'p, P: Program> {
     program: &'p P,
-    by_slot: Vec<Option<Task<P::Control>>>,
+    by_slot: Vec<Option<Task>>,
     started: usize,
 }
 
@@ -51,12 +52,12 @@ impl<P: Program> Clone for Roster<'_, P> {
 }
 
 impl<P: Program> Roster<'_, P> {
-    fn put(&mut self, slot: usize, control: P::Control, number: usize) {
-        let next = match self.program.next(&control) {
+    fn put(&mut self, slot: usize, control: History, next: Next, number: usize) {
+        let next = match next {
             Next::Step(op, at) => Some((op, at)),
             Next::Done => None,
         };
-        let holds = holds(&self.program.atoms(&control));
+        let holds = holds(&control.atoms());
         self.by_slot[slot] = Some(Task { control, next, holds, number });
     }
 }
@@ -64,8 +65,9 @@ impl<P: Program> Roster<'_, P> {
 impl<P: Program> Slots for Roster<'_, P> {
     fn resume(&mut self, slot: usize, observed: Obs) {
         let task = self.by_slot[slot].as_ref().expect("internal: a task that takes a step");
-        let (control, number) = (self.program.resume(&task.control, observed), task.number);
-        self.put(slot, control, number);
+        let number = task.number;
+        let (control, next) = self.program.resume(&task.control, observed);
+        self.put(slot, control, next, number);
     }
 
     fn leave(&mut self, slot: usize) {
@@ -78,7 +80,8 @@ impl<P: Program> Slots for Roster<'_, P> {
 
     fn start(&mut self, slot: usize, entry: &Entry) {
         self.started += 1;
-        self.put(slot, self.program.start(entry), self.started);
+        let (control, next) = self.program.start(entry);
+        self.put(slot, control, next, self.started);
     }
 }
 
@@ -154,7 +157,7 @@ impl<'p, P: Program> Run<'p, P> {
 
     /// The tasks now, by slot.
     #[must_use]
-    pub fn tasks(&self) -> &[Option<Task<P::Control>>] {
+    pub fn tasks(&self) -> &[Option<Task>] {
         &self.tasks.by_slot
     }
 
@@ -259,13 +262,13 @@ impl<'p, P: Program> Run<'p, P> {
 
     /// Memory and controls, the workers sorted by content: equal for the same states.
     #[must_use]
-    pub fn content(&self) -> (Vec<u8>, Vec<Option<P::Control>>) {
+    pub fn content(&self) -> (Vec<u8>, Vec<Option<History>>) {
         let (memory, controls) = self.sorted();
         (memory, controls.into_iter().map(|control| control.cloned()).collect())
     }
 
     /// Memory and controls with the workers sorted by content.
-    fn sorted(&self) -> (Vec<u8>, Vec<Option<&P::Control>>) {
+    fn sorted(&self) -> (Vec<u8>, Vec<Option<&History>>) {
         let mut came_from: Vec<usize> = (0..self.tasks().len()).collect();
         let control = |slot: usize| self.tasks()[slot].as_ref().map(|task| &task.control);
         let is_worker = |slot: &usize| self.program().slots()[*slot].kind == SlotKind::Worker;
@@ -296,7 +299,7 @@ impl<P: Program> Tasks for Run<'_, P> {
         }
         let task = self.tasks()[slot].as_ref()?;
         let (op, _) = task.next.as_ref()?;
-        Some(TaskView { op, holds: &task.holds, entry: self.program().entry(&task.control) })
+        Some(TaskView { op, holds: &task.holds, entry: task.control.entry() })
     }
 }
 

@@ -10,7 +10,7 @@ use super::sentences::{awaited, hazard_words};
 use super::words::actor;
 use super::wrap::wrap;
 use crate::machine::hazard::{Breach, Told};
-use crate::story::{Held, Source, Story, ToldStep, WaitFor, Waiting};
+use crate::story::{HeldMutex, Source, Story, ToldStep, WaitFor, Waiting};
 
 /// The narrowest diagram; a smaller width is taken as this one.
 const LEAST_WIDTH: usize = 40;
@@ -237,7 +237,7 @@ pub(super) fn lock(wait: &Waiting) -> Option<&str> {
 }
 
 /// Who holds a lock.
-fn holder<'a>(story: &'a Story, lock: &str) -> Option<&'a Held> {
+fn holder<'a>(story: &'a Story, lock: &str) -> Option<&'a HeldMutex> {
     story.held.iter().find(|held| held.lock == lock)
 }
 
@@ -260,7 +260,7 @@ fn unsafe_locking(story: &Story, width: usize) -> Option<Vec<String>> {
     };
     let mut lines = Vec::new();
     for (wait, _) in &waiters {
-        let wanted = |held: &&Held| waiters.iter().any(|(_, lock)| *lock == held.lock);
+        let wanted = |held: &&HeldMutex| waiters.iter().any(|(_, lock)| *lock == held.lock);
         let holds = story.held.iter().filter(|held| held.actor == wait.actor).filter(wanted);
         lines.extend(holds.map(|held| line(wait.actor, &held.lock)));
     }

@@ -2,8 +2,8 @@
 
 use crate::machine::hazard::{Breach, Told};
 use crate::story::{
-    Actor, Call, Change, Does, Held, Life, Member, Saw, Source, StepKind, Story, ToldHazard, ToldStep, Value,
-    WaitFor, Waiting,
+    Actor, Call, Change, Does, HeldMutex, Life, Member, Saw, Source, StepKind, Story, ToldHazard, ToldStep,
+    Value, WaitFor, Waiting,
 };
 
 /// Builds a story step by step.
@@ -162,7 +162,7 @@ impl Teller {
     }
 
     pub(super) fn holds(&mut self, actor: usize, lock: &str) -> &mut Self {
-        self.story.held.push(Held { lock: lock.to_owned(), actor });
+        self.story.held.push(HeldMutex { lock: lock.to_owned(), actor });
         self
     }
 

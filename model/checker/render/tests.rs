@@ -16,8 +16,8 @@ use super::sarif::sarif;
 use super::{DiagramOptions, Heading, Lines, Row, Unreadable, diagram, report, samples};
 use crate::machine::hazard::{Breach, PROPERTIES, Told};
 use crate::story::{
-    Actor, Call, Change, Does, Held, Life, Note, Racing, Saw, Source, StepKind, Story, ToldHazard, ToldStep,
-    Value, WaitFor, Waiting,
+    Actor, Call, Change, Does, HeldMutex, Life, Note, Racing, Saw, Source, StepKind, Story, ToldHazard,
+    ToldStep, Value, WaitFor, Waiting,
 };
 
 const FOLDED: DiagramOptions = DiagramOptions { width: 75, full: false, lines: Lines::None };
@@ -381,7 +381,7 @@ prop_compose! {
             steps,
             hazard: hazard.map(|(id, breach, at_last_step)| ToldHazard { id, breach, at_last_step }),
             waiting: waiting.into_iter().map(wait).collect(),
-            held: held.into_iter().map(|(lock, actor)| Held { lock, actor }).collect(),
+            held: held.into_iter().map(|(lock, actor)| HeldMutex { lock, actor }).collect(),
         }
     }
 }

@@ -311,7 +311,7 @@ impl<P: Program> Tasks for Here<'_, '_, P> {
     fn task(&self, slot: usize) -> Option<TaskView<'_>> {
         let node = self.system.automaton.node(self.state.node(slot)?);
         let (op, _) = node.next.as_ref()?;
-        let entry = self.system.program().entry(&node.control);
+        let entry = node.control.entry();
         let started = self.system.started(self.state, slot);
         started.then_some(TaskView { op, holds: &node.holds, entry })
     }

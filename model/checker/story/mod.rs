@@ -131,7 +131,7 @@ pub struct Waiting {
 
 /// A mutex that is held at the end of a story.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Held {
+pub struct HeldMutex {
     /// The mutex, such as `pmem0.mutex`.
     pub lock: String,
     /// Which actor holds it.
@@ -169,7 +169,7 @@ pub struct Story {
     /// The tasks that cannot go on at the end.
     pub waiting: Vec<Waiting>,
     /// The mutexes that are held at the end.
-    pub held: Vec<Held>,
+    pub held: Vec<HeldMutex>,
     /// For a livelock, the step at which the cycle begins that the rest of the steps are.
     pub cycle: Option<usize>,
     /// For a data race, the two steps that may come next, in any order.

@@ -4,6 +4,7 @@ use super::teller::Teller;
 use super::told::{Call, Does, Life, Member, Note, Saw, Value, WaitFor};
 use crate::machine::blocked::{BlockedOn, blocked_on};
 use crate::machine::hazard::About;
+use crate::machine::history::History;
 use crate::machine::layout::{ABSENT, ALIVE, CellId, FREED, Kind, Layout, Says};
 use crate::machine::op::{Action, Entry, Op};
 use crate::machine::program::{self, Meaning, Program};
@@ -19,13 +20,13 @@ impl<P: Program> Teller<'_, P> {
         }
     }
 
-    pub(super) fn stack(&self, control: &P::Control) -> Vec<Call> {
+    pub(super) fn stack(&self, control: &History) -> Vec<Call> {
         self.program.stack(control).iter().map(|call| self.call(call)).collect()
     }
 
     /// What an entry runs, as a call.
     fn entered(&self, entry: &Entry) -> Call {
-        let stack = self.program.stack(&self.program.start(entry));
+        let stack = self.program.stack(&self.program.start(entry).0);
         let role = || Call { name: self.program.role(entry), args: Vec::new(), note: None };
         stack.first().map_or_else(role, |call| self.call(call))
     }

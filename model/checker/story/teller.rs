@@ -2,7 +2,7 @@
 
 use super::needed::Footprint;
 use super::told::{Does, Saw, Source, Value, WaitFor};
-use super::{Actor, Change, Held, Racing, StepKind, Story, ToldHazard, ToldStep, Waiting, named};
+use super::{Actor, Change, HeldMutex, Racing, StepKind, Story, ToldHazard, ToldStep, Waiting, named};
 use crate::machine::hazard::{About, Breach, Hazard};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::op::{Action, Op};
@@ -51,7 +51,7 @@ impl<'p, P: Program> Teller<'p, P> {
         }
         let name = match task {
             _ if self.set_up && slot == SET_UP_SLOT => "set-up".to_owned(),
-            Some(task) if !named(&decl.kind) => self.program.role(self.program.entry(&task.control)),
+            Some(task) if !named(&decl.kind) => self.program.role(task.control.entry()),
             _ => decl.name.clone(),
         };
         self.actors.push((slot, number, name));
@@ -151,7 +151,7 @@ impl<'p, P: Program> Teller<'p, P> {
             let owner = usize::from(run.memory()[layout.info(*lock).offset]);
             if owner > 0 {
                 let actor = self.actor(run, owner - 1);
-                held.push(Held { lock: layout.info(*lock).name.clone(), actor });
+                held.push(HeldMutex { lock: layout.info(*lock).name.clone(), actor });
             }
         }
         let racing = self.racing(run);
@@ -250,7 +250,7 @@ impl<'p, P: Program> Teller<'p, P> {
     fn finish(
         self,
         mut waiting: Vec<Waiting>,
-        mut held: Vec<Held>,
+        mut held: Vec<HeldMutex>,
         mut racing: Vec<Racing>,
         cycle: Option<usize>,
     ) -> Story {

@@ -30,11 +30,11 @@ use super::{CheckArgs, LinesArg, StatsFormat, certificate};
 const WHY_STATES: usize = 200_000;
 
 /// How loom and shuttle are to explore.
-fn native(args: &CheckArgs) -> raddle_engines::Options {
-    let defaults = raddle_engines::Options::default();
+fn native(args: &CheckArgs) -> raddle_engines::NativeOptions {
+    let defaults = raddle_engines::NativeOptions::default();
     let scheduler = args.scheduler.unwrap_or(Scheduler::Pct);
     let samples = args.engine == Engine::Shuttle && scheduler != Scheduler::Dfs;
-    raddle_engines::Options {
+    raddle_engines::NativeOptions {
         scheduler,
         iterations: args.iterations.unwrap_or(if samples { 10_000 } else { defaults.iterations }),
         seed: args.seed.unwrap_or(defaults.seed),

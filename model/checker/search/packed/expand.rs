@@ -358,7 +358,7 @@ impl<'p, P: Program> Expander<'p, P> {
     /// Whether it does not matter which truth value the step at a node observes.
     pub(in crate::search) fn is_indifferent(&self, at: usize) -> bool {
         let control = &self.system.automaton().node(NodeIndex::new(at)).control;
-        let after = |observed| self.program.resume(control, Obs::Bool(observed));
+        let after = |observed| self.program.resume(control, Obs::Bool(observed)).0;
         after(true) == after(false)
     }
 
@@ -397,7 +397,7 @@ impl<'p, P: Program> Expander<'p, P> {
         for number in self.nodes.len()..automaton.graph().node_count() {
             let node = automaton.node(NodeIndex::new(number));
             let op = node.next.as_ref().map(|(op, _)| Op::clone(op));
-            let entry = self.program.entry(&node.control);
+            let entry = node.control.entry();
             self.nodes.push(Node {
                 outcomes: op.as_ref().map_or(0, Op::outcomes),
                 op,

@@ -21,6 +21,7 @@ use petgraph::graph::{EdgeIndex, NodeIndex};
 
 use crate::machine::blocked::Hold;
 use crate::machine::hazard::About;
+use crate::machine::history::History;
 use crate::machine::program::Program;
 use crate::machine::rename::{Renamer, Renaming};
 use crate::search::packed::expand::{Expander, Scratch};
@@ -207,7 +208,7 @@ impl Element {
     /// The image of the start of a task.
     fn start<P: Program>(&mut self, expander: &mut Expander<'_, P>, start: u32) -> Option<()> {
         let automaton = expander.system.automaton_mut();
-        let entry = expander.program.entry(&automaton.node(NodeIndex::new(start as usize)).control);
+        let entry = automaton.node(NodeIndex::new(start as usize)).control.entry();
         let renamed = self.renamer.entry(entry);
         let image = automaton.start(&renamed).index() as u32;
         expander.starts.insert(image);
@@ -235,7 +236,7 @@ impl Element {
         let [one, other] = [node, image].map(|node| automaton.node(NodeIndex::new(node as usize)));
         let [op, renamed] = [one, other].map(|node| node.next.as_ref().map(|(op, _)| &**op));
         let program = expander.program;
-        let domain = |control| program.domain(program.entry(control));
+        let domain = |control: &History| program.domain(control.entry());
         let hold = |hold: &Hold| match hold {
             Hold::Cell(cell) => Hold::Cell(self.renamer.cell(*cell)),
             Hold::Node(klist, node) => {

@@ -10,12 +10,12 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::FxHasher;
 
-use crate::machine::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
-use crate::machine::layout::Layout;
-use crate::machine::op::{Entry, Op};
-use crate::machine::place::Place;
-use crate::machine::program::{Call, Next};
-use crate::machine::value::Obs;
+use super::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
+use super::layout::Layout;
+use super::op::{Entry, Op};
+use super::place::Place;
+use super::program::{Call, Next};
+use super::value::Obs;
 
 /// Something a function did and what it learned by that: a step, or a call that has returned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
