@@ -94,13 +94,7 @@ impl Interp<'_> {
                 // A function goes back: from the label on it is a loop.
                 let kept = declared.iter().position(|one| one.at > target).unwrap_or(declared.len());
                 let dropped = declared.split_off(kept);
-                self.drop_variables(&dropped, true)?;
-                let rest = &stmts[target + 1..];
-                flow = self.repeat(&[], |interp| match interp.block(rest, None, false)? {
-                    Flow::Goto(to) if to == label => Ok(None),
-                    Flow::Break | Flow::Continue => interp.stuck("a loop of goto that another loop ends"),
-                    other => Ok(Some(other)),
-                })?;
+                flow = self.from_label(label, &stmts[target + 1..], &dropped)?;
                 at = stmts.len() - 1;
             }
             match flow {
@@ -121,6 +115,16 @@ impl Interp<'_> {
         };
         self.drop_variables(&declared, !whole)?;
         Ok(flow)
+    }
+
+    /// What follows a label to which a function goes back, again and again. `dropped`: variables that go before that.
+    fn from_label(&mut self, label: Name, rest: &'static [Stmt], dropped: &[Declared]) -> Step<Flow> {
+        self.drop_variables(dropped, true)?;
+        self.repeat(&[], |interp| match interp.block(rest, None, false)? {
+            Flow::Goto(to) if to == label => Ok(None),
+            Flow::Break | Flow::Continue => interp.stuck("a loop of goto that another loop ends"),
+            other => Ok(Some(other)),
+        })
     }
 
     /// Variables go: those with a clean-up in reverse order. `forgets`: their caller does not drop them.
