@@ -98,6 +98,8 @@ for (const [number, viewport] of SIZES.entries()) {
   const all = (await slugs(page)).filter((slug, place) => !rows || place % 50 === 0);
   const count = () => page.textContent(".count");
   for (const [place, slug] of all.entries()) {
+    // The other sizes have the same pictures, wrapped otherwise: the first of them, and some.
+    if (number && place >= 12 && place % 4) continue;
     await page.evaluate(slug => { location.hash = slug; }, slug);
     await page.waitForFunction(slug => open && open.slug === slug && open.stepper, slug);
     where = `${viewport.width} by ${viewport.height}, ${slug}`;
