@@ -359,15 +359,15 @@ rules! {
         "release.md#device_driver_detach", "unbind and a reprobe hand the parent on to __device_release_driver, so that its lock is released while consumers are unbound";
     links_updated_last "links-updated-last": bool = "false", v 6 7 "2e84dc379200" = "true";
         "release.md#__device_release_driver", "Device links are updated after devres, not before";
-    core_owns_links "core-owns-links": bool = "false", v 5 1 "" = "true", in DuyckV4 = "false", in DuyckV6 = "false";
+    core_owns_links "core-owns-links": bool = "false", v 5 1 "72175d4ea4c4" = "true", in DuyckV4 = "false", in DuyckV6 = "false";
         "links.md#device_link_del", "Managed device links are the driver core's: device_link_add of one that is there counts no reference, device_link_del is a warning; AUTOPROBE_CONSUMER is known";
-    link_del_of_orphans "link-del-of-orphans": bool = "false", v 5 15 "" = "true";
+    link_del_of_orphans "link-del-of-orphans": bool = "false", v 5 14 "e64daad660a0" = "true";
         "links.md#device_link_del", "device_link_del of a managed device link whose consumer is not registered deletes it";
     pm_resumes_parent "pm-resumes-parent": bool = "false", v 4 3 "" = "true";
         "power.md#where-the-core-meets-it", "A device is probed with its parent resumed";
     pm_reinit "pm-reinit": bool = "false", v 4 5 "5de85b9d57ab" = "true";
         "power.md#pm_runtime_reinit", "After a remove, and after a probe that failed, a device that is active and disabled becomes suspended";
-    pm_resumes_before_links "pm-resumes-before-links": bool = "false", v 5 10 "" = "true";
+    pm_resumes_before_links "pm-resumes-before-links": bool = "false", v 5 10 "9226c504e364" = "true";
         "release.md#__device_release_driver", "__device_release_driver resumes the device before it unbinds its consumers, not after";
     pm_remove_flushes "pm-remove-flushes": bool = "false", v 7 0 "" = "true";
         "power.md#pm_runtime_remove", "device_del waits for the run of the runtime PM work item (Bart Van Assche, 7.0-rc5)";
