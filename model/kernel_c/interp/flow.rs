@@ -94,7 +94,7 @@ impl Interp<'_> {
                 // A function goes back: from the label on it is a loop.
                 let kept = declared.iter().position(|one| one.at > target).unwrap_or(declared.len());
                 let dropped = declared.split_off(kept);
-                flow = self.from_label(label, &stmts[target + 1..], &dropped)?;
+                flow = self.again_after(label, &stmts[target + 1..], &dropped)?;
                 at = stmts.len() - 1;
             }
             match flow {
@@ -118,7 +118,7 @@ impl Interp<'_> {
     }
 
     /// What follows a label to which a function goes back, again and again. `dropped`: variables that go before that.
-    fn from_label(&mut self, label: Name, rest: &'static [Stmt], dropped: &[Declared]) -> Step<Flow> {
+    fn again_after(&mut self, label: Name, rest: &'static [Stmt], dropped: &[Declared]) -> Step<Flow> {
         self.drop_variables(dropped, true)?;
         self.repeat(&[], |interp| match interp.block(rest, None, false)? {
             Flow::Goto(to) if to == label => Ok(None),
