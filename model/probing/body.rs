@@ -8,6 +8,7 @@ use super::events::{Event, ProbeError};
 use super::hooks;
 use super::ids::{Device, Driver, Work};
 use super::queues;
+use super::runtime;
 use super::world::{Group, ProbeBody, ProbeOutcome, WorkKind};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
@@ -53,11 +54,16 @@ fn run_probe(
     by_hand: &mut usize,
 ) -> Step<Result<(), ProbeError>> {
     for call in &body.run {
-        let acquires = match call {
-            Call::Devm(devres) => cpu.world().devres[devres.index()].acquire,
-            call => *call,
+        // Of a call with devm- the note for what undoes it may find no memory.
+        let (acquires, can_fail) = match call {
+            Call::Devm(devres) => (cpu.world().devres[devres.index()].acquire, true),
+            call => (*call, call.can_fail()),
         };
-        if body.fails && acquires.undo().is_some() && fails(cpu, acquires)? {
+        if body.fails && can_fail && fails(cpu, acquires)? {
+            if let Call::PmRuntimeGetSync(dev) = *call {
+                // It does not take back what it has counted.
+                runtime::get_noresume(cpu, dev.or(at.dev).expect("internal: a probe has a device"))?;
+            }
             return Ok(Err(ProbeError::Failed));
         }
         if let Call::Require(resource) = call {

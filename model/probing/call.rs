@@ -369,6 +369,7 @@ calls! {
         PmRuntimeEnable(d: D) "pm_runtime_enable" undone by "pm_runtime_disable", "Enables runtime power management of a device.";
         PmRuntimeDisable(d: D) "pm_runtime_disable", "Disables it, and waits for a suspend or resume under way: no callback runs any more.";
         PmRuntimeGetSync(d: D) "pm_runtime_get_sync" undone by "pm_runtime_put_sync", "Counts a user of a device, and resumes it if it is suspended.";
+        PmRuntimeResumeAndGet(d: D) "pm_runtime_resume_and_get" undone by "pm_runtime_put_sync", "The same; where it may fail, a failure leaves no user behind, as one of pm_runtime_get_sync does.";
         PmRuntimePut(d: D) "pm_runtime_put", "Drops a user; after the last a work item suspends the device, at any time later.";
         PmRuntimePutSync(d: D) "pm_runtime_put_sync", "Drops a user; the last suspends the device.";
         PmRuntimeGetNoresume(d: D) "pm_runtime_get_noresume" undone by "pm_runtime_put_noidle", "Counts a user of a device.";
@@ -392,6 +393,21 @@ impl Call {
     #[must_use]
     pub fn since(self) -> Option<(u16, u16)> {
         CALLS.iter().find(|info| info.name == self.name()).and_then(|info| info.since)
+    }
+
+    /// Whether it can fail, so that a probe has to see to that.
+    #[must_use]
+    pub fn can_fail(self) -> bool {
+        // What takes a reference, counts or links returns nothing in Linux. A registration with the driver core does.
+        let sure = matches!(
+            self,
+            Call::GetDevice(_)
+                | Call::Get(..)
+                | Call::ListAdd(..)
+                | Call::PmRuntimeEnable(_)
+                | Call::PmRuntimeGetNoresume(_)
+        );
+        self.undo().is_some() && !sure
     }
 
     /// The call that undoes it, if it acquires something.

@@ -48,17 +48,17 @@ pub fn run_task(cpu: &Cpu<'_>, task: TaskId) -> Step<()> {
 
 /// Calls one after the other, until one of them ends the body.
 pub fn run_body(cpu: &Cpu<'_>, calls: &[Call], mut at: At) -> Step<()> {
-    run_in(cpu, calls, &mut at)
+    run_in(cpu, calls, &mut at).map(drop)
 }
 
-/// The same, for who looks at where it stood at its end.
-pub fn run_in(cpu: &Cpu<'_>, calls: &[Call], at: &mut At) -> Step<()> {
+/// The same, for who looks at where it stood at its end, and whether a call has ended it early.
+pub fn run_in(cpu: &Cpu<'_>, calls: &[Call], at: &mut At) -> Step<Flow> {
     for call in calls {
         if run_call(cpu, *call, at)? == Flow::Ended {
-            break;
+            return Ok(Flow::Ended);
         }
     }
-    Ok(())
+    Ok(Flow::On)
 }
 
 /// One call.
@@ -289,7 +289,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         Call::DeviceResume(dev) => device_resume(cpu, dev)?,
         Call::PmRuntimeEnable(dev) => runtime::enable(cpu, dev)?,
         Call::PmRuntimeDisable(dev) => runtime::disable(cpu, dev)?,
-        Call::PmRuntimeGetSync(dev) => runtime::get_sync(cpu, dev)?,
+        Call::PmRuntimeGetSync(dev) | Call::PmRuntimeResumeAndGet(dev) => runtime::get_sync(cpu, dev)?,
         Call::PmRuntimePut(dev) => runtime::put(cpu, dev)?,
         Call::PmRuntimePutSync(dev) => runtime::put_sync(cpu, dev)?,
         Call::PmRuntimeGetNoresume(dev) => runtime::get_noresume(cpu, dev)?,

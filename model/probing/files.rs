@@ -2,10 +2,11 @@
 //!
 //! `open` looks the device up in a map and takes a reference under its lock; `cdev_del` takes it out of the map and
 //! waits for nobody, so files stay open. The last close calls release and then touches the `cdev` once more
-//! (`cdev_put`). Left out: modules' references, and that a file may be shared.
+//! (`cdev_put`). An open that a call ends early has failed: the file is not open, and release does not run. Left out:
+//! modules' references, that a file may be shared, and the mutex under which the open of a misc or USB device runs.
 
 use super::at::At;
-use super::calls::{put, run_body};
+use super::calls::{Flow, put, run_body, run_in};
 use super::cpu::Cpu;
 use super::ids::{Cdev, Instance};
 use raddle_checker::atoms;
@@ -51,8 +52,11 @@ pub fn open(cpu: &Cpu<'_>, cdev: Cdev) -> Step<Option<Instance>> {
             cpu.step(Action::Get(cpu.cell(instance.refs())))?;
         }
         cpu.unlock(cdev.map_lock())?;
-        if found.is_some() {
-            run_body(cpu, &decl.open, At::given(cpu, found))?;
+        let Some(instance) = found else { return Ok(None) };
+        if run_in(cpu, &decl.open, &mut At::given(cpu, found))? == Flow::Ended {
+            cpu.touch(instance.object())?;
+            put_held(cpu, cdev, instance)?;
+            return Ok(None);
         }
         Ok(found)
     })

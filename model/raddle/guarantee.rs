@@ -33,7 +33,7 @@ pub(crate) fn restrictions(scenario: &Scenario) -> Vec<String> {
         }));
     }
     if world.has_runtime_pm() {
-        parts.push("no runtime PM callback fails".to_owned());
+        parts.push("no runtime PM callback fails (but in probe, by fails-at)".to_owned());
     }
     if world.calls().any(|call| matches!(call, Call::DeviceSuspend(_) | Call::DeviceResume(_))) {
         parts.push("system sleep in the order of the tasks".to_owned());

@@ -373,7 +373,6 @@ const KERNEL_NAMES: &[(&str, &str)] = &[
     ("pm_runtime_put_autosuspend", "pm_runtime_put"),
     ("pm_runtime_put_sync_autosuspend", "pm_runtime_put_sync"),
     ("pm_runtime_put_sync_suspend", "pm_runtime_put_sync"),
-    ("pm_runtime_resume_and_get", "pm_runtime_get_sync"),
     ("queue_delayed_work", "queue_work"),
     ("schedule_delayed_work", "queue_work"),
     ("schedule_work", "queue_work"),
