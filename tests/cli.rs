@@ -915,8 +915,8 @@ fn counts_in_the_set_up() -> String {
         initially = \"registered\"\nprobe = [\"queue_work(k)\"]\n[flag.done]\n[work.k]\n\
         run = [\"clear(done)\", \"call(inc0)\", \"queue_work(k)\"]\n[task.a]\nrun = [\"use(d)\"]\n"
             .to_owned();
-    for n in 0..12 {
-        let next = if n < 11 { format!(", \"call(inc{})\"", n + 1) } else { String::new() };
+    for n in 0..20 {
+        let next = if n < 19 { format!(", \"call(inc{})\"", n + 1) } else { String::new() };
         text.push_str(&format!(
             "[flag.f{n}]\n[function.set{n}]\nrun = [\"return-if(f{n})\", \"set(f{n})\", \"set(done)\"]\n\
              [function.inc{n}]\nrun = [\"call(set{n})\", \"return-if(done)\", \"clear(f{n})\"{next}]\n"
