@@ -518,7 +518,8 @@ impl Step<'_> {
             }
             Action::TestOwn(cell) => {
                 self.alive(*cell);
-                self.observe(byte(self.at(*cell) + self.slot));
+                let own = byte(self.at(*cell) + self.slot);
+                self.code.when(own.differs(0usize), |code| code.set(Place::Observed, 1usize));
             }
             Action::Hold(_) | Action::Release(_) => {}
             Action::AwaitZero(cell)
