@@ -398,7 +398,7 @@ impl Call {
     /// Whether it can fail, so that a probe has to see to that.
     #[must_use]
     pub fn can_fail(self) -> bool {
-        // What takes a reference, counts or links returns nothing in Linux. A registration with the driver core does.
+        // In Linux these return no error.
         let sure = matches!(
             self,
             Call::GetDevice(_)

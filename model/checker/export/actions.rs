@@ -213,7 +213,7 @@ fn nodes(layout: &Layout, cell: CellId) -> Nodes {
     Nodes { at: info.offset, capacity: (info.range().len() - 1) / 2 }
 }
 
-/// What a step with this last action observes, as a number; `None` if only one thing can be observed.
+/// What a step with this last action observes, as a number; 0 if only one thing can be observed.
 pub(super) fn number(layout: &Layout, op: &Op, observed: Obs) -> usize {
     match (op.actions.last(), observed) {
         (_, Obs::Unit | Obs::Released(_)) | (Some(Action::Hold(_)), _) => 0,

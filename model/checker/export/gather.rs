@@ -246,7 +246,6 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
     }
 
     fn model(mut self, initial: &system::State, title: &str, states: usize) -> Model {
-        let unforeseen = self.hazard(UNFORESEEN);
         let mut steps = Vec::new();
         for slot in self.slots() {
             for node in self.gather.met[slot].clone() {
@@ -256,12 +255,12 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
                 let warns = table.as_ref().is_some_and(|table| table.values().any(warns));
                 for outcome in 0..op.outcomes() {
                     for stops in if warns { vec![false, true] } else { vec![false] } {
-                        steps.push(self.step(slot, node, &op, outcome, table.as_ref(), stops, unforeseen));
+                        steps.push(self.step(slot, node, &op, outcome, table.as_ref(), stops));
                     }
                 }
             }
         }
-        steps.extend(self.at_rest(unforeseen));
+        steps.extend(self.at_rest());
         steps.push(self.deadlock());
         let layout = self.system.program().layout();
         let names = layout.cells().iter().flat_map(|info| {
@@ -294,7 +293,6 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
     }
 
     /// A step of a task. `stops`: a warning ends the run, so that it is told.
-    #[expect(clippy::too_many_arguments, reason = "what a step is made of")]
     fn step(
         &mut self,
         slot: usize,
@@ -303,11 +301,10 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
         outcome: u8,
         table: Option<&Table>,
         stops: bool,
-        unforeseen: usize,
     ) -> Choice {
         let program = self.system.program();
         let layout = program.layout();
-        let no_room = self.hazard(NO_ROOM);
+        let (unforeseen, no_room) = (self.hazard(UNFORESEEN), self.hazard(NO_ROOM));
         let guard = self.is_at(slot, node) & self.started(slot) & enabled(layout, slot, op);
         let mut step = Step {
             layout,
@@ -331,7 +328,7 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
         if op.event.is_some() {
             let empty = Table::new();
             let at = looked_at(program, op);
-            self.rows(&mut code, &at, table.unwrap_or(&empty), stops, unforeseen);
+            self.rows(&mut code, &at, table.unwrap_or(&empty), stops);
         }
         if ended {
             code.set(Place::Node(slot), 0usize);
@@ -376,7 +373,8 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
     }
 
     /// What the checks of an event say, and store.
-    fn rows(&mut self, code: &mut Code, at: &[usize], table: &Table, stops: bool, unforeseen: usize) {
+    fn rows(&mut self, code: &mut Code, at: &[usize], table: &Table, stops: bool) {
+        let unforeseen = self.hazard(UNFORESEEN);
         // Which row it is, before anything is stored.
         let row = code.temp(0usize);
         for (place, (observed, before)) in table.keys().enumerate() {
@@ -409,7 +407,8 @@ impl<'s, 'p, P: Program> Writer<'s, 'p, P> {
     }
 
     /// The checks of states at rest: one step for each hazard that a state can have.
-    fn at_rest(&mut self, unforeseen: usize) -> Vec<Choice> {
+    fn at_rest(&mut self) -> Vec<Choice> {
+        let unforeseen = self.hazard(UNFORESEEN);
         let at_rest = |slot: usize| {
             let kind = &self.system.program().slots()[slot].kind;
             self.ended(slot) | self.waiting(slot, |op| kind.rests(op)) | !self.started(slot)

@@ -109,12 +109,11 @@ impl Model {
     /// not seen while others can go on for ever.
     #[must_use]
     pub fn contradiction(&self, peer: &Explored) -> Option<String> {
-        let expected: Vec<&str> = self.hazards.iter().copied().filter(|id| *id != id::LIVELOCK).collect();
-        let found = &peer.hazards;
+        let (expected, found) = (&self.hazards, &peer.hazards);
         let differ = if expected.contains(&id::DEADLOCK) {
             expected.iter().any(|id| *id != id::DEADLOCK && !found.contains(id))
         } else {
-            *found != expected || peer.states != self.states
+            found != expected || peer.states != self.states
         };
         differ.then(|| {
             format!("{} states and {found:?}, where raddle has {} and {expected:?}", peer.states, self.states)
