@@ -128,7 +128,7 @@ Subject: [PATCH 1/2] attach: no lock
  drivers/base/dd.c | 3 +--
 --- a/drivers/base/dd.c
 +++ b/drivers/base/dd.c
-@@ -20,9 +20,8 @@ void attach(struct device *dev, struct device_driver *drv)
+@@ -21,9 +21,8 @@ void attach(struct device *dev, struct device_driver *drv)
  {
  	if (!drv->bus->match(dev, drv))
  		return;
@@ -148,7 +148,7 @@ Subject: [PATCH 2/2] attach: a lock
  drivers/base/dd.c | 3 ++-
 --- a/drivers/base/dd.c
 +++ b/drivers/base/dd.c
-@@ -20,8 +20,9 @@ void attach(struct device *dev, struct device_driver *drv)
+@@ -21,8 +21,9 @@ void attach(struct device *dev, struct device_driver *drv)
  {
  	if (!drv->bus->match(dev, drv))
  		return;
@@ -275,7 +275,7 @@ fn ablation_says_what_each_statement_prevents() {
             .map(|line| line.trim())
             .collect::<Vec<_>>()
     };
-    assert!(lines.contains(&"drivers/base/dd.c:23 (attach) mutex_lock(&dev->mutex)"), "{text}");
+    assert!(lines.contains(&"drivers/base/dd.c:24 (attach) mutex_lock(&dev->mutex)"), "{text}");
     assert_eq!(after("mutex_lock(&dev->mutex)"), ["case.toml", "new  double-operation, unlock-imbalance"]);
     assert_eq!(after("mutex_unlock(&dev->mutex)"), ["case.toml", "new  deadlock, unlock-imbalance"]);
     assert_eq!(after("really_probe(dev, drv)"), ["case.toml", "new  lost-probe"]);
@@ -335,6 +335,61 @@ fn ablation_of_a_patch_leaves_out_what_it_adds() {
     let (code, text) = miniature.raddle(&["ablate", "case.toml", "--patch", "series.mbox"]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("2 statements left out: 2 change the hazards"), "{text}");
+}
+
+/// What a driver acquires with devm- is on the list of the tree's own devres.c: released after a failed probe and at
+/// unbinding, the last first, and once.
+#[test]
+fn devres_are_those_of_the_tree() {
+    let scenario = r#"
+title = "an interrupt uses memory, and both are released by the driver core"
+revisions = ["v3.18"]
+[device.dev0]
+[driver.drv]
+initially = "registered"
+probe = ["devm-alloc(priv)", "devm-request_irq(rx)", "return(0, -EIO)"]
+remove = ["devm-free_irq(rx)"]
+[memory.priv]
+[irq.rx]
+given = "priv"
+run = ["use(priv)"]
+[task.hotplug]
+run = ["device_register(dev0)", "device_unregister(dev0)"]
+[expect]
+"v3.18" = []
+"#;
+    let kernel = root().join("tests/kernel");
+    let text = std::fs::read_to_string(kernel.join("drivers/base/devres.c")).expect("it is there");
+    for (from, to, found) in [
+        ("", "", "verified"),
+        ("safe_reverse(one", "safe(one", "violated: use-after-free"),
+        ("one->node.release(dev, one->data)", "kfree(one)", "violated: double-free"),
+        ("list_move_tail(&node->entry, todo);", "", "violated: memory-leak"),
+        ("list_del_init(&node->entry);", "", "violated: use-after-free"),
+        ("(*release)(dev, found->data);", "", "violated: use-after-free"),
+        ("kfree(found);", "kfree(found);\n\tkfree(found);", "violated: double-free"),
+        // What is compared is no number.
+        ("+ size, gfp)", "< size, gfp); BUG_ON(sizeof(*new) < size)", "inconclusive"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = ["Makefile", "include/linux/device.h"];
+        let base = ["base.h", "bus.c", "core.c", "dd.c", "driver.c"];
+        let base = base.map(|name| format!("drivers/base/{name}"));
+        for file in files.map(str::to_owned).into_iter().chain(base) {
+            let to = dir.path().join(&file);
+            std::fs::create_dir_all(to.parent().expect("a directory")).expect("it can be made");
+            std::fs::copy(kernel.join(file), to).expect("it can be copied");
+        }
+        let write =
+            |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("it can be written");
+        write("drivers/base/devres.c", &text.replacen(from, to, 1));
+        write("devres.toml", scenario);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+        let output = command.current_dir(dir.path()).args(["check", "devres.toml", "--tree", "."]).output();
+        let said = String::from_utf8(output.expect("raddle starts").stdout).expect("UTF-8");
+        assert!(said.starts_with(&format!("devres.toml on Linux 9.0.0: {found}\n")), "{from}: {said}");
+    }
 }
 
 /// Statements of kernels left out, one at a time, against what docs/trees.md says of them. It takes long: only the

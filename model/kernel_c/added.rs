@@ -3,16 +3,16 @@
 
 use indexmap::{IndexMap, IndexSet};
 use raddle_checker::machine::value::Sort;
-use raddle_probing::objects::{BUS, DEVICE, DEVICE_PRIVATE, DRIVER, LINK, MODULE, PRIVATE};
+use raddle_probing::objects::{BUS, DEVICE, DEVICE_PRIVATE, DEVRES, DRIVER, LINK, MODULE, PRIVATE};
 
 use super::ast::{Expr, ExprKind, Field, Function, Name, StmtKind, Type, Variable};
-use super::links;
 use super::map::Map;
 use super::reach::Reach;
 use super::tree::Tree;
 use super::types::Typer;
 use super::value::{Path, word};
 use super::walk;
+use super::{devres, links};
 
 /// The sort of the first structure that is allocated; those after it have the numbers after it.
 pub const MADE: Sort = Sort(32);
@@ -28,6 +28,8 @@ const STRUCTURES: &[(&str, &str, &str, Option<Sort>)] = &[
     ("struct subsys_private", "bus", "p.", None),
     ("struct module", "module", "", Some(MODULE)),
     (links::RECORD, "link", "", Some(LINK)),
+    (devres::RECORD, "devres", "", Some(DEVRES)),
+    ("struct devres_node", "devres", "node.", None),
 ];
 
 /// A field or variable with a cell of its own.
@@ -101,7 +103,14 @@ pub struct Added {
 }
 
 /// Functions that allocate.
-pub const ALLOCATORS: &[&str] = &["kzalloc", "kmalloc", "kzalloc_obj", "kmalloc_obj"];
+pub const ALLOCATORS: &[&str] = &[
+    "kzalloc",
+    "kmalloc",
+    "kzalloc_obj",
+    "kmalloc_obj",
+    "kmalloc_track_caller",
+    "kmalloc_node_track_caller",
+];
 
 /// Macros that say which function a work item runs.
 pub const INIT_WORK: &[&str] = &["INIT_WORK", "INIT_DELAYED_WORK", "INIT_WORK_ONSTACK"];

@@ -311,10 +311,12 @@ fn cleanup(made: &Use) -> Option<String> {
         ("DEFINE_GUARD", [_, ty, lock, unlock]) => {
             function("lock", ty, lock) + " " + &function("unlock", ty, unlock)
         }
-        ("DEFINE_LOCK_GUARD_1", [_, ty, lock, unlock, ..]) => {
-            let (lock, unlock) = (lock.replace("_T->lock", "_T"), unlock.replace("_T->lock", "_T"));
+        ("DEFINE_LOCK_GUARD_1", [_, ty, lock, unlock, members @ ..]) => {
+            // Other members of the guard are variables of each of the two.
+            let declared: String = members.iter().map(|member| format!("{member}; ")).collect();
+            let body = |text: &str| declared.clone() + &text.replace("_T->lock", "_T").replace("_T->", "");
             let ty = format!("{ty} *");
-            function("lock", &ty, &lock) + " " + &function("unlock", &ty, &unlock)
+            function("lock", &ty, &body(lock)) + " " + &function("unlock", &ty, &body(unlock))
         }
         _ => return None,
     })

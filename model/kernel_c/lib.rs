@@ -16,6 +16,7 @@ pub mod added;
 pub mod ast;
 pub mod config;
 mod contracts;
+mod devres;
 pub mod error;
 pub mod index;
 mod interp;

@@ -105,6 +105,16 @@ pub fn lay_out(world: &World, layout: &mut Layout) {
     }
 }
 
+/// The nodes on a device's list of links.
+#[must_use]
+pub fn node_of(head: Path) -> Option<Path> {
+    match head {
+        "links.consumers" => Some("s_node"),
+        "links.suppliers" => Some("c_node"),
+        _ => None,
+    }
+}
+
 /// The one list on which a node of a link may be.
 #[must_use]
 pub fn list_of(world: &World, layout: &Layout, link: Object, node: Path) -> Option<CellId> {

@@ -5,13 +5,15 @@ use raddle_checker::machine::value::{Object, Sort};
 use raddle_probing::cpu::Watched;
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
-    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, GLOBAL, LINK, MODULE, PRIVATE, Private,
+    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DEVRES, DRIVER, DevicePrivate, GLOBAL, LINK, MODULE, PRIVATE,
+    Private,
 };
 use raddle_probing::world::{ProbeType, World};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::added::{Added, List, Own, OwnKind};
 use super::ast::Name;
+use super::devres::{self, Notes};
 use super::links::{self, Links};
 use super::table::{Field, Kept, Tables};
 use super::value::{INT, Path, Value, ZERO, truth, word};
@@ -92,6 +94,7 @@ pub struct Map {
     opaque: FxHashSet<&'static str>,
     kept: Vec<Kept>,
     links: Links,
+    notes: Notes,
     added: Added,
     /// The number of each cell of its own in its object.
     numbers: Vec<Number>,
@@ -100,7 +103,7 @@ pub struct Map {
 impl Map {
     /// The map of these tables, with cells for fields that they do not name.
     #[must_use]
-    pub fn new(tables: &Tables, added: Added, links: Links) -> Self {
+    pub fn new(tables: &Tables, added: Added, links: Links, notes: Notes) -> Self {
         let fields = tables.fields.iter().map(|((owner, path), field)| ((*owner, word(path)), field.clone()));
         let fields: Vec<((&'static str, Path), Field)> = fields.collect();
         let passed_on = fields.iter().filter(|(_, field)| *field == Field::Opaque);
@@ -117,7 +120,7 @@ impl Map {
         known.extend(added.unset.iter().map(|at| (*at, Known::Unset)));
         known.extend(added.own.iter().enumerate().map(|(at, own)| ((own.owner, own.path), Known::Own(at))));
         let numbers = numbers(&added, kept.len());
-        Map { known, opaque, kept, links, added, numbers }
+        Map { known, opaque, kept, links, notes, added, numbers }
     }
 
     /// The name of what has fields: one of the tables' owners, or a structure that is allocated.
@@ -131,6 +134,7 @@ impl Map {
             BUS => "bus",
             MODULE => "module",
             LINK => "link",
+            DEVRES => "devres",
             sort => self.added.made(sort).map_or("global", |made| made.record),
         }
     }
@@ -144,6 +148,7 @@ impl Map {
             BUS => world.buses.len(),
             MODULE => world.modules.len(),
             LINK => world.links.len(),
+            DEVRES => world.acquisitions().count(),
             GLOBAL => 1,
             _ => allocations(world),
         };
@@ -160,6 +165,7 @@ impl Map {
             "bus" => BUS,
             "module" => MODULE,
             "link" => LINK,
+            "devres" => DEVRES,
             record => self.added.sort_of(record).unwrap_or(GLOBAL),
         }
     }
@@ -177,6 +183,7 @@ impl Map {
             layout.cell(drivers_lock(i), name, Kind::Lock);
         }
         links::lay_out(world, layout);
+        devres::lay_out(world, layout);
         for (list, at) in self.kept.iter().zip(0..) {
             if is_seen(world, list) {
                 let (sort, capacity) = (self.sort(list.node.0), self.objects(world, list.node.0).count());
@@ -227,6 +234,28 @@ impl Map {
     #[must_use]
     pub fn list(&self, owner: &str, path: &str) -> Option<&List> {
         self.added.lists.iter().find(|list| list.owner == owner && list.path == path)
+    }
+
+    /// The path of the nodes on the list whose head is here, in what is on it.
+    #[must_use]
+    pub fn node_of(&self, at: Object, path: Path) -> Option<Path> {
+        let fixed = match (at.sort, path) {
+            (DEVICE, devres::HEAD) => Some(devres::NODE),
+            (DEVICE, _) => links::node_of(path),
+            _ => None,
+        };
+        let kept = || self.kept.iter().find(|list| at.sort == GLOBAL && list.head == path);
+        let node = || self.list(self.owner(at), path).map(|list| list.node.1);
+        fixed.or_else(|| kept().map(|list| list.node.1)).or_else(node)
+    }
+
+    /// The head of the one list on which this node may be, where that is always the same one.
+    #[must_use]
+    pub fn head_of(&self, world: &World, at: Object, node: Path) -> Option<(Object, Path)> {
+        let devres = devres::device_of(world, at).filter(|_| node == devres::NODE);
+        let one = |list: &List| list.owner == "global" && list.node == (self.owner(at), node);
+        let global = || self.added.lists.iter().find(|list| one(list)).map(|list| (CORE, list.path));
+        devres.map(|dev| (dev.object(), devres::HEAD)).or_else(global)
     }
 
     /// The lists, each with all cells of its heads, on which this node may be.
@@ -297,8 +326,10 @@ impl Map {
         if path.is_empty() && self.added.made(at.sort).is_some() {
             return Some(Slot::Part);
         }
-        if let Some(slot) = self.links.slot(world, layout, at, path) {
-            return Some(slot);
+        let special = self.links.slot(world, layout, at, path);
+        let special = special.or_else(|| self.notes.slot(world, layout, at, path));
+        if special.is_some() {
+            return special;
         }
         let field = match self.known.get(&(self.owner(at), path))? {
             Known::Own(own) => {

@@ -9,11 +9,12 @@ use raddle_checker::machine::op::Entry;
 use raddle_checker::machine::place::{Place, SourceLine};
 use raddle_checker::machine::program::Call;
 use raddle_checker::machine::value::{Object, Obs, Word};
+use raddle_probing::at::At;
 use raddle_probing::call::KernelCall;
 use raddle_probing::cpu::entry::SUBJECT;
 use raddle_probing::cpu::{Cpu, DEFAULT_DOMAIN, Errno, ND_DOMAIN};
 use raddle_probing::ghosts::covered_run;
-use raddle_probing::ids::{Device, Driver};
+use raddle_probing::ids::{Device, Devres, Driver};
 use raddle_probing::module::InitWaits;
 use raddle_probing::objects::WorkItem;
 use raddle_probing::program::Probing;
@@ -24,6 +25,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::added::Added;
 use super::ast::{ExprKind, Function, Name, Stmt, Type};
 use super::contracts::Contracts;
+use super::devres::Notes;
 use super::interp::{Interp, domain_path};
 use super::known::PRINTS;
 use super::links::Links;
@@ -88,8 +90,8 @@ pub(crate) enum Assumed {
     BusOverride,
     /// The modules of a scenario are loaded by raddle.
     Loader,
-    /// What drivers acquire with devm- is kept by raddle.
-    Devres,
+    /// The devm- functions are raddle's.
+    Devm,
 }
 
 /// The release function of a driver's private structure.
@@ -131,8 +133,8 @@ impl KernelC {
         let reach = tree.reached(&tables);
         let contracts = Contracts::ours();
         let spawned = spawned(&reach);
-        let links = Links::of(&tree);
-        let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default(), links));
+        let (links, notes) = (Links::of(&tree), Notes::of(&tree));
+        let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default(), links, notes));
         let probing: Vec<bool> = added
             .works
             .iter()
@@ -141,7 +143,7 @@ impl KernelC {
                 contracts.probing().any(|probe| reached.functions.keys().any(|(name, _)| *name == probe))
             })
             .collect();
-        let map = Map::new(&tables, added, links);
+        let map = Map::new(&tables, added, links, notes);
         KernelC {
             tree: Arc::new(tree),
             tables,
@@ -286,9 +288,9 @@ impl KernelC {
                  where do_init_module names what decides that"
                     .to_owned(),
             ),
-            Assumed::Devres => Some(
-                "devres.c is not run: raddle's own code releases what a driver has acquired, the last first, in \
-                 devres_release_all"
+            Assumed::Devm => Some(
+                "the devm- functions are not run: what a probe has acquired is allocated and added by devres_add, and \
+                 what it releases early by devres_release"
                     .to_owned(),
             ),
             Assumed::BusOverride => {
@@ -443,6 +445,14 @@ impl Subject for &KernelC {
         Interp::new(self, cpu).kernel_call(call, of)
     }
 
+    fn devres_add(&self, cpu: &Cpu<'_>, dev: Device, devres: Devres) -> Step<()> {
+        Interp::new(self, cpu).devres_add(dev, devres)
+    }
+
+    fn devres_release(&self, cpu: &Cpu<'_>, dev: Device, devres: Devres, at: &mut At) -> Step<()> {
+        Interp::new(self, cpu).devres_release(dev, devres, at)
+    }
+
     fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
         let Obs::Id(object) = entry.args[0] else { unreachable!("internal: an entry without its object") };
         let at = usize::from(entry.function - SUBJECT);
@@ -483,7 +493,7 @@ impl Subject for &KernelC {
     fn lay_out(&self, world: &World, layout: &mut Layout) {
         self.map.lay_out(world, layout);
         let stands_for =
-            [(world.loads_modules(), Assumed::Loader), (!world.devres.is_empty(), Assumed::Devres)];
+            [(world.loads_modules(), Assumed::Loader), (!world.devres.is_empty(), Assumed::Devm)];
         stands_for.into_iter().filter(|(stands, _)| *stands).for_each(|(_, what)| self.assume(what));
         for (object, _, work, function) in self.map.items(world) {
             if self.probing[usize::from(function)] {

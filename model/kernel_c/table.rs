@@ -66,7 +66,7 @@ pub struct Kept {
 
 /// What has fields.
 pub const OWNERS: &[&str] =
-    &["device", "device_private", "driver", "private", "bus", "module", "link", "global"];
+    &["device", "device_private", "driver", "private", "bus", "module", "link", "devres", "global"];
 
 /// The tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,9 +12,9 @@
 use super::call::Call;
 use super::ids::{Device, Devres, Module};
 use super::objects::{
-    ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_LINK, DEVICE_PRIVATE, DRIVER, DRVDATA, FLAG, FUNCTION, HOOK,
-    INSTANCE, LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, POWER, PRIVATE, RESOURCE, WORK,
-    WORKQUEUE,
+    ATTACH_WORK, BUS, CDEV, CODE, DEVICE, DEVICE_LINK, DEVICE_PRIVATE, DEVRES, DRIVER, DRVDATA, FLAG,
+    FUNCTION, HOOK, INSTANCE, LINK, LIST, MEMORY, MODULE, MUTEX, OVERRIDE, POINTER, POOL, POWER, PRIVATE,
+    RESOURCE, WORK, WORKQUEUE,
 };
 use super::world::{Initially, World};
 use raddle_checker::machine::rename::{Alike, Renaming, generators};
@@ -313,6 +313,14 @@ impl Search<'_> {
             }
         }
         renaming.slots = slots;
+        let notes: Vec<(Device, Devres)> = self.world.acquisitions().collect();
+        for (at, (dev, devres)) in notes.iter().enumerate() {
+            let to = Device(renaming.object(dev.object()).index);
+            if let Some(to) = notes.iter().position(|note| *note == (to, *devres)) {
+                let object = |index: usize| Object { sort: DEVRES, index: index as u8 };
+                renaming.objects.insert(object(at), object(to));
+            }
+        }
         renaming
     }
 }

@@ -237,9 +237,12 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
         Call::Devm(devres) => {
             let decl = &cpu.world().devres[devres.index()];
             run_call(cpu, decl.acquire, at)?;
-            cpu.store(acquired(at.dev.expect("internal: devm in a probe"), devres), true)?;
+            cpu.subject().devres_add(cpu, at.dev.expect("internal: devm in a probe"), devres)?;
         }
-        Call::DevmUndo(devres) => undo(cpu, at.dev.expect("internal: devm in a callback"), devres, at)?,
+        Call::DevmUndo(devres) => {
+            let dev = at.dev.expect("internal: devm in a callback");
+            cpu.subject().devres_release(cpu, dev, devres, at)?;
+        }
         Call::QueueWork(work, told) => {
             let work = at.work(cpu, work, told)?;
             queues::queue_work(cpu, work)?;
@@ -366,30 +369,28 @@ pub(super) fn callback(
 /// `devres_release_all`: what the device's probe has acquired is undone, the last first.
 pub fn devres_release_all(cpu: &Cpu<'_>, dev: Device) -> Step<()> {
     let world = cpu.world();
-    let here = |drv: &Devres| {
-        let drv = world.devres[drv.index()].drv;
-        world.drivers[drv.index()].bus == world.devices[dev.index()].bus
-    };
-    let all: Vec<Devres> = (0..world.devres.len() as u8).map(Devres).filter(here).collect();
+    let all: Vec<Devres> = world.devres_on(world.devices[dev.index()].bus).collect();
     if all.is_empty() {
         return Ok(());
     }
     cpu.call("devres_release_all", &atoms![dev], || {
         for devres in all.iter().rev() {
-            undo(cpu, dev, *devres, &mut At::bound(dev, world.devres[devres.index()].drv))?;
+            devres_release(cpu, dev, *devres, &mut At::bound(dev, world.devres[devres.index()].drv))?;
         }
         Ok(())
     })
 }
 
-/// Undoes something that a probe has acquired, if it is still there.
-fn undo(cpu: &Cpu<'_>, dev: Device, devres: Devres, at: &mut At) -> Step<()> {
+/// `devres_release`: undoes something that a probe has acquired, if it is still there.
+pub(super) fn devres_release(cpu: &Cpu<'_>, dev: Device, devres: Devres, at: &mut At) -> Step<()> {
     let there = cpu.cell(acquired(dev, devres));
     let taken = cpu.step(Action::Swap(there, Obs::Bool(true), Obs::Bool(false)))?;
-    if Held::from_obs(taken).is_some() {
-        run_call(cpu, cpu.world().devres[devres.index()].undo, at)?;
-    }
-    Ok(())
+    if Held::from_obs(taken).is_some() { undo(cpu, devres, at) } else { Ok(()) }
+}
+
+/// What releases something that a probe has acquired.
+pub fn undo(cpu: &Cpu<'_>, devres: Devres, at: &mut At) -> Step<()> {
+    run_call(cpu, cpu.world().devres[devres.index()].undo, at).map(drop)
 }
 
 fn device_alloc(cpu: &Cpu<'_>, dev: Device) -> Step<()> {

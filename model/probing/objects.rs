@@ -75,6 +75,10 @@ pub const POWER: Sort = Sort(25);
 /// The `struct device_link` of the device link with the same index, if calls make it.
 pub const DEVICE_LINK: Sort = Sort(26);
 
+/// What a subject with a list of devres keeps for something that a device has acquired: the index is its place in
+/// [`World::acquisitions`].
+pub const DEVRES: Sort = Sort(27);
+
 /// The index of drvdata that is no driver's own.
 pub const BUS_CODE: u8 = 63;
 
@@ -792,11 +796,9 @@ fn lay_out_device(world: &World, layout: &mut Layout, id: Device, slots: u8, set
     layout.says(added, Says::Statement);
     id.ghosts(layout, name, slots);
     set.push((layout.find(id.created()), 1));
-    for (devres, decl) in (0..).map(Devres).zip(&world.devres) {
-        if world.drivers[decl.drv.index()].bus == world.devices[id.index()].bus {
-            let name = format!("{name}: devm {}", decl.acquire.name());
-            layout.cell(acquired(id, devres), name, Kind::Bool);
-        }
+    for devres in world.devres_on(world.devices[id.index()].bus) {
+        let name = format!("{name}: devm {}", world.devres[devres.index()].acquire.name());
+        layout.cell(acquired(id, devres), name, Kind::Bool);
     }
     for (i, driver) in world.drivers.iter().enumerate() {
         if driver.bus == world.devices[id.index()].bus {

@@ -4,11 +4,13 @@
 //! interpreted. Its functions run on [`Cpu`], tell the checks of [events](crate::events), and call
 //! the drivers of the scenario by [`body`](crate::body).
 
+use super::at::At;
 use super::call::KernelCall;
+use super::calls;
 use super::cpu::{Cpu, Errno};
-use super::ids::{Device, Driver};
+use super::ids::{Device, Devres, Driver};
 use super::module::InitWaits;
-use super::objects::WorkItem;
+use super::objects::{WorkItem, acquired};
 use super::sources::Sources;
 use super::world::World;
 use raddle_checker::machine::cpu::Step;
@@ -60,6 +62,17 @@ pub trait Subject: Sync {
 
     /// Makes a call of a scenario. `of`: the driver whose code makes it, if it is one's.
     fn call(&self, cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()>;
+
+    /// `devres_add`: a device's probe has acquired something that the driver core is to undo. One without a list keeps a
+    /// flag for each.
+    fn devres_add(&self, cpu: &Cpu<'_>, dev: Device, devres: Devres) -> Step<()> {
+        cpu.store(acquired(dev, devres), true)
+    }
+
+    /// `devres_release`: it is undone by the driver, if it is still there.
+    fn devres_release(&self, cpu: &Cpu<'_>, dev: Device, devres: Devres, at: &mut At) -> Step<()> {
+        calls::devres_release(cpu, dev, devres, at)
+    }
 
     /// Runs an entry of the subject's own: that of a spawned task, or of one of its items.
     fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()>;

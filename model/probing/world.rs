@@ -80,6 +80,18 @@ impl World {
         ids.filter(move |id| self.devres[id.index()].drv == drv)
     }
 
+    /// What each device may acquire for the driver core to undo.
+    pub fn acquisitions(&self) -> impl Iterator<Item = (Device, Devres)> {
+        let of = |dev: Device| self.devres_on(self.devices[dev.index()].bus).map(move |devres| (dev, devres));
+        (0..self.devices.len() as u8).map(Device).flat_map(of)
+    }
+
+    /// What drivers of a bus acquire with calls that begin with `devm-`, in their order.
+    pub fn devres_on(&self, bus: Bus) -> impl DoubleEndedIterator<Item = Devres> {
+        let ids = (0..self.devres.len() as u8).map(Devres);
+        ids.filter(move |id| self.drivers[self.devres[id.index()].drv.index()].bus == bus)
+    }
+
     /// The instances of some memory that belong to one device, or the only ones.
     pub fn instances_of(&self, memory: Memory, dev: Option<Device>) -> impl Iterator<Item = Instance> {
         let ids = (0..self.instances.len() as u8).map(Instance);

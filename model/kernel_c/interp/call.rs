@@ -241,14 +241,19 @@ impl Interp<'_> {
 
     /// Calls a function of the tree from outside: the number that it returns.
     pub(super) fn enter(&mut self, name: Name, args: Vec<Value>) -> Step<i64> {
+        Ok(match self.value_of(name, args)? {
+            Value::Int(number, _) => number,
+            _ => 0,
+        })
+    }
+
+    /// The same: whatever it returns.
+    pub(super) fn value_of(&mut self, name: Name, args: Vec<Value>) -> Step<Value> {
         let Some(function) = self.c.tree().function(name, "drivers/base/dd.c") else {
             return self.stuck_at(Stuck::absent(name));
         };
         (self.line, self.entered) = (function.line, function.file);
-        Ok(match self.call(function, args)? {
-            Value::Int(number, _) => number,
-            _ => 0,
-        })
+        self.call(function, args)
     }
 
     // ----------------------------------------------------------------------------------- calling

@@ -9,7 +9,10 @@ use super::{Flow, Interp, Target};
 use crate::added::allocates;
 use crate::ast::{Expr, ExprKind, Name, Stmt, StmtKind, Type};
 use crate::map::Slot;
-use crate::value::{INT, ULONG, Value, ZERO, arithmetic, convert, truth, word};
+use crate::value::{INT, Path, ULONG, Value, ZERO, arithmetic, convert, truth, word};
+
+/// The size of a structure or of a part of it, which is not known: it is only passed on.
+const SIZE: Path = "a size";
 
 impl Interp<'_> {
     pub(super) fn eval(&mut self, expr: &'static Expr) -> Step<Value> {
@@ -26,6 +29,9 @@ impl Interp<'_> {
                 let from = self.target(expr)?;
                 self.load(from, false)
             }
+            // A function is its own address.
+            ExprKind::Deref(of) if self.is_function(of) => self.eval(of),
+            ExprKind::Address(of) if self.is_function(of) => self.eval(of),
             ExprKind::Deref(_) | ExprKind::Index(..) => {
                 let from = self.target(expr)?;
                 self.load(from, false)
@@ -68,7 +74,7 @@ impl Interp<'_> {
             }
             ExprKind::SizeOfType(ty) => self.size(ty),
             ExprKind::SizeOf(of) => self.stuck(format!("sizeof {}", of.text)),
-            ExprKind::OffsetOf(..) => self.stuck("offsetof"),
+            ExprKind::OffsetOf(..) => Ok(Value::Opaque(SIZE)),
             ExprKind::Comma(left, right) => {
                 self.eval(left)?;
                 self.eval(right)
@@ -79,12 +85,26 @@ impl Interp<'_> {
         }
     }
 
+    /// Whether a name stands for a function, or holds a pointer to one.
+    fn is_function(&self, expr: &Expr) -> bool {
+        let ExprKind::Name(name) = expr.kind else { return false };
+        match self.local(name) {
+            Some(frame) => matches!(self.local_value(frame, name, ""), Some(Value::Function(_))),
+            None => {
+                !self.c.map().knows("global", name)
+                    && self.static_path(name).is_none()
+                    && self.c.tree().function(name, self.file()).is_some()
+            }
+        }
+    }
+
     fn size(&mut self, ty: &Type) -> Step<Value> {
         let bytes = match ty {
             Type::Bool => 1,
             Type::Int(ty) => i64::from(ty.bytes),
             Type::Enum(_) => 4,
             Type::Pointer(_) => 8,
+            Type::Record(_) => return Ok(Value::Opaque(SIZE)),
             other => return self.stuck(format!("the size of {other:?}")),
         };
         Ok(Value::Int(bytes, ULONG))
@@ -208,6 +228,12 @@ impl Interp<'_> {
                 Some(value) => Ok(value),
                 None => self.stuck(format!("{a} {operator} {b}")),
             },
+            ("+" | "-" | "*", Value::Opaque(SIZE), _) | ("+" | "*", _, Value::Opaque(SIZE)) => {
+                Ok(Value::Opaque(SIZE))
+            }
+            (_, Value::Opaque(SIZE), _) | (_, _, Value::Opaque(SIZE)) => {
+                self.stuck("the size of a structure is compared")
+            }
             ("==", ..) => Ok(truth(self.equal(left, right)?)),
             ("!=", ..) => Ok(truth(!self.equal(left, right)?)),
             _ => self.stuck(format!("{left:?} {operator} {right:?}")),
@@ -223,12 +249,31 @@ impl Interp<'_> {
             let second = self.eval(right)?;
             return Ok(truth(self.holds(second)?));
         }
+        if let ("==" | "!=", ExprKind::Name("NULL")) = (operator, &right.kind)
+            && self.is_beside(left)?
+        {
+            return Ok(truth(operator == "!="));
+        }
         let first = self.eval(left)?;
         if let Value::Sample(who) = first {
             return self.moved(operator, who, right);
         }
         let second = self.eval(right)?;
         self.calculated(operator, first, second)
+    }
+
+    /// Whether an expression is `next` or `prev` of a list's head, which is never NULL: it is not read then.
+    fn is_beside(&mut self, expr: &'static Expr) -> Step<bool> {
+        let ExprKind::Member { of, field: "next" | "prev", arrow: false } = &expr.kind else {
+            return Ok(false);
+        };
+        let ExprKind::Member { .. } = &of.kind else { return Ok(false) };
+        let Target::Memory(at, path) = self.target(of)? else { return Ok(false) };
+        let is_head = matches!(self.slot_if_known(at, path), Some(Slot::List(_) | Slot::Empty));
+        if is_head {
+            self.later(Action::Touch(at));
+        }
+        Ok(is_head)
     }
 
     /// A sample is compared with its counter.

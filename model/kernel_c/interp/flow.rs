@@ -327,15 +327,19 @@ impl Interp<'_> {
                             self.assumed(object, path);
                             Ok(Flow::Next)
                         }
-                        Slot::List(list) => self.walk_own(whole, (name, args), list, body),
+                        Slot::List(list) => match self.c.map().node_of(object, path) {
+                            Some(node) => self.walk_own(whole, (name, args), (list, node), body),
+                            None => self.stuck(format!("a walk of the list {path}")),
+                        },
                         Slot::Waiting => match args[0].kind {
                             ExprKind::Name(variable) => self.walk_waiting(object, path, variable, body),
                             _ => self.stuck("a walk without a variable"),
                         },
                         _ => self.stuck(format!("a walk of the list {path}")),
                     },
-                    // What puts something on a list in a variable is not understood: there it stops.
-                    Value::Local(..) => Ok(Flow::Next),
+                    Value::Local(at, list, path) => {
+                        self.walk_local(whole, (name, args), (usize::from(at), list, path), body)
+                    }
                     other => self.stuck(format!("a list at {other:?}")),
                 }
             }

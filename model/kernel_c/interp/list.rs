@@ -8,9 +8,9 @@ use raddle_checker::machine::value::{Object, Obs};
 use super::flow::turned;
 use super::{Flow, Interp, join};
 use crate::ast::{Expr, ExprKind, Name, Stmt};
-use crate::links::list_of;
 use crate::map::Slot;
-use crate::value::{Path, Value, ZERO, truth};
+use crate::value::{Path, Value, ZERO, truth, word};
+use crate::{devres, links};
 
 /// A node: the lists on which it may be, and what is on them by it.
 struct Linked {
@@ -29,18 +29,58 @@ impl Interp<'_> {
 
     /// The node of a list, if one is here that no table names.
     fn linked(&mut self, at: Object, path: Path) -> Step<Option<Linked>> {
+        Ok(self.lists(at, path)?.map(|lists| Linked { lists, member: at }))
+    }
+
+    /// The lists on which a node may be, if one is here that no table names.
+    pub(super) fn lists(&mut self, at: Object, path: Path) -> Step<Option<(CellId, CellId)>> {
         let c = self.c;
-        if let Some(list) = list_of(self.cpu.world(), self.layout(), at, path) {
-            return Ok(Some(Linked { lists: (list, list), member: at }));
+        let (world, layout) = (self.cpu.world(), self.layout());
+        let fixed =
+            links::list_of(world, layout, at, path).or_else(|| devres::list_of(world, layout, at, path));
+        if let Some(list) = fixed {
+            return Ok(Some((list, list)));
         }
-        let lists = c.map().lists_of(self.cpu.world(), self.layout(), c.map().owner(at), path);
-        let lists = match lists[..] {
+        let lists = c.map().lists_of(world, layout, c.map().owner(at), path);
+        Ok(Some(match lists[..] {
             [] => return Ok(None),
             [one] => (one, one),
             [one, other] => (one, other),
             _ => return self.stuck(format!("the node {path} may be on more than two lists")),
+        }))
+    }
+
+    /// `next` or `prev` of a list's head or of a node on one, if such a thing is here.
+    pub(super) fn beside(&mut self, at: Object, path: Path) -> Step<Option<Value>> {
+        let Some((of, end @ ("next" | "prev"))) = path.rsplit_once('.') else { return Ok(None) };
+        let of = word(of);
+        if self.slot_if_known(at, of) == Some(Slot::Empty) {
+            self.assumed(at, of);
+            self.later(Action::Touch(at));
+            return Ok(Some(Value::Pointer(at, of)));
+        }
+        let (world, map) = (self.cpu.world(), self.c.map());
+        let (list, after, ends) = if let Some(list) = self.head(at, of) {
+            (list, None, map.node_of(at, of).map(|node| ((at, of), node)))
+        } else if let Some((list, other)) = self.lists(at, of)? {
+            (
+                list,
+                Some(at.index),
+                map.head_of(world, at, of).filter(|_| list == other).map(|head| (head, of)),
+            )
+        } else {
+            return Ok(None);
         };
-        Ok(Some(Linked { lists, member: at }))
+        let Some(((head, first), node)) = ends else { return self.stuck(format!("what is beside {of}")) };
+        let step = match (end, after) {
+            ("next", None) => Action::ListFirst(list),
+            ("next", _) => Action::ListNext(list, list, after),
+            _ => Action::ListPrev(list, list, after),
+        };
+        Ok(Some(match self.step(step)? {
+            Obs::Id(member) => Value::Pointer(member, node),
+            _ => Value::Pointer(head, first),
+        }))
     }
 
     /// What is done with a list that no table names; `None` if a table names it.
@@ -120,11 +160,14 @@ impl Interp<'_> {
         &mut self,
         whole: &'static Stmt,
         (name, args): (Name, &'static [Expr]),
-        list: CellId,
+        (list, node): (CellId, Path),
         body: &'static Stmt,
     ) -> Step<Flow> {
         let ExprKind::Name(variable) = args[0].kind else { return self.stuck("a walk without a variable") };
         let safe = name.contains("_safe");
+        let Some(member) = args.get(2 + usize::from(safe)) else {
+            return self.stuck("a walk without a member");
+        };
         let next = |after: Option<u8>| match name.ends_with("_reverse") {
             true => Action::ListPrev(list, list, after),
             false => Action::ListNext(list, list, after),
@@ -157,7 +200,9 @@ impl Interp<'_> {
                 interp.set_local(frame, variable, "at$", Value::Unset);
                 return Ok(Some(Flow::Next));
             }
-            interp.set_local(frame, variable, "", now);
+            let Value::Pointer(now, _) = now else { unreachable!("internal: {now:?} is on a list") };
+            let entry = interp.member_of(Value::Pointer(now, node), member)?;
+            interp.set_local(frame, variable, "", entry);
             Ok(turned(interp.stmt(body, None)?))
         })
     }

@@ -46,6 +46,11 @@ impl Interp<'_> {
     }
 
     fn load_field(&mut self, at: Object, path: Path, follows: bool) -> Step<Value> {
+        if self.slot_if_known(at, path).is_none()
+            && let Some(node) = self.beside(at, path)?
+        {
+            return Ok(node);
+        }
         match self.slot(at, path)? {
             Slot::Constant(value) => {
                 self.later(Action::Touch(at));

@@ -5,10 +5,12 @@
 //! there? is the pointer NULL?) wait for the next step. What cannot be done is [`Interp::stuck`], never a guess.
 
 mod call;
+mod devres;
 mod expr;
 mod flow;
 mod links;
 mod list;
+mod local;
 mod memory;
 mod overrides;
 mod primitive;
@@ -24,6 +26,7 @@ use raddle_checker::machine::layout::{CellId, Layout};
 use raddle_checker::machine::op::{Action, Op};
 use raddle_checker::machine::place::Place;
 use raddle_checker::machine::value::{Object, Obs, Word};
+use raddle_probing::at::At;
 use raddle_probing::cpu::Cpu;
 use raddle_probing::events::Event;
 use raddle_probing::ids::{Device, Driver};
@@ -98,6 +101,10 @@ pub struct Interp<'a> {
     unregistering: Option<Driver>,
     /// How the `device_add` under way goes.
     add: AddOutcome,
+    /// The devres of what a probe is acquiring.
+    acquired: Option<Object>,
+    /// Where the code stands that releases early what it has acquired, if some does.
+    releasing: Option<At>,
     /// What has been read of a condition that is waited for, if one is.
     reads: Option<Vec<(CellId, Obs)>>,
 }
@@ -107,10 +114,22 @@ thread_local! {
     static JOINED: RefCell<FxHashMap<(Path, &'static str), Path>> = RefCell::default();
 }
 
+/// What would be the structure of a member, if the head of a list were one: `list<entry`. The member is the head again.
+const NO_ENTRY: char = '<';
+
 /// A path with one more field.
 fn join(path: Path, field: &'static str) -> Path {
     if path.is_empty() {
         return field;
+    }
+    if let Some((head, member)) = path.split_once(NO_ENTRY)
+        && let Some(rest) = member.strip_prefix(field)
+    {
+        match rest.strip_prefix('.') {
+            Some(rest) => return word(&format!("{head}{NO_ENTRY}{rest}")),
+            None if rest.is_empty() => return word(head),
+            None => {}
+        }
     }
     JOINED.with_borrow_mut(|joined| {
         *joined.entry((path, field)).or_insert_with(|| word(&format!("{path}.{field}")))
@@ -129,6 +148,8 @@ impl<'a> Interp<'a> {
             entered: "drivers/base/dd.c",
             unregistering: None,
             add: AddOutcome::Ok,
+            acquired: None,
+            releasing: None,
             reads: None,
         }
     }

@@ -5,13 +5,12 @@ use raddle_checker::machine::layout::{CellId, Kind};
 use raddle_checker::machine::op::{Action, End, Op};
 use raddle_checker::machine::value::{Datum, Object, Obs, Observe};
 use raddle_probing::body::call_remove;
-use raddle_probing::calls::devres_release_all;
 use raddle_probing::cpu::DEFAULT_DOMAIN;
 use raddle_probing::events::Event;
 use raddle_probing::hooks::{create_group, remove_group};
 use raddle_probing::ids::{Bus, Device, Driver};
 use raddle_probing::objects::{
-    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DRIVER, DevicePrivate, LINK, OVERRIDE, PRIVATE, Private,
+    BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DEVRES, DRIVER, DevicePrivate, LINK, OVERRIDE, PRIVATE, Private,
 };
 use raddle_probing::world::{AddOutcome, Group, Match};
 
@@ -19,6 +18,7 @@ use super::call::EPROBE_DEFER;
 use super::{Interp, join};
 use crate::ast::Name;
 use crate::contracts::Tell;
+use crate::devres::released_by;
 use crate::map::{Slot, klist};
 use crate::subject::RELEASE;
 use crate::value::{INT, Path, Value, ZERO, truth, word};
@@ -99,6 +99,9 @@ impl Interp<'_> {
             | "list_add_tail_rcu"
             | "list_del_rcu"
             | "list_splice_tail_init" => {
+                if let Some(value) = self.local_list(name, args)? {
+                    return Ok(Some(value));
+                }
                 let Some((at, path)) = pointer(0) else {
                     return self.stuck(format!("{name}({:?})", args.first()));
                 };
@@ -153,16 +156,10 @@ impl Interp<'_> {
             "current_is_async" => truth(self.cpu.current_is_async()),
             "<match>" => self.bus_match(args)?,
             "<remove>" => self.remove(args)?,
-            "devres_release_all" => {
-                let Some((at, "")) = pointer(0) else { return self.stuck("the devres of what") };
-                // What a device has left at its end was not acquired by a driver of the scenario.
-                if !self.stack().contains(&"device_release") {
-                    self.flush()?;
-                    devres_release_all(self.cpu, Device(at.index))?;
-                }
-                ZERO
-            }
-            _ => return Ok(None),
+            _ => match released_by(name) {
+                Some(devres) => self.release(devres, args)?,
+                None => return Ok(None),
+            },
         };
         Ok(Some(value))
     }
@@ -279,6 +276,7 @@ impl Interp<'_> {
             {
                 self.step(Action::Free(*at))?;
             }
+            Some(Value::Pointer(at, "")) if at.sort == DEVRES => self.free_devres(*at)?,
             Some(Value::Pointer(at, "")) if at.sort == LINK => self.free_link(*at)?,
             Some(Value::Pointer(at, "")) if at.sort == OVERRIDE => {
                 // A string that names the same driver again is the old one.

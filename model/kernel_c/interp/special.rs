@@ -7,16 +7,16 @@ use raddle_checker::machine::value::{Object, Obs};
 use raddle_probing::ids::Device;
 use raddle_probing::objects::{CORE, Core, DEVICE, DEVICE_REFS, DevicePrivate, PRIVATE, Private};
 
-use super::{Interp, Target, join};
+use super::{Interp, NO_ENTRY, Target, join};
 use crate::added::{ALLOCATORS, INIT_WORK, func_of};
 use crate::ast::{Expr, ExprKind, Name, Type};
 use crate::known::PRINTS;
-use crate::links;
 use crate::map::Slot;
 use crate::subject::Assumed;
 use crate::table::Stub;
 use crate::types::Typer;
-use crate::value::{INT, Path, Value, ZERO, truth};
+use crate::value::{INT, Path, ULONG, Value, ZERO, truth, word};
+use crate::{devres, links};
 
 /// The path that a member of `container_of` is.
 fn member(expr: &Expr) -> Option<String> {
@@ -57,13 +57,10 @@ impl Interp<'_> {
                         kind: ExprKind::Member { of: head, field: end @ ("prev" | "next"), arrow: false },
                         ..
                     },
-                    ..,
+                    _,
+                    of,
                 ],
-            ) => match (self.target(head)?, *end) {
-                (Target::Memory(at, path), "prev") => self.last_of(at, path),
-                (Target::Memory(at, path), _) => self.first_of(name, Value::Pointer(at, path)),
-                (Target::Local(..), _) => self.stuck("a list in a variable"),
-            },
+            ) => self.entry_beside(head, end, of),
             ("list_last_entry", [head, ..]) => match self.eval(head)? {
                 Value::Pointer(at, path) => self.last_of(at, path),
                 other => self.stuck(format!("a list at {other:?}")),
@@ -83,8 +80,10 @@ impl Interp<'_> {
             },
             ("container_of" | "container_of_const" | "list_entry", [from, _, of]) => {
                 let value = self.eval(from)?;
-                let Some(of) = member(of) else { return self.stuck(of.text) };
-                self.container(value, &of)
+                self.member_of(value, of)
+            }
+            ("spin_lock_irqsave" | "spin_unlock_irqrestore", [lock, flags]) => {
+                self.irq_lock(name == "spin_lock_irqsave", lock, flags)
             }
             ("BUG_ON" | "VM_BUG_ON", [of]) => {
                 let value = self.eval(of)?;
@@ -134,6 +133,16 @@ impl Interp<'_> {
         }
     }
 
+    /// A spinlock is taken, and the interrupts of the processor that are disabled thereby noted, which nobody looks at.
+    fn irq_lock(&mut self, takes: bool, lock: &'static Expr, flags: &'static Expr) -> Step<Value> {
+        let lock = self.eval(lock)?;
+        if takes {
+            let flags = self.target(flags)?;
+            self.store(flags, Value::Int(0, ULONG))?;
+        }
+        self.invoke(if takes { "spin_lock" } else { "spin_unlock" }, vec![lock])
+    }
+
     /// A work item gets its function. Where that is always the same one it is no step.
     fn init_work(&mut self, name: Name, item: &'static Expr, function: &'static Expr) -> Step<Value> {
         let (at, path) = match self.eval(item)? {
@@ -159,6 +168,24 @@ impl Interp<'_> {
         Ok(())
     }
 
+    /// `list_entry` of what is beside a list's head or a node.
+    fn entry_beside(&mut self, of: &'static Expr, end: Name, member: &'static Expr) -> Step<Value> {
+        match self.target(of)? {
+            Target::Memory(at, path) => match self.beside(at, join(path, end))? {
+                Some(node) => self.member_of(node, member),
+                None if end == "prev" => self.last_of(at, path),
+                None => self.first_of("list_entry", Value::Pointer(at, path)),
+            },
+            Target::Local(..) => self.stuck("a list in a variable"),
+        }
+    }
+
+    /// The structure of which a value points to this member.
+    pub(super) fn member_of(&mut self, value: Value, of: &Expr) -> Step<Value> {
+        let Some(of) = member(of) else { return self.stuck(of.text) };
+        self.container(value, &of)
+    }
+
     /// Strips a member off a pointer.
     fn container(&mut self, value: Value, of: &str) -> Step<Value> {
         let strip = |path: Path| -> Option<Path> {
@@ -170,6 +197,9 @@ impl Interp<'_> {
         match value {
             Value::Pointer(object, path) => match strip(path) {
                 Some(rest) => Ok(Value::Pointer(object, rest)),
+                None if matches!(self.slot_if_known(object, path), Some(Slot::List(_) | Slot::Empty)) => {
+                    Ok(Value::Pointer(object, word(&format!("{path}{NO_ENTRY}{of}"))))
+                }
                 None => self.stuck(format!("{path} is no {of}")),
             },
             Value::Local(frame, name, path) => match strip(path) {
@@ -258,6 +288,7 @@ impl Interp<'_> {
                 }
             }
             (Some(links::RECORD), _) => return self.allocate_link(),
+            (Some(devres::RECORD), _) => return self.allocate_devres(),
             (Some(record), _) => return self.make(name, record),
             _ => return self.stuck(format!("{name} of what")),
         };

@@ -505,3 +505,114 @@ void on_unregister(struct device_driver *drv)
         assert_eq!(of(never), ["deadlock"], "{never}");
     }
 }
+
+#[test]
+fn lists_in_variables_and_what_is_beside_a_node() {
+    let code = "
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
+static LIST_HEAD(queue);
+struct job { int n; struct list_head node; };
+
+static void all_to(struct list_head *to)
+{
+	struct list_head *at = queue.next;
+
+	while (at != &queue) {
+		struct job *job = list_entry(at, struct job, node);
+
+		at = at->next;
+		list_move_tail(&job->node, to);
+		BUG_ON(list_empty(&job->node));
+	}
+}
+
+int on_register(struct device_driver *drv)
+{
+	struct job *one = kzalloc(sizeof(*one), GFP_KERNEL);
+	struct job *two = kzalloc(sizeof(*two), GFP_KERNEL);
+
+	one->n = 1;
+	two->n = 2;
+	list_add_tail(&one->node, &queue);
+	list_add_tail(&two->node, &queue);
+	BUG_ON(queue.prev != &two->node);
+	BUG_ON(one->node.next != &two->node);
+	BUG_ON(one->node.prev != &queue);
+	BUG_ON(&list_entry(two->node.next, struct job, node)->node != &queue);
+	return 0;
+}
+
+void on_unregister(struct device_driver *drv)
+{
+	struct job *job, *next;
+	int sum = 0;
+	LIST_HEAD(todo);
+
+	BUG_ON(!list_empty(&todo));
+	all_to(&todo);
+	BUG_ON(list_empty(&todo));
+	BUG_ON(!list_empty(&queue));
+	list_for_each_entry(job, &todo, node)
+		sum = 3 * sum + job->n;
+	BUG_ON(sum != 5);
+	list_for_each_entry_safe_reverse(job, next, &todo, node) {
+		sum = 3 * sum + job->n;
+		list_del(&job->node);
+		kfree(job);
+	}
+	BUG_ON(sum != 52);
+	BUG_ON(!list_empty(&todo));
+}
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    let changed = |from: &str, to: &str| {
+        assert!(code.contains(from), "{from}");
+        hazards("", &code.replace(from, to))
+    };
+    assert_eq!(changed("list_move_tail(", "list_move("), [NULL], "the other way round");
+    assert_eq!(changed("sum != 52", "sum != 50"), [NULL], "50 is the sum forward");
+    assert_eq!(changed("safe_reverse(job, next", "safe(job, next"), [NULL]);
+    assert_eq!(changed("\t\tlist_del(&job->node);\n", ""), [NULL], "they are still on it");
+    let unsafe_walk =
+        code.replace("list_for_each_entry_safe_reverse(job, next", "list_for_each_entry_reverse(job");
+    assert_eq!(hazards("", &unsafe_walk), ["use-after-free"]);
+    assert_eq!(
+        hazards("", &unsafe_walk.replace("\t\tkfree(job);\n", "")),
+        ["a walk over a list in a variable, from a node that is no longer on it"]
+    );
+    assert_eq!(changed("queue.prev != &two->node", "queue.prev != &one->node"), [NULL]);
+    assert_eq!(changed("one->node.prev != &queue", "one->node.prev != &two->node"), [NULL]);
+    assert_eq!(changed("at = at->next;", "at = at->prev;"), [NULL], "the second stays");
+    let other = "list_splice_tail_init(&todo, &queue);\n\tall_to(&todo);";
+    assert_eq!(changed("all_to(&todo);", other), ["list_splice_tail_init of a list in a variable"]);
+}
+
+#[test]
+fn sizes_of_structures_are_passed_on_and_no_more() {
+    let code = "
+struct job { int n; };
+static size_t with(size_t more)
+{
+	return 2 * sizeof(struct job) + more;
+}
+int on_register(struct device_driver *drv)
+{
+	size_t size = with(8);
+	unsigned long flags;
+	struct job *job = kzalloc(size, GFP_KERNEL);
+
+	spin_lock_irqsave(&drv->lock, flags);
+	job->n = 1;
+	spin_unlock_irqrestore(&drv->lock, flags);
+	kfree(job);
+	return 0;
+}
+void on_unregister(struct device_driver *drv) { }
+";
+    let fields = "spinlock_t lock;";
+    assert_eq!(hazards(fields, code), Vec::<String>::new());
+    let compared = code.replace("\tkfree(job)", "\tBUG_ON(size < 2);\n\tkfree(job)");
+    assert_eq!(hazards(fields, &compared), ["the size of a structure is compared"]);
+    let twice = code.replace("spin_unlock_irqrestore", "spin_lock_irqsave");
+    assert_eq!(hazards(fields, &twice), ["deadlock"]);
+}

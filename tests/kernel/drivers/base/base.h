@@ -20,6 +20,12 @@ struct device_private {
 	struct device *device;
 };
 
+struct devres_node {
+	struct list_head entry;
+	void (*release)(struct device *dev, void *data);
+};
+
+void devres_release_all(struct device *dev);
 int driver_attach(struct device_driver *drv);
 void driver_detach(struct device_driver *drv);
 void attach(struct device *dev, struct device_driver *drv);

@@ -8,6 +8,7 @@ static int really_probe(struct device *dev, struct device_driver *drv)
 	dev->driver = drv;
 	error = drv->probe(dev);
 	if (error) {
+		devres_release_all(dev);
 		dev->driver = NULL;
 		return error;
 	}
@@ -50,6 +51,7 @@ void __device_release_driver(struct device *dev)
 	if (!drv)
 		return;
 	drv->remove(dev);
+	devres_release_all(dev);
 	dev->driver = NULL;
 	klist_remove(&dev->p->knode_driver);
 }

@@ -1,5 +1,7 @@
 /* A miniature driver core of our own, for tests: no line of any kernel. */
 
+#define LIST_HEAD(name) struct list_head name = LIST_HEAD_INIT(name)
+
 struct klist_node {
 	void *n_klist;
 };
@@ -36,7 +38,14 @@ struct device {
 	struct device_private *p;
 	struct mutex mutex;
 	void *driver_data;
+	spinlock_t devres_lock;
+	struct list_head devres_head;
 };
+
+DEFINE_LOCK_GUARD_1(spinlock_irqsave, spinlock_t,
+		    spin_lock_irqsave(_T->lock, _T->flags),
+		    spin_unlock_irqrestore(_T->lock, _T->flags),
+		    unsigned long flags)
 
 static inline void dev_set_drvdata(struct device *dev, void *data)
 {
