@@ -64,16 +64,29 @@ pub(crate) fn id(stmt: &'static Stmt) -> usize {
 
 /// The statements that runs have come to.
 #[derive(Clone, Debug, Default)]
-pub struct Reached(FxHashSet<usize>);
+pub struct Reached {
+    all: FxHashSet<usize>,
+    /// Those that have done something: a step, a call, a change of a variable, or a check that is due.
+    acting: FxHashSet<usize>,
+}
 
 impl Reached {
     /// Whether a run has come to this one.
     #[must_use]
     pub fn contains(&self, statement: &Statement) -> bool {
-        self.0.contains(&statement.id())
+        self.all.contains(&statement.id())
     }
 
-    pub(crate) fn insert(&mut self, id: usize) {
-        self.0.insert(id);
+    /// Whether this one has done something in some run: without one that has not, all runs are the same.
+    #[must_use]
+    pub fn acts(&self, statement: &Statement) -> bool {
+        self.acting.contains(&statement.id())
+    }
+
+    pub(crate) fn insert(&mut self, id: usize, acts: bool) {
+        self.all.insert(id);
+        if acts {
+            self.acting.insert(id);
+        }
     }
 }

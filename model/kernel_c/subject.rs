@@ -202,11 +202,19 @@ impl KernelC {
 
     /// Whether a statement is run: all are but the one that is left out.
     pub(crate) fn runs(&self, stmt: &'static Stmt) -> bool {
-        let id = statement::id(stmt);
+        self.left_out != Some(statement::id(stmt))
+    }
+
+    /// Whether it is noted which statements runs come to.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.reached.is_some()
+    }
+
+    /// Notes that a run has come to a statement, and whether that has done something.
+    pub(crate) fn reaches(&self, stmt: &'static Stmt, acts: bool) {
         if let Some(reached) = &self.reached {
-            reached.lock().expect("internal: nobody panics here").insert(id);
+            reached.lock().expect("internal: nobody panics here").insert(statement::id(stmt), acts);
         }
-        self.left_out != Some(id)
     }
 
     /// Whether of a call of this function nothing is run: a stub stands for it, or it prints.

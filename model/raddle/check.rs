@@ -209,6 +209,7 @@ impl Scenario {
             engine: options.engine,
             verdict: Verdict::Inconclusive,
             violations: Vec::new(),
+            unshown: Vec::new(),
             expected: self.file().expect.get(revision).cloned(),
             states: 0,
             transitions: 0,
@@ -275,7 +276,8 @@ fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<impl Subject
     report.cut = outcome.cut.is_some();
     report.bytes = outcome.bytes;
     report.violations = outcome.found.iter().map(|found| Violation::of(program, found)).collect();
-    let found = !report.violations.is_empty() || !outcome.unshown.is_empty();
+    report.unshown = outcome.unshown.iter().map(|id| (*id).to_owned()).collect();
+    let found = !report.hazards().is_empty();
     report.verdict = Verdict::of(found, !report.cut);
     report.guarantee = guarantee::of_search(scenario, program, report.verdict, outcome);
 }

@@ -106,7 +106,7 @@ impl Format {
     /// One violation as a document of its own.
     #[must_use]
     pub fn violation(&self, report: &Report, violation: &Violation, shown: DiagramOptions) -> String {
-        let alone = || Report { violations: vec![violation.clone()], ..report.clone() };
+        let alone = || Report { violations: vec![violation.clone()], unshown: Vec::new(), ..report.clone() };
         let extras = Extras { shown, ..Extras::default() };
         match self.document {
             Document::Row(write) => format!("{}\n", write(&alone(), &extras).trim_end()),

@@ -46,16 +46,23 @@ impl Scenario {
         kernel: &KernelC,
         arguments: &[String],
         options: &Options,
-        progress: impl FnMut(Progress) + Send,
+        mut progress: impl FnMut(Progress) + Send,
     ) -> Result<OnTree, InputError> {
         if let Some(why) = self.not_on_trees() {
             return Err(InputError::of_file(&self.file().path, why));
         }
+        let progress: &mut (dyn FnMut(Progress) + Send) = &mut progress;
         let program = Probing::new(self.file().world.clone(), kernel);
         let name = format!("Linux {}", kernel.tree().version());
-        let mut report = self.check_subject(&program, &name, options, progress, |report| {
+        let mut report = self.check_subject(&program, &name, options, &mut *progress, |report| {
             fill_native(report, self, &program, options, explore_on_tree(self, arguments, options));
         })?;
+        if report.unshown.iter().any(|id| id == STUCK_ID) && options.limits.no_runs {
+            // Only a run says where.
+            let mut options = options.clone();
+            options.limits.no_runs = false;
+            return self.check_on_tree(kernel, arguments, &options, progress);
+        }
         report.options = arguments.to_vec();
         // What a scenario expects, it expects of a revision.
         report.expected = None;

@@ -59,6 +59,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The hazards that were found, sorted by id.
     pub violations: Vec<Violation>,
+    /// The ids of hazards that were found and for which there is no run to show, sorted.
+    pub unshown: Vec<String>,
     /// The hazards that the scenario expects, sorted; `None` if it says nothing of this revision.
     pub expected: Option<Vec<String>>,
     /// States stored.
@@ -83,7 +85,10 @@ impl Report {
     /// The ids of the hazards that were found, sorted.
     #[must_use]
     pub fn hazards(&self) -> Vec<String> {
-        self.violations.iter().map(|violation| violation.id.clone()).collect()
+        let shown = self.violations.iter().map(|violation| &violation.id);
+        let mut all: Vec<String> = shown.chain(&self.unshown).cloned().collect();
+        all.sort_unstable();
+        all
     }
 
     /// Whether the hazards are exactly the expected ones; without an expectation, whether it is verified.

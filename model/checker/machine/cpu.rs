@@ -50,6 +50,11 @@ pub trait Backend {
 
     /// The function or loop that was entered last returns this.
     fn leave(&self, result: Vec<Obs>);
+
+    /// How many steps and calls have been made so far, if the engine counts them.
+    fn made(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The processor that one task runs on.
@@ -144,6 +149,12 @@ impl<'a> Cpu<'a> {
     #[must_use]
     pub fn current(&self) -> &Entry {
         self.current
+    }
+
+    /// How many steps and calls the task has made in this execution, if the engine counts them.
+    #[must_use]
+    pub fn made(&self) -> Option<u64> {
+        self.backend.made()
     }
 
     /// Where everything is in memory.

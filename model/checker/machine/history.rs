@@ -93,7 +93,8 @@ pub fn rerun(
         assert!(observed.is_none(), "internal: a task that has ended observes something");
         return (history.clone(), Next::Done);
     }
-    let state = Rerun { records: history.records.clone(), at: vec![0], observed, next: None, turns: 0 };
+    let records = history.records.clone();
+    let state = Rerun { records, at: vec![0], observed, next: None, turns: 0, made: 0 };
     let backend = Recorded(RefCell::new(state));
     let result = body(&Cpu::new(&backend, layout, &entry));
     let mut state = backend.0.into_inner();
@@ -117,6 +118,8 @@ struct Rerun {
     observed: Option<Obs>,
     next: Option<(Op, Place)>,
     turns: u32,
+    /// Steps and calls.
+    made: u64,
 }
 
 struct Recorded(RefCell<Rerun>);
@@ -156,6 +159,7 @@ impl Rerun {
 impl Backend for Recorded {
     fn step(&self, op: Op, at: Place) -> Step<Obs> {
         let mut state = self.0.borrow_mut();
+        state.made += 1;
         let signature = signature(&op);
         if let Some(values) = state.recorded(signature, &op) {
             return Ok(values[0]);
@@ -174,6 +178,7 @@ impl Backend for Recorded {
 
     fn enter(&self, frame: Frame) -> Entered {
         let mut state = self.0.borrow_mut();
+        state.made += 1;
         if let Some(values) = state.recorded(call_signature(frame.name, &frame.args), &frame) {
             return Entered::Returned(values);
         }
@@ -205,5 +210,9 @@ impl Backend for Recorded {
         let left = state.records.pop().expect("internal: a frame is open");
         state.at.pop();
         state.add(call_signature(left.name, &left.args), result);
+    }
+
+    fn made(&self) -> Option<u64> {
+        Some(self.0.borrow().made)
     }
 }

@@ -58,6 +58,10 @@ fn within<P: Program>(
     }
     let mut ids: Vec<&'static str> = reduced.hazards.keys().copied().collect();
     ids.sort_unstable();
+    if limits.no_runs {
+        reduced.outcome.unshown = ids;
+        return Ok(reduced.outcome);
+    }
     let all = exhaustive::runs(program, memory, rest(), &ids, progress);
     reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
     // When the time is up, a run is looked for once more as long as it took to find the hazard.

@@ -36,6 +36,8 @@ pub struct Limits {
     pub no_symmetry: bool,
     /// Leave these out of partial order reduction.
     pub without: Remedies,
+    /// Do not look for the runs to hazards that the reduced search has found: which ones there are is enough.
+    pub no_runs: bool,
 }
 
 impl Limits {

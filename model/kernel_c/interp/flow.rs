@@ -76,6 +76,7 @@ impl Interp<'_> {
                     let Some((class, argument)) = guard_of(expr) else {
                         unreachable!("internal: it is a guard")
                     };
+                    self.c.reaches(stmt, true);
                     let value = self.eval(argument)?;
                     let name = word(&format!("guard${}", stmt.line));
                     self.set_local(self.frames.len() - 1, name, "", value);
@@ -176,10 +177,28 @@ impl Interp<'_> {
         Ok(())
     }
 
+    /// Runs an expression that is a statement, and notes whether it does something.
+    fn watched(&mut self, stmt: &'static Stmt, expr: &'static Expr) -> Step<()> {
+        let before = (self.cpu.made(), self.frames.clone(), self.pending.len());
+        let done = self.eval(expr);
+        let (made, frames, pending) = before;
+        let acts = done.is_err()
+            || made.is_none()
+            || made != self.cpu.made()
+            || pending != self.pending.len()
+            || frames.iter().zip(&self.frames).any(|(old, new)| !Rc::ptr_eq(&old.locals, &new.locals));
+        self.c.reaches(stmt, acts);
+        done.map(drop)
+    }
+
     pub(super) fn stmt(&mut self, stmt: &'static Stmt, seek: Option<Name>) -> Step<Flow> {
         self.line = stmt.line;
         Ok(match &stmt.kind {
             StmtKind::Empty | StmtKind::Label(_) | StmtKind::Case(_) => Flow::Next,
+            StmtKind::Expr(expr) if self.c.is_watched() => {
+                self.watched(stmt, expr)?;
+                Flow::Next
+            }
             StmtKind::Expr(expr) => {
                 if self.c.runs(stmt) {
                     self.eval(expr)?;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use raddle::{Options, Scenario};
 use raddle_kernel_c::error::Error;
 use raddle_kernel_c::statement::{Reached, Statement};
@@ -51,7 +52,8 @@ fn ablate_all(args: &AblateArgs, dir: &Path, out: &mut Out) -> Result<u8, Error>
     let mut base = args.on.kernel(dir, &mails)?;
     base.watch();
     let mut exit = Exit::default();
-    let options = args.limits.options();
+    let mut options = args.limits.options();
+    options.limits.no_runs = true;
     let mut scenarios = Vec::new();
     for scenario in library(&args.paths, &mut exit) {
         let before = check(std::slice::from_ref(&scenario), &base, &[], &options, &mut exit);
@@ -63,7 +65,7 @@ fn ablate_all(args: &AblateArgs, dir: &Path, out: &mut Out) -> Result<u8, Error>
 
     let mut all = statements(&base, args.function.as_deref(), !mails.is_empty());
     if let Some(count) = args.sample {
-        all = sample(all, count, args.seed);
+        all = sample(&all, count, args.seed);
     }
     let mut done = Vec::new();
     for statement in all {
@@ -103,7 +105,8 @@ fn leave_out(
     let mut one =
         LeftOut { statement, reached: reaching.clone().count(), changes: Vec::new(), unfinished: Vec::new() };
     let kernel = base.without(statement);
-    for (scenario, before, _) in reaching {
+    // Where it never does anything, nothing changes without it.
+    for (scenario, before, _) in reaching.filter(|(.., reached)| reached.acts(&statement)) {
         let mut after = Row::default();
         let path = &scenario.file().path;
         let checked =
@@ -164,23 +167,32 @@ fn statements(kernel: &KernelC, function: Option<&str>, added: bool) -> Vec<Stat
     all
 }
 
-/// So many of them, drawn by a seed, in their order.
-fn sample(mut all: Vec<Statement>, count: usize, seed: u64) -> Vec<Statement> {
-    let mut drawn: Vec<(u64, usize)> = (0..all.len()).map(|at| (drawn(seed, at as u64), at)).collect();
-    drawn.sort_unstable();
-    drawn.truncate(count);
-    let mut at = 0;
-    all.retain(|_| {
-        at += 1;
-        drawn.iter().any(|(_, kept)| *kept == at - 1)
-    });
-    all
+/// So many of them, drawn by a seed, in their order. Whether one is drawn depends on its function and on its text, so that
+/// a tree that has more or fewer functions has much the same sample.
+fn sample(all: &[Statement], count: usize, seed: u64) -> Vec<Statement> {
+    let mut before: IndexMap<(&str, &str, String), u64> = IndexMap::new();
+    let mut numbers: Vec<(u64, usize)> = Vec::with_capacity(all.len());
+    for (statement, at) in all.iter().zip(0..) {
+        let (file, function, text) = (statement.function.file, statement.function.name, statement.text());
+        let words = format!("{file}\n{function}\n{text}");
+        let same = before.entry((file, function, text)).or_default();
+        numbers.push((drawn(seed, &words, *same), at));
+        *same += 1;
+    }
+    numbers.sort_unstable();
+    numbers.truncate(count);
+    let mut kept: Vec<usize> = numbers.into_iter().map(|(_, at)| at).collect();
+    kept.sort_unstable();
+    kept.into_iter().map(|at| all[at]).collect()
 }
 
-/// A number that depends on a seed and a place: splitmix64.
-fn drawn(seed: u64, at: u64) -> u64 {
-    let mut z = seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(at.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+/// A number that depends on a seed, on words, and on how often they have come before: splitmix64, byte after byte.
+fn drawn(seed: u64, words: &str, before: u64) -> u64 {
+    let mixed = |state: u64| {
+        let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    words.bytes().fold(mixed(mixed(seed) ^ before), |state, byte| mixed(state ^ u64::from(byte)))
 }
