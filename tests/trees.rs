@@ -218,6 +218,18 @@ fn what_the_tree_does_not_have_of_links_and_driver_override_is_assumed() {
 }
 
 #[test]
+fn a_scenario_that_calls_what_the_tree_does_not_have_is_inconclusive() {
+    let miniature = Miniature::new();
+    let link = "[device.clk0]\n[link.pair]\nconsumer = \"pmem0\"\nsupplier = \"clk0\"\nflags = [\"stateless\"]\n\
+                [task.board]\nrun = [\"device_link_add(pair)\"]\n";
+    std::fs::write(miniature.0.path().join("link.toml"), AT_ONCE.to_owned() + link)
+        .expect("it can be written");
+    let (code, text) = miniature.raddle(&["check", "link.toml"]);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("not understood: the tree has no function device_link_add"), "{text}");
+}
+
+#[test]
 fn the_miniature_is_read_and_verified() {
     let (code, text) = Miniature::new().raddle(&["check", "case.toml"]);
     assert_eq!(code, Some(0), "{text}");

@@ -112,7 +112,9 @@ pub fn link_by_call(cpu: &Cpu<'_>, link: Link) -> Step<()> {
     let Some(flags) = flags(cpu, link).filter(|_| cpu.rules().device_links) else { return Ok(()) };
     cpu.call("device_link_add", &atoms![consumer(cpu, link), supplier(cpu, link)], || {
         locked(cpu, || {
-            if !cpu.load(supplier(cpu, link).in_dpm_list())? {
+            let (supplier, consumer) = (supplier(cpu, link), consumer(cpu, link));
+            cpu.touch(supplier.object())?;
+            if !cpu.load(supplier.in_dpm_list())? {
                 return Ok(());
             }
             let get = Action::Get(cpu.cell(link.kref()));
@@ -121,10 +123,11 @@ pub fn link_by_call(cpu: &Cpu<'_>, link: Link) -> Step<()> {
                 let counts = flags.stateless || !cpu.rules().core_owns_links;
                 return if counts { cpu.step(get).map(drop) } else { Ok(()) };
             }
-            let mut new = vec![Action::Alloc(link.memory()), get];
+            // A new link takes a reference on each of the two.
+            let mut new = vec![Action::Touch(consumer.object()), Action::Alloc(link.memory()), get];
             if !flags.stateless {
-                let of_supplier = cpu.load(supplier(cpu, link).driving())?;
-                let of_consumer = cpu.load(consumer(cpu, link).driving())?;
+                let of_supplier = cpu.load(supplier.driving())?;
+                let of_consumer = cpu.load(consumer.driving())?;
                 new.push(cpu.storing(link.status(), initial(cpu, of_supplier, of_consumer)));
             }
             cpu.step(new).map(drop)
@@ -151,9 +154,13 @@ pub fn device_link_remove(cpu: &Cpu<'_>, link: Link) -> Step<()> {
         return Ok(());
     }
     cpu.call("device_link_remove", &atoms![consumer(cpu, link), supplier(cpu, link)], || {
-        locked(cpu, || match cpu.load(link.kref())? {
-            0 => Ok(()),
-            _ => device_link_put_kref(cpu, link),
+        locked(cpu, || {
+            // It is looked up on a list of the supplier's.
+            cpu.touch(supplier(cpu, link).object())?;
+            match cpu.load(link.kref())? {
+                0 => Ok(()),
+                _ => device_link_put_kref(cpu, link),
+            }
         })
     })
 }

@@ -245,6 +245,8 @@ pub const ROOTS: &[&str] = &[
     "device_driver_attach",
     "driver_release",
     "device_link_add",
+    "device_link_del",
+    "device_link_remove",
     "devres_alloc",
     "__devres_alloc_node",
     "devres_add",

@@ -8,9 +8,9 @@ use raddle_checker::machine::layout::{Cell, CellId, Field, Kind, Layout};
 use raddle_checker::machine::value::Object;
 use raddle_probing::ids::{Device, Link};
 use raddle_probing::objects::{DEVICE, LINK};
-use raddle_probing::world::World;
+use raddle_probing::world::{LinkDecl, LinkFlags, World};
 
-use super::ast::Int;
+use super::ast::{Int, Name};
 use super::map::Slot;
 use super::tree::Tree;
 use super::value::{Path, Value};
@@ -24,6 +24,23 @@ pub const NODE: &str = "fwnode[]";
 /// `u32`.
 pub const U32: Int = Int { signed: false, bytes: 4 };
 
+/// Whether a call asks for a flag.
+type IsAsked = fn(LinkFlags) -> bool;
+
+/// The flags that calls of a scenario may ask for.
+const BY_CALL: [(Name, IsAsked); 4] = [
+    ("DL_FLAG_STATELESS", |flags| flags.stateless),
+    ("DL_FLAG_AUTOREMOVE_CONSUMER", |flags| flags.autoremove_consumer),
+    ("DL_FLAG_AUTOREMOVE_SUPPLIER", |flags| flags.autoremove_supplier),
+    ("DL_FLAG_AUTOPROBE_CONSUMER", |flags| flags.autoprobe_consumer),
+];
+
+/// The flags that firmware asks for.
+const BY_FIRMWARE: [Name; 2] = ["DL_FLAG_AUTOPROBE_CONSUMER", "DL_FLAG_INFERRED"];
+
+/// The flags that the driver core sets by itself.
+const BY_CORE: [Name; 3] = ["DL_FLAG_MANAGED", "DL_FLAG_SYNC_STATE_ONLY", "DL_FLAG_CYCLE"];
+
 /// Which links a tree has.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Links {
@@ -31,10 +48,14 @@ pub struct Links {
     pub any: bool,
     /// Whether firmware asks for them: then the later of the two devices makes them, else whoever adds the consumer.
     pub by_firmware: bool,
-    /// The flags that `device_link_add` is called with.
-    pub asked: i64,
-    /// The flags that a link has then.
-    flags: i64,
+    /// The flags of [`BY_CALL`], as far as the tree has them.
+    by_call: [Option<i64>; 4],
+    /// The flags that a link is declared with: those that firmware asks for.
+    declared: i64,
+    /// The flag that the driver core gives those that it manages.
+    managed: i64,
+    /// All flags that a link may have: none of runtime PM.
+    flags: u32,
 }
 
 impl Links {
@@ -42,11 +63,34 @@ impl Links {
     #[must_use]
     pub fn of(tree: &Tree) -> Self {
         let has = |name: &str| tree.function(name, "drivers/base/core.c").is_some();
-        let flag = |name: &str| tree.constant(name).map_or(0, |number| number as i64);
+        let flag = |name: &str| tree.constant(name).map(|number| number as i64);
+        let all = |names: &[Name]| names.iter().filter_map(|name| flag(name)).fold(0, |all, one| all | one);
+        let by_call = BY_CALL.map(|(name, _)| flag(name));
+        let flags =
+            all(&BY_FIRMWARE) | all(&BY_CORE) | by_call.iter().flatten().fold(0, |all, one| all | one);
         let by_firmware = has("fw_devlink_link_device");
-        let asked =
-            if by_firmware { flag("DL_FLAG_AUTOPROBE_CONSUMER") | flag("DL_FLAG_INFERRED") } else { 0 };
-        Links { any: has("device_link_add"), by_firmware, asked, flags: asked | flag("DL_FLAG_MANAGED") }
+        Links {
+            any: has("device_link_add"),
+            by_firmware,
+            by_call,
+            declared: if by_firmware { all(&BY_FIRMWARE) } else { 0 },
+            managed: all(&BY_CORE[..1]),
+            flags: flags as u32,
+        }
+    }
+
+    /// The flags that `device_link_add` is called with.
+    ///
+    /// # Errors
+    ///
+    /// What the tree does not have: its sort, and its name.
+    pub fn asked(&self, link: &LinkDecl) -> Result<i64, (&'static str, Name)> {
+        if !self.any {
+            return Err(("function", "device_link_add"));
+        }
+        let Some(flags) = link.by_call else { return Ok(self.declared) };
+        let wanted = BY_CALL.iter().zip(self.by_call).filter(|((_, asks), _)| asks(flags));
+        wanted.map(|((name, _), flag)| flag.ok_or(("flag", *name))).try_fold(0, |all, one| Ok(all | one?))
     }
 
     /// What a field of a link is, or one of a device that has links or a `driver_override`; `None` if the tables say it.
@@ -59,7 +103,12 @@ impl Links {
                 "supplier" => whole(decl.supplier),
                 "consumer" => whole(decl.consumer),
                 "status" => Slot::FromMinusOne(layout.find(Link(at.index).status())),
-                "flags" => Slot::Constant(Value::Int(self.flags, U32)),
+                // Those of a declared link do not change, and nobody counts its references.
+                "flags" if decl.by_call.is_none() => {
+                    Slot::Constant(Value::Int(self.declared | self.managed, U32))
+                }
+                "flags" => Slot::Packed(layout.find(flags(Link(at.index))), self.flags),
+                "kref.refcount" if decl.by_call.is_some() => Slot::Atomic(layout.find(Link(at.index).kref())),
                 _ => return None,
             });
         }
@@ -93,8 +142,11 @@ impl Links {
     }
 }
 
-/// Lays out the lists of links and the firmware nodes.
+/// Lays out what a link and the lists of links have, and the firmware nodes.
 pub fn lay_out(world: &World, layout: &mut Layout) {
+    for (decl, link) in world.links.iter().zip((0..).map(Link)).filter(|(decl, _)| decl.by_call.is_some()) {
+        layout.cell(flags(link), format!("link {}.flags", decl.name), Kind::Int);
+    }
     let all = world.links.len() as u8;
     for dev in (0..world.devices.len() as u8).map(Device).filter(|dev| world.has_links(*dev)) {
         let name = layout.object(dev.object()).name.clone();
@@ -130,6 +182,10 @@ pub fn list_of(world: &World, layout: &Layout, link: Object, node: Path) -> Opti
 #[must_use]
 pub fn node_dev(dev: Device) -> Cell<Option<Object>> {
     Cell::new(dev.object(), Field(40))
+}
+
+fn flags(link: Link) -> Cell<u8> {
+    Cell::new(link.object(), Field(40))
 }
 
 fn consumers(dev: Device) -> Cell<u8> {

@@ -43,6 +43,8 @@ pub enum Slot {
     FromMinusOne(CellId),
     /// A bit-field, with its width.
     Bits(CellId, u32),
+    /// A number of which only these bits are ever set, eight at the most.
+    Packed(CellId, u32),
     /// An `atomic_t` that is a count.
     Count(CellId),
     /// An `atomic_t` of which nothing is known: a number.

@@ -41,9 +41,9 @@ use super::walk;
 /// A place at which a task cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stuck {
-    /// The file; where the tree lacks a function, that is said here.
+    /// The file; where the tree lacks something that the scenario needs, that is said here.
     pub file: Name,
-    /// The line; 0 where the tree lacks a function.
+    /// The line; 0 where the tree lacks it.
     pub line: u32,
     /// The function.
     pub function: Name,
@@ -52,12 +52,12 @@ pub struct Stuck {
 }
 
 impl Stuck {
-    /// A function of the kernel's that a scenario calls and that the tree does not have.
-    pub(crate) fn absent(function: Name) -> Self {
-        Stuck { file: function, line: 0, function, what: format!("the tree has no function {function}") }
+    /// A function of the kernel's that a scenario calls, or a flag that it gives, and that the tree does not have.
+    pub(crate) fn absent(sort: &str, name: Name) -> Self {
+        Stuck { file: name, line: 0, function: name, what: format!("the tree has no {sort} {name}") }
     }
 
-    /// Whether the tree does not have what the scenario calls.
+    /// Whether the tree does not have what the scenario calls or gives.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.line == 0

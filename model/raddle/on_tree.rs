@@ -27,11 +27,6 @@ impl Scenario {
         if let Some((rule, _)) = file.rules.first() {
             return Some(format!("it changes the rule {rule} of the hand model, which a tree does not have"));
         }
-        if file.world.links.iter().any(|link| link.by_call.is_some()) {
-            return Some(
-                "it has a [link.*], and on a tree device links that calls make are not run".to_owned(),
-            );
-        }
         let power = file.world.has_runtime_pm();
         power.then(|| "it uses runtime power management, and on a tree that is not run".to_owned())
     }

@@ -24,7 +24,7 @@ use crate::value::{Atoms, INT, Path, ULONG, Value, ZERO, word};
 /// `-EPROBE_DEFER`.
 pub const EPROBE_DEFER: i64 = 517;
 
-fn whole(object: Object) -> Value {
+pub(super) fn whole(object: Object) -> Value {
     Value::Pointer(object, "")
 }
 
@@ -137,9 +137,9 @@ impl Interp<'_> {
             KernelCall::Unbind(drv, dev) => return self.bind_file("unbind_store", drv, dev),
             KernelCall::DriverOverrideStore(dev, drv) => return self.store_override(dev, Some(drv)),
             KernelCall::DriverOverrideClear(dev) => return self.store_override(dev, None),
-            KernelCall::DeviceLinkAdd(_) | KernelCall::DeviceLinkDel(_) | KernelCall::DeviceLinkRemove(_) => {
-                unreachable!("internal: on a tree scenarios with [link.*] are refused")
-            }
+            KernelCall::DeviceLinkAdd(link) => self.link_by_call(link)?,
+            KernelCall::DeviceLinkDel(link) => self.delete_link(link)?,
+            KernelCall::DeviceLinkRemove(link) => self.remove_link(link)?,
             KernelCall::DriversProbe(dev) => {
                 let bus = self.cpu.world().devices[dev.index()].bus;
                 // Renamed in v5.0.
@@ -223,7 +223,7 @@ impl Interp<'_> {
     }
 
     /// Calls a function of the tree, whatever it returns.
-    fn run(&mut self, name: Name, args: Vec<Value>) -> Step<()> {
+    pub(super) fn run(&mut self, name: Name, args: Vec<Value>) -> Step<()> {
         self.enter(name, args).map(|_| ())
     }
 
@@ -250,7 +250,7 @@ impl Interp<'_> {
     /// The same: whatever it returns.
     pub(super) fn value_of(&mut self, name: Name, args: Vec<Value>) -> Step<Value> {
         let Some(function) = self.c.tree().function(name, "drivers/base/dd.c") else {
-            return self.stuck_at(Stuck::absent(name));
+            return self.stuck_at(Stuck::absent("function", name));
         };
         (self.line, self.entered) = (function.line, function.file);
         self.call(function, args)

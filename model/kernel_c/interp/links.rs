@@ -7,10 +7,11 @@ use raddle_probing::ids::{Device, Link};
 use raddle_probing::links::{GONE, MADE, NOT_MADE};
 use raddle_probing::objects::{DEVICE, LINK};
 
+use super::call::whole;
 use super::{Flow, Interp};
 use crate::ast::{Name, Stmt};
 use crate::links::{U32, node_dev};
-use crate::subject::Assumed;
+use crate::subject::{Assumed, Stuck};
 use crate::value::{Path, Value, ZERO, truth};
 
 /// The function of the work item that frees a link.
@@ -58,7 +59,7 @@ impl Interp<'_> {
             self.c.assume(Assumed::NoLinks);
         }
         if links.any && !links.by_firmware {
-            for link in self.cpu.world().suppliers(dev) {
+            for link in self.declared(dev) {
                 self.make_link(link)?;
             }
             self.flush()?;
@@ -66,11 +67,45 @@ impl Interp<'_> {
         Ok(())
     }
 
+    /// The links of a consumer that the scenario declares: those that no call makes.
+    fn declared(&self, dev: Device) -> Vec<Link> {
+        let world = self.cpu.world();
+        world.suppliers(dev).filter(|link| world.links[link.index()].by_call.is_none()).collect()
+    }
+
     fn make_link(&mut self, link: Link) -> Step<Value> {
+        let args = self.asked(link)?;
+        self.invoke("device_link_add", args)
+    }
+
+    /// What `device_link_add` is called with.
+    fn asked(&self, link: Link) -> Step<Vec<Value>> {
         let decl = &self.cpu.world().links[link.index()];
-        let whole = |dev: Device| Value::Pointer(dev.object(), "");
-        let flags = Value::Int(self.c.map().links().asked, U32);
-        self.invoke("device_link_add", vec![whole(decl.consumer), whole(decl.supplier), flags])
+        let flags = match self.c.map().links().asked(decl) {
+            Ok(flags) => flags,
+            Err((sort, name)) => return self.stuck_at(Stuck::absent(sort, name)),
+        };
+        Ok(vec![whole(decl.consumer.object()), whole(decl.supplier.object()), Value::Int(flags, U32)])
+    }
+
+    /// `device_link_add`, called by a driver.
+    pub(super) fn link_by_call(&mut self, link: Link) -> Step<()> {
+        let args = self.asked(link)?;
+        // device_pm_initialized, which is not run, reads it.
+        self.later(Action::Touch(self.cpu.world().links[link.index()].supplier.object()));
+        self.run("device_link_add", args)
+    }
+
+    /// `device_link_del` of what `device_link_add` has returned: NULL, if it never made the link.
+    pub(super) fn delete_link(&mut self, link: Link) -> Step<()> {
+        let made = if self.is_wanted(link)? { ZERO } else { whole(link.object()) };
+        self.run("device_link_del", vec![made])
+    }
+
+    /// `device_link_remove`.
+    pub(super) fn remove_link(&mut self, link: Link) -> Step<()> {
+        let decl = &self.cpu.world().links[link.index()];
+        self.run("device_link_remove", vec![whole(decl.consumer.object()), whole(decl.supplier.object())])
     }
 
     /// `fw_devlink_link_device`: makes those links of a device whose other device is there. One that cannot be made is not
@@ -79,7 +114,8 @@ impl Interp<'_> {
         let world = self.cpu.world();
         let consumers = world.consumers(dev).map(|link| (link, world.links[link.index()].consumer));
         let suppliers = world.suppliers(dev).map(|link| (link, world.links[link.index()].supplier));
-        for (link, other) in consumers.chain(suppliers) {
+        let declared = |(link, _): &(Link, Device)| world.links[link.index()].by_call.is_none();
+        for (link, other) in consumers.chain(suppliers).filter(declared) {
             if self.step(Action::Load(self.cpu.cell(node_dev(other))))? == Obs::None
                 || !self.is_wanted(link)?
             {
@@ -99,7 +135,7 @@ impl Interp<'_> {
 
     /// Whether a device waits for suppliers that are no devices yet.
     pub(super) fn waits_for_firmware(&mut self, at: Object) -> Step<bool> {
-        for link in self.cpu.world().suppliers(Device(at.index)) {
+        for link in self.declared(Device(at.index)) {
             if self.is_wanted(link)? {
                 return Ok(true);
             }

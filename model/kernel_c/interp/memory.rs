@@ -10,6 +10,7 @@ use raddle_probing::objects::{BUS, CORE, DEVICE};
 use super::{Interp, Target, join};
 use crate::ast::{Expr, ExprKind, Int, Name, Type};
 use crate::contracts::Tell;
+use crate::links::U32;
 use crate::map::Slot;
 use crate::subject::Assumed;
 use crate::value::{INT, Path, Value, ZERO, convert, truth, word};
@@ -94,6 +95,12 @@ impl Interp<'_> {
                 let Obs::Int(number) = observed else { unreachable!("internal: {observed:?} is no number") };
                 Ok(Value::Int(i64::from(number) - 1, INT))
             }
+            Slot::Packed(cell, bits) => {
+                let observed = self.step(Action::Load(cell))?;
+                self.read(cell, observed);
+                let Obs::Int(packed) = observed else { unreachable!("internal: {observed:?} is no number") };
+                Ok(Value::Int(i64::from(unpacked(packed, bits)), U32))
+            }
             Slot::Zero(_) => {
                 self.assumed(at, path);
                 self.later(Action::Touch(at));
@@ -147,6 +154,10 @@ impl Interp<'_> {
                             }
                         }
                     }
+                    (Slot::Packed(cell, bits), Value::Int(number, _)) => match packed(number as u32, bits) {
+                        Some(packed) => (cell, Obs::Int(packed)),
+                        None => return self.stuck(format!("{path} gets {number:#x}, which no cell holds")),
+                    },
                     (Slot::Zero(_), _) => {
                         self.assumed(at, path);
                         self.later(Action::Touch(at));
@@ -335,5 +346,35 @@ impl Interp<'_> {
             }
             _ => Ok(one == other),
         }
+    }
+}
+
+/// The bits of a mask, lowest first.
+fn bits(mask: u32) -> impl Iterator<Item = u32> {
+    (0..u32::BITS).map(|at| 1 << at).filter(move |bit| mask & bit != 0)
+}
+
+/// A number of which only these bits are set, as a byte; `None` if others are.
+fn packed(number: u32, mask: u32) -> Option<u8> {
+    let set = bits(mask).zip(0..u8::BITS).filter(|(bit, _)| number & bit != 0);
+    let (kept, byte) = set.fold((0, 0), |(kept, byte), (bit, at)| (kept | bit, byte | 1 << at));
+    (kept == number).then_some(byte)
+}
+
+/// The number that a byte stands for.
+fn unpacked(byte: u8, mask: u32) -> u32 {
+    bits(mask).zip(0..u8::BITS).filter(|(_, at)| byte & (1 << at) != 0).map(|(bit, _)| bit).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{packed, unpacked};
+
+    #[test]
+    fn the_bits_of_a_mask_fit_into_a_byte() {
+        let mask = 0b11_1111_0011;
+        assert_eq!(packed(0b10_0000_0010, mask), Some(0b1000_0010));
+        assert!((0..=u8::MAX).all(|byte| packed(unpacked(byte, mask), mask) == Some(byte)));
+        assert_eq!(packed(0b100, mask), None);
     }
 }
