@@ -370,37 +370,87 @@ run = ["device_register(dev0)", "device_unregister(dev0)"]
 [expect]
 "v3.18" = []
 "#;
-    let kernel = root().join("tests/kernel");
-    let text = std::fs::read_to_string(kernel.join("drivers/base/devres.c")).expect("it is there");
+    let release = "one->node.release(dev, one->data)";
     for (from, to, found) in [
         ("", "", "verified"),
         ("safe_reverse(one", "safe(one", "violated: use-after-free"),
-        ("one->node.release(dev, one->data)", "kfree(one)", "violated: double-free"),
+        (release, "kfree(one)", "violated: double-free"),
         ("list_move_tail(&node->entry, todo);", "", "violated: memory-leak"),
         ("list_del_init(&node->entry);", "", "violated: use-after-free"),
         ("(*release)(dev, found->data);", "", "violated: use-after-free"),
         ("kfree(found);", "kfree(found);\n\tkfree(found);", "violated: double-free"),
         // What is compared is no number.
-        ("+ size, gfp)", "< size, gfp); BUG_ON(sizeof(*new) < size)", "inconclusive"),
+        ("+ size, gfp);", "+ size, gfp);\n\tBUG_ON(sizeof(*new) < size);", "inconclusive"),
     ] {
-        assert!(text.contains(from), "{from}");
-        let dir = tempfile::tempdir().expect("a directory");
-        let files = ["Makefile", "include/linux/device.h"];
-        let base = ["base.h", "bus.c", "core.c", "dd.c", "driver.c"];
-        let base = base.map(|name| format!("drivers/base/{name}"));
-        for file in files.map(str::to_owned).into_iter().chain(base) {
-            let to = dir.path().join(&file);
-            std::fs::create_dir_all(to.parent().expect("a directory")).expect("it can be made");
-            std::fs::copy(kernel.join(file), to).expect("it can be copied");
+        let said = with_change("drivers/base/devres.c", (from, to), scenario);
+        assert!(said.starts_with(&format!("case.toml on Linux 9.0.0: {found}\n")), "{from}: {said}");
+    }
+}
+
+/// What a module's load and unload do is what the tree's loader says.
+#[test]
+fn modules_are_loaded_by_the_tree() {
+    let scenario = r#"
+title = "a module is deleted twice while a device comes"
+revisions = ["v3.18"]
+[module.disk]
+[device.dev0]
+[driver.drv]
+module = "disk"
+[task.rmmod]
+run = ["load_module(disk)", "delete_module(disk)"]
+[task.again]
+run = ["delete_module(disk)"]
+[task.hotplug]
+run = ["device_register(dev0)"]
+[expect]
+"v3.18" = []
+"#;
+    for (from, to, found) in [
+        ("", "", "verified"),
+        ("mod->exit();", "return 0;", "verified"),
+        ("mod->exit();", ";", "violated: stale-driver-pointer"),
+        (
+            "mod->exit();\n\tfree_module(mod);",
+            "free_module(mod);\n\tmod->exit();",
+            "violated: stale-driver-pointer",
+        ),
+        (
+            "free_module(mod);\n\treturn 0;",
+            "free_module(mod);\n\tfree_module(mod);\n\treturn 0;",
+            "violated: double-free",
+        ),
+    ] {
+        let said = with_change("kernel/module/main.c", (from, to), scenario);
+        assert!(said.starts_with(&format!("case.toml on Linux 9.0.0: {found}\n")), "{from}: {said}");
+    }
+}
+
+/// What is said of a scenario on the miniature with a change in one of its files.
+fn with_change(file: &str, (from, to): (&str, &str), scenario: &str) -> String {
+    let dir = tempfile::tempdir().expect("a directory");
+    copy(&root().join("tests/kernel"), dir.path());
+    let text = std::fs::read_to_string(dir.path().join(file)).expect("it is there");
+    assert!(text.contains(from), "{from}");
+    let write =
+        |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("it can be written");
+    write(file, &text.replacen(from, to, 1));
+    write("case.toml", scenario);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
+    let output = command.current_dir(dir.path()).args(["check", "case.toml", "--tree", "."]).output();
+    String::from_utf8(output.expect("raddle starts").stdout).expect("UTF-8")
+}
+
+/// Copies what is in a directory.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("it can be made");
+    for entry in std::fs::read_dir(from).expect("it is there") {
+        let path = entry.expect("a file").path();
+        let to = to.join(path.file_name().expect("it has a name"));
+        match path.is_dir() {
+            true => copy(&path, &to),
+            false => drop(std::fs::copy(path, to).expect("it can be copied")),
         }
-        let write =
-            |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("it can be written");
-        write("drivers/base/devres.c", &text.replacen(from, to, 1));
-        write("devres.toml", scenario);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_raddle"));
-        let output = command.current_dir(dir.path()).args(["check", "devres.toml", "--tree", "."]).output();
-        let said = String::from_utf8(output.expect("raddle starts").stdout).expect("UTF-8");
-        assert!(said.starts_with(&format!("devres.toml on Linux 9.0.0: {found}\n")), "{from}: {said}");
     }
 }
 

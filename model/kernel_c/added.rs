@@ -119,15 +119,17 @@ pub const INIT_WORK: &[&str] = &["INIT_WORK", "INIT_DELAYED_WORK", "INIT_WORK_ON
 const LIST_ADDS: &[&str] = &["list_add", "list_add_tail", "list_move", "list_move_tail"];
 
 impl Added {
-    /// What a tree has of it. `map`: what the tables name.
+    /// What a tree has of it. `map`: what the tables name; `ignored`: structures at which nobody looks.
     #[must_use]
-    pub fn of(tree: &Tree, reach: &Reach, map: &Map) -> Self {
+    pub fn of(tree: &Tree, reach: &Reach, map: &Map, ignored: &IndexMap<String, String>) -> Self {
         let mut seen = Seen::default();
         for function in reach.functions.values() {
             seen.look(tree, function);
         }
         let mut added = Added::default();
-        let known = |record: &str| STRUCTURES.iter().any(|(name, ..)| *name == record);
+        let known = |record: &str| {
+            STRUCTURES.iter().any(|(name, ..)| *name == record) || ignored.contains_key(record)
+        };
         added
             .made
             .extend(seen.allocated.iter().filter(|record| !known(record)).map(|record| Made { record }));

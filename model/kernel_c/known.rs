@@ -97,6 +97,13 @@ const PRIMITIVES: &[&str] = &[
     "sysfs_remove_link",
     "device_create_file",
     "device_remove_file",
+    "find_module",
+    "try_stop_module",
+    "module_put",
+    "do_one_initcall",
+    "module_free",
+    "module_memfree",
+    "free_mod_mem",
 ];
 
 /// Macros and functions that are evaluated by hand, besides those of [`PRINTS`].
@@ -210,6 +217,8 @@ pub const HEADS: &[&str] = &[
 
 /// Where a scenario enters the kernel.
 pub const ROOTS: &[&str] = &[
+    "do_init_module",
+    "delete_module",
     "driver_register",
     "driver_unregister",
     "device_initialize",

@@ -8,7 +8,7 @@ use tree_sitter::Node;
 use super::ast::{Expr, ExprKind, Field, Int, Name, Stmt, StmtKind, Type, Unread, Variable};
 use super::config::Conditions;
 use super::index::chosen;
-use super::text::Prepared;
+use super::text::{Prepared, heads};
 
 /// `int`.
 pub const INT: Int = Int { signed: true, bytes: 4 };
@@ -486,9 +486,7 @@ impl<'a> Lower<'a> {
 fn headed(condition: Expr) -> Result<(Name, Vec<Expr>), Expr> {
     match &condition.kind {
         ExprKind::Call(callee, args) => match callee.kind {
-            ExprKind::Name(name) if name.contains("for_each") || name.starts_with("scoped_") => {
-                Ok((name, args.clone()))
-            }
+            ExprKind::Name(name) if heads(name) => Ok((name, args.clone())),
             _ => Err(condition),
         },
         _ => Err(condition),

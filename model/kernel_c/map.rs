@@ -3,7 +3,7 @@
 use raddle_checker::machine::layout::{Cell, CellId, Field as Number, Kind, Layout};
 use raddle_checker::machine::value::{Object, Sort};
 use raddle_probing::cpu::Watched;
-use raddle_probing::ids::{Bus, Device, Driver};
+use raddle_probing::ids::{Bus, Device, Driver, Module};
 use raddle_probing::objects::{
     BUS, CORE, Core, DEVICE, DEVICE_PRIVATE, DEVRES, DRIVER, DevicePrivate, GLOBAL, LINK, MODULE, PRIVATE,
     Private,
@@ -22,6 +22,9 @@ use super::value::{INT, Path, Value, ZERO, truth, word};
 pub const STUCK: Object = Object { sort: GLOBAL, index: 62 };
 /// The hazard of that, which is none.
 pub const STUCK_ID: &str = "stuck";
+
+/// The path of a module's code.
+pub const CODE: Path = "code[]";
 
 /// The first field of cells that the driver core's own do not use.
 const FIRST: u8 = 128;
@@ -431,6 +434,13 @@ fn numbers(added: &Added, kept: usize) -> Vec<Number> {
     (0..added.own.len()).map(number).collect()
 }
 
+/// The module's init or exit that a function's name stands for.
+#[must_use]
+pub fn callback(name: &str) -> Option<(&str, Module)> {
+    let (what, module) = name.strip_prefix('<')?.strip_suffix('>')?.split_once(' ')?;
+    Some((what, Module(module.parse().ok()?)))
+}
+
 /// A pointer that is always NULL.
 #[must_use]
 pub fn null() -> Cell<u8> {
@@ -542,6 +552,8 @@ fn declared(world: &World, at: Object, path: Path) -> Option<Value> {
         (BUS, "match") => Value::Function("<match>"),
         (BUS, "need_parent_lock") => truth(world.buses[usize::from(at.index)].need_parent_lock),
         (BUS, "p.drivers_autoprobe") => truth(world.buses[usize::from(at.index)].autoprobe),
+        (MODULE, "init" | "exit") => Value::Function(word(&format!("<{path} {}>", at.index))),
+        (MODULE, "module_core" | "core_layout.base") => Value::Pointer(at, CODE),
         (MODULE, "async_probe_requested") => truth(world.modules[usize::from(at.index)].async_probe),
         (DEVICE, "kobj.name") | (DRIVER | BUS, "name") => Value::Pointer(at, word(&format!("{path}[]"))),
         _ => return None,

@@ -128,6 +128,10 @@ impl Walker<'_> {
 
     /// A macro that heads a statement: it must stand for a `for`.
     fn head(&mut self, name: Name, args: &'static [Expr], line: u32, at: &At) {
+        if let Some(stub) = self.tables.stubs.get(name) {
+            self.reach.stubs.entry(name).or_insert_with(|| stub.clone());
+            return;
+        }
         let looped = self.tree.loop_of(name, args, at.function.file, line).filter(|_| at.depth < 16);
         match looped {
             Some(body) => {
@@ -163,7 +167,12 @@ impl Walker<'_> {
     /// A field of a structure that has none of this name: what adds it is missing.
     fn member(&mut self, typer: Option<&Typer<'_>>, (of, field): (&'static Expr, Name), line: u32, at: &At) {
         let record = typer.and_then(|typer| typer.record(of)).and_then(|record| self.tree.record(record));
-        if let Some(record) = record.filter(|one| !one.fields.is_empty() && one.field(field).is_none()) {
+        // A macro may stand for the name of another field.
+        let renamed =
+            || self.tree.macro_of(field, at.function.file).is_some_and(|made| made.params.is_none());
+        if let Some(record) =
+            record.filter(|one| !one.fields.is_empty() && one.field(field).is_none() && !renamed())
+        {
             let what = format!("{} has no field {field}; is a patch before this one missing?", record.name);
             self.unknown(at, line, what);
         }
@@ -251,7 +260,7 @@ impl Walker<'_> {
 
 /// Whether the functions of a file are run.
 pub fn is_run(file: &str) -> bool {
-    ["drivers/base/", "drivers/nvdimm/", "include/"].iter().any(|dir| file.starts_with(dir))
+    ["drivers/base/", "drivers/nvdimm/", "kernel/module", "include/"].iter().any(|dir| file.starts_with(dir))
 }
 
 /// The variables that are declared in statements.

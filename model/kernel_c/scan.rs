@@ -93,6 +93,10 @@ fn enumerator<'t>(line: &'t str, seen: &mut Seen<'t>) {
 fn definitions<'t>(line: &'t str, body: bool, seen: &mut Seen<'t>) {
     let unstatic = line.strip_prefix("static ").unwrap_or(line);
     let first = word(unstatic);
+    if let Some(rest) = line.strip_prefix("SYSCALL_DEFINE") {
+        seen.names.push(word(rest.get(2..).unwrap_or_default()));
+        return;
+    }
     if let Some(rest) = unstatic[first.len()..].strip_prefix('(').filter(|_| !body) {
         let argument = word(rest.trim_start());
         if MADE.iter().any(|(made, _)| *made == first) || CLEANUPS.contains(&first) {

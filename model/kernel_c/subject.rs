@@ -14,7 +14,7 @@ use raddle_probing::call::KernelCall;
 use raddle_probing::cpu::entry::SUBJECT;
 use raddle_probing::cpu::{Cpu, DEFAULT_DOMAIN, Errno, ND_DOMAIN};
 use raddle_probing::ghosts::covered_run;
-use raddle_probing::ids::{Device, Devres, Driver};
+use raddle_probing::ids::{Device, Devres, Driver, Module};
 use raddle_probing::module::InitWaits;
 use raddle_probing::objects::WorkItem;
 use raddle_probing::program::Probing;
@@ -88,7 +88,9 @@ pub(crate) enum Assumed {
     NoLinks,
     /// `driver_override` is the bus'.
     BusOverride,
-    /// The modules of a scenario are loaded by raddle.
+    /// Nobody looks at a structure.
+    Ignored(Name),
+    /// Modules are found, counted and given their memory by raddle.
     Loader,
     /// The devm- functions are raddle's.
     Devm,
@@ -134,7 +136,8 @@ impl KernelC {
         let contracts = Contracts::ours();
         let spawned = spawned(&reach);
         let (links, notes) = (Links::of(&tree), Notes::of(&tree));
-        let added = Added::of(&tree, &reach, &Map::new(&tables, Added::default(), links, notes));
+        let added =
+            Added::of(&tree, &reach, &Map::new(&tables, Added::default(), links, notes), &tables.ignored);
         let probing: Vec<bool> = added
             .works
             .iter()
@@ -291,9 +294,13 @@ impl KernelC {
             Assumed::NotInterrupted(name) => Some(format!("{name} is not interrupted")),
             Assumed::FindsMemory(name) => Some(format!("{name} finds memory")),
             Assumed::NoLinks => Some("no device link is made: the tree has no device_link_add".to_owned()),
+            Assumed::Ignored(record) => {
+                let reason = self.tables.ignored.get(record)?;
+                Some(format!("nobody looks at a {record}: {reason}"))
+            }
             Assumed::Loader => Some(
-                "the loader of modules is not run: raddle's own code calls init and exit, and waits for async work \
-                 where do_init_module names what decides that"
+                "of the loader of modules do_init_module and delete_module are run: raddle's own code loads what they \
+                 are given, counts references, and calls init and exit"
                     .to_owned(),
             ),
             Assumed::Devm => Some(
@@ -420,7 +427,7 @@ fn takes_drivers_lock(reach: &Reach) -> bool {
 
 impl Subject for &KernelC {
     fn init_waits(&self) -> InitWaits {
-        // The loader of modules is not run yet: what it waits for is read off its text.
+        // Whether anybody asks for the mark of a task, so that it is kept: do_init_module itself is run.
         let init = self.tree.function("do_init_module", "kernel/module/main.c");
         let mut waits = InitWaits { if_async_used: false, unless_async_probe: false };
         if let Some(init) = init {
@@ -451,6 +458,14 @@ impl Subject for &KernelC {
 
     fn call(&self, cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()> {
         Interp::new(self, cpu).kernel_call(call, of)
+    }
+
+    fn do_init_module(&self, cpu: &Cpu<'_>, module: Module) -> Step<()> {
+        Interp::new(self, cpu).do_init_module(module)
+    }
+
+    fn delete_module(&self, cpu: &Cpu<'_>, module: Module) -> Step<()> {
+        Interp::new(self, cpu).delete_module(module)
     }
 
     fn devres_add(&self, cpu: &Cpu<'_>, dev: Device, devres: Devres) -> Step<()> {

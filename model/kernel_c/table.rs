@@ -77,6 +77,8 @@ pub struct Tables {
     pub fields: IndexMap<(&'static str, String), Field>,
     /// Lists that steps of the machine keep.
     pub lists: Vec<Kept>,
+    /// Structures that are allocated and at which nobody looks, each with the reason.
+    pub ignored: IndexMap<String, String>,
     /// Numbers by name, for trees that do not have the file that defines them.
     pub constants: IndexMap<String, i64>,
 }
@@ -121,6 +123,16 @@ impl Tables {
                         self.lists.push(kept(head, list).map_err(|what| error(at(head), what))?);
                     }
                 }
+                ("ignored", Value::Table(reasons)) => {
+                    for (reason, records) in reasons {
+                        let texts = records.as_array().map(|all| all.iter().map(Value::as_str));
+                        let texts: Option<Vec<&str>> = texts.and_then(Iterator::collect);
+                        let what = || format!("what is ignored as \"{reason}\" is a list of structures");
+                        let texts = texts.ok_or_else(|| error(at(reason), what()))?;
+                        self.ignored
+                            .extend(texts.iter().map(|record| ((*record).to_owned(), reason.clone())));
+                    }
+                }
                 ("constants", Value::Table(constants)) => {
                     for (name, value) in constants {
                         let number = value
@@ -131,7 +143,7 @@ impl Tables {
                 }
                 _ => {
                     let what = format!(
-                        "\"{section}\" is no table; write [stubs.\"reason\"], [fields.device] or [lists.head]"
+                        "\"{section}\" is no table; write [stubs.\"reason\"], [fields.device], [lists.head] or [ignored]"
                     );
                     return Err(error(at(section), what));
                 }

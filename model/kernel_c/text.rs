@@ -5,6 +5,7 @@
 //! * `list_for_each_entry(..) statement`, `scoped_guard(..) statement` become `while (..) statement`.
 //! * `struct x` as an argument of a macro becomes the identifier `struct$x`.
 //! * `typeof(..)` becomes an identifier.
+//! * `SYSCALL_DEFINE2(f, type, x, type, y)` becomes `long f(type x, type y)`.
 //! * Macros at the beginning of a line (`DEFINE_MUTEX(x);`, `EXPORT_SYMBOL(f);`) are taken out and listed.
 //!
 //! The text of a `#define` stays as it is.
@@ -197,6 +198,10 @@ impl Pass {
             self.out[word.end..=args.end].fill(b'$');
             return args.end + 1;
         }
+        if text.starts_with("SYSCALL_DEFINE") && self.begins_line(word.start) {
+            self.system_call(&word, args.clone());
+            return args.start;
+        }
         if self.begins_line(word.start) && args.start == word.end + 1 && self.stands_alone(text, args.end + 1)
         {
             let list = split(self.source, &self.code, args.clone());
@@ -212,6 +217,21 @@ impl Pass {
             self.inserts.push((args.end + 1, ")"));
         }
         word.end
+    }
+
+    /// `SYSCALL_DEFINE2(f, type, x, type, y)`.
+    fn system_call(&mut self, word: &Range<usize>, args: Range<usize>) {
+        let commas: Vec<usize> = args.clone().filter(|at| self.code[*at] && self.out[*at] == b',').collect();
+        let name = self.source[args.start..commas.first().copied().unwrap_or(args.end)].trim();
+        self.blank(word.start..args.start);
+        self.inserts.push((args.start, "long "));
+        // Behind the name the arguments begin; before each argument's name there is no comma.
+        let Some((first, others)) = commas.split_first() else {
+            self.inserts.push((args.start + name.len(), "("));
+            return;
+        };
+        self.out[*first] = b'(';
+        others.iter().step_by(2).for_each(|at| self.out[*at] = b' ');
     }
 
     /// `struct x` as an argument.
@@ -316,8 +336,10 @@ impl Pass {
 }
 
 /// Macros that head a statement.
-fn heads(word: &str) -> bool {
-    word.contains("for_each") || matches!(word, "scoped_guard" | "scoped_cond_guard" | "scoped_class")
+pub fn heads(word: &str) -> bool {
+    word.contains("for_each")
+        || word.starts_with("for_class")
+        || matches!(word, "scoped_guard" | "scoped_cond_guard" | "scoped_class")
 }
 
 /// The arguments between brackets.
@@ -397,4 +419,19 @@ fn inserted(out: &[u8], mut inserts: Vec<(usize, &'static str)>) -> String {
     }
     text.extend_from_slice(&out[from..]);
     String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::prepare;
+
+    #[test]
+    fn a_system_call_is_a_function() {
+        let text = "SYSCALL_DEFINE2(stop, const char __user *, name,\n\t\tunsigned int, flags)\n{\n}\n";
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let prepared = prepare(text);
+        assert_eq!(words(prepared.text), "long stop( const char * name, unsigned int flags) { }");
+        assert_eq!(prepared.text.lines().count(), text.lines().count());
+        assert_eq!(words(prepare("SYSCALL_DEFINE0(sync)\n{\n}\n").text), "long sync() { }");
+    }
 }

@@ -9,7 +9,7 @@ use super::events::Event;
 use super::files;
 use super::hooks;
 use super::ids::{Device, Devres, Flag, Function, Instance, List, Memory, Mutex, Pointer, TaskId, Work};
-use super::module::{delete_module, load_module, request_module};
+use super::module::{load_module, request_module};
 use super::objects::{DEVICE_REFS, Private, acquired, pointer_to};
 use super::queues;
 use super::runtime::{self, RuntimeStatus};
@@ -66,7 +66,7 @@ pub fn run_call(cpu: &Cpu<'_>, call: Call, at: &mut At) -> Step<Flow> {
     let on = |dev: Option<Device>| dev.or(at.dev).expect("internal: a call without a device");
     match call.replace(on) {
         Call::LoadModule(module) => load_module(cpu, module)?,
-        Call::DeleteModule(module) => delete_module(cpu, module)?,
+        Call::DeleteModule(module) => cpu.subject().delete_module(cpu, module)?,
         Call::RequestModule(module) => request_module(cpu, module)?,
         Call::AsyncSynchronizeFull() => cpu.async_synchronize_full()?,
         Call::GetDevice(dev) => {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use super::at::At;
 use super::calls::run_body;
-use super::cpu::{Cpu, entry};
+use super::cpu::{Cpu, Errno, entry};
 use super::events::Event;
 use super::ids::{Driver, Module};
 use super::objects::{Core, TICKETS};
@@ -77,44 +77,69 @@ pub fn load_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
         if held.is_none() {
             return Ok(());
         }
-        do_init_module(cpu, module)
+        let cpu = &if is_barrier(cpu, module) { cpu.on_behalf_of(module) } else { *cpu };
+        cpu.subject().do_init_module(cpu, module)
     })
 }
 
-fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
-    let cpu = &if is_barrier(cpu, module) { cpu.on_behalf_of(module) } else { *cpu };
-    let drivers = drivers_of(cpu, module);
-    let mut fresh: Vec<Action> = drivers.iter().map(|drv| Action::Alloc(drv.object())).collect();
+/// The memory of a module that is loaded: its drivers and its code.
+#[must_use]
+pub fn allocated(cpu: &Cpu<'_>, module: Module) -> Vec<Action> {
+    let mut fresh: Vec<Action> =
+        drivers_of(cpu, module).iter().map(|drv| Action::Alloc(drv.object())).collect();
     if cpu.world().has_code(module) {
         fresh.push(Action::Alloc(module.code()));
     }
+    fresh
+}
+
+/// A module's init: what the scenario says, and then its drivers are registered, or none.
+pub fn init(cpu: &Cpu<'_>, module: Module) -> Step<Result<(), Errno>> {
+    run_body(cpu, &cpu.world().modules[module.index()].init, At::default())?;
+    let drivers = drivers_of(cpu, module);
+    for (i, drv) in drivers.iter().enumerate() {
+        if let Err(error) = cpu.subject().driver_register(cpu, *drv)? {
+            for earlier in drivers[..i].iter().rev() {
+                cpu.subject().driver_unregister(cpu, *earlier)?;
+            }
+            run_body(cpu, &cpu.world().modules[module.index()].exit, At::default())?;
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// A module's exit: its drivers are unregistered, and then what the scenario says.
+pub fn exit(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    for drv in drivers_of(cpu, module).iter().rev() {
+        cpu.subject().driver_unregister(cpu, *drv)?;
+    }
+    run_body(cpu, &cpu.world().modules[module.index()].exit, At::default())
+}
+
+/// `do_init_module`, and that the module gets its memory.
+pub(super) fn do_init_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+    let mut fresh = allocated(cpu, module);
     if cpu.watched().used_async {
         fresh.push(Action::SetOwn(cpu.cell(Core.used_async()), false));
     }
     if !fresh.is_empty() {
         cpu.step(fresh)?;
     }
-    run_body(cpu, &cpu.world().modules[module.index()].init, At::default())?;
-    for (i, drv) in drivers.iter().enumerate() {
-        if cpu.subject().driver_register(cpu, *drv)?.is_err() {
-            for earlier in drivers[..i].iter().rev() {
-                cpu.subject().driver_unregister(cpu, *earlier)?;
-            }
-            run_body(cpu, &cpu.world().modules[module.index()].exit, At::default())?;
-            // No wait for async work at all (docs/kernel/module.md#load_module, 4).
-            return free_module(cpu, module);
-        }
+    if init(cpu, module)?.is_err() {
+        // No wait for async work at all (docs/kernel/module.md#load_module, 4).
+        return cpu.step(freed(cpu, module)).map(drop);
     }
     let waits = init_waits(cpu, module)?;
     let state = cpu.cell(module.state());
     let live = if waits { LIVE_HELD } else { LIVE };
     let now_live = vec![cpu.storing(module.state(), live), Action::Release(state)];
     if !waits {
-        return load_returns(cpu, module, now_live.into());
+        return cpu.step(load_returns(cpu, module, now_live.into())).map(drop);
     }
     cpu.step(now_live)?;
     cpu.async_synchronize_full()?;
-    load_returns(cpu, module, cpu.storing(module.state(), LIVE).into())
+    cpu.step(load_returns(cpu, module, cpu.storing(module.state(), LIVE).into())).map(drop)
 }
 
 /// Whether user space may take the end of loading for the end of the probing that the module has begun.
@@ -122,11 +147,10 @@ fn is_barrier(cpu: &Cpu<'_>, module: Module) -> bool {
     !cpu.world().modules[module.index()].async_probe
 }
 
-/// The last step of a load that succeeds.
-fn load_returns(cpu: &Cpu<'_>, module: Module, last: Op) -> Step<()> {
-    let last = if is_barrier(cpu, module) { cpu.telling(last, Event::LoadEnds(module)) } else { last };
-    cpu.step(last)?;
-    Ok(())
+/// The last step of a load that succeeds, with what it tells.
+#[must_use]
+pub fn load_returns(cpu: &Cpu<'_>, module: Module, last: Op) -> Op {
+    if is_barrier(cpu, module) { cpu.telling(last, Event::LoadEnds(module)) } else { last }
 }
 
 /// Whether the loader waits for async work after init.
@@ -144,31 +168,29 @@ fn init_waits(cpu: &Cpu<'_>, module: Module) -> Step<bool> {
     cpu.observe(Action::TestOwn(cpu.cell(Core.used_async())))
 }
 
-fn free_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
-    let drivers = drivers_of(cpu, module);
-    let mut actions: Vec<Action> = drivers.iter().map(|drv| Action::Free(drv.object())).collect();
+/// What frees a module.
+#[must_use]
+pub fn freed(cpu: &Cpu<'_>, module: Module) -> Vec<Action> {
+    let mut actions: Vec<Action> =
+        drivers_of(cpu, module).iter().map(|drv| Action::Free(drv.object())).collect();
     if cpu.world().has_code(module) {
         actions.push(Action::Free(module.code()));
     }
     actions.push(cpu.storing(module.state(), UNLOADED));
     actions.push(Action::Release(cpu.cell(module.state())));
-    cpu.step(actions)?;
-    Ok(())
+    actions
 }
 
 /// `delete_module`.
-pub fn delete_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
+pub(super) fn delete_module(cpu: &Cpu<'_>, module: Module) -> Step<()> {
     cpu.call("delete_module", &atoms![module], || {
         let swap = Action::Swap(cpu.cell(module.state()), LIVE.to_obs(), GOING.to_obs());
         if Held::from_obs(cpu.step(swap)?).is_none() {
             return Ok(());
         }
-        for drv in drivers_of(cpu, module).iter().rev() {
-            cpu.subject().driver_unregister(cpu, *drv)?;
-        }
-        run_body(cpu, &cpu.world().modules[module.index()].exit, At::default())?;
+        exit(cpu, module)?;
         cpu.async_synchronize_full()?;
-        free_module(cpu, module)
+        cpu.step(freed(cpu, module)).map(drop)
     })
 }
 

@@ -8,8 +8,8 @@ use super::at::At;
 use super::call::KernelCall;
 use super::calls;
 use super::cpu::{Cpu, Errno};
-use super::ids::{Device, Devres, Driver};
-use super::module::InitWaits;
+use super::ids::{Device, Devres, Driver, Module};
+use super::module::{self, InitWaits};
 use super::objects::{WorkItem, acquired};
 use super::sources::Sources;
 use super::world::World;
@@ -62,6 +62,16 @@ pub trait Subject: Sync {
 
     /// Makes a call of a scenario. `of`: the driver whose code makes it, if it is one's.
     fn call(&self, cpu: &Cpu<'_>, call: KernelCall<Device>, of: Option<Driver>) -> Step<()>;
+
+    /// `do_init_module`, for a module whose state has become COMING.
+    fn do_init_module(&self, cpu: &Cpu<'_>, module: Module) -> Step<()> {
+        module::do_init_module(cpu, module)
+    }
+
+    /// `delete_module`.
+    fn delete_module(&self, cpu: &Cpu<'_>, module: Module) -> Step<()> {
+        module::delete_module(cpu, module)
+    }
 
     /// `devres_add`: a device's probe has acquired something that the driver core is to undo. One without a list keeps a
     /// flag for each.

@@ -73,8 +73,7 @@ impl Interp<'_> {
                 Ok(self.converted(value, ty))
             }
             ExprKind::SizeOfType(ty) => self.size(ty),
-            ExprKind::SizeOf(of) => self.stuck(format!("sizeof {}", of.text)),
-            ExprKind::OffsetOf(..) => Ok(Value::Opaque(SIZE)),
+            ExprKind::SizeOf(_) | ExprKind::OffsetOf(..) => Ok(Value::Opaque(SIZE)),
             ExprKind::Comma(left, right) => {
                 self.eval(left)?;
                 self.eval(right)
@@ -182,11 +181,17 @@ impl Interp<'_> {
             Target::Local(frame, name, path) => {
                 Value::Local(u8::try_from(frame).expect("internal: few frames"), name, path)
             }
+            Target::Flags => return self.stuck("the address of a task's flags"),
+            Target::Ignored(record) => Value::Opaque(record),
         })
     }
 
     fn variable(&mut self, name: Name) -> Step<Value> {
         if let Some(frame) = self.local(name) {
+            // An array decays to its address.
+            if let Some(Type::Array(..)) = self.type_of(frame, name) {
+                return Ok(Value::Local(u8::try_from(frame).expect("internal: few frames"), name, ""));
+            }
             return self.load(Target::Local(frame, name, ""), false);
         }
         if let Some(path) = self.static_path(name) {

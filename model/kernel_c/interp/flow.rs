@@ -11,6 +11,7 @@ use raddle_probing::objects::{CORE, Core, DevicePrivate};
 use super::{Flow, Interp, Target};
 use crate::ast::{Expr, ExprKind, Name, Stmt, StmtKind, Variable};
 use crate::map::Slot;
+use crate::subject::Assumed;
 use crate::value::{Value, ZERO, word};
 
 /// How often a block may go back to a label without a loop.
@@ -361,6 +362,11 @@ impl Interp<'_> {
                     }
                     other => self.stuck(format!("a list at {other:?}")),
                 }
+            }
+            // A loop that a stub stands for makes no turn.
+            _ if self.c.tables().stubs.contains_key(name) => {
+                self.c.assume(Assumed::Stub(name));
+                Ok(Flow::Next)
             }
             _ => match self.c.tree().loop_of(name, args, self.file(), self.line) {
                 Some(head) => self.for_loop(whole, &head[0].kind, body),

@@ -5,8 +5,9 @@ use raddle_checker::machine::op::{Action, Op};
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_probing::events::{Event, ProbeError};
 use raddle_probing::ids::Device;
-use raddle_probing::objects::{BUS, CORE, DEVICE};
+use raddle_probing::objects::{BUS, CORE, DEVICE, MODULE};
 
+use super::module::STATE;
 use super::{Interp, Target, join};
 use crate::ast::{Expr, ExprKind, Int, Name, Type};
 use crate::contracts::Tell;
@@ -42,7 +43,10 @@ impl Interp<'_> {
                 None if self.local_value(frame, name, "0$").is_some() => Ok(ZERO),
                 None => self.stuck(format!("the variable {} is read before it is set", join(name, path))),
             },
+            Target::Memory(at, STATE) if at.sort == MODULE => self.load_state(at),
             Target::Memory(at, path) => self.load_field(at, path, follows),
+            Target::Flags => self.load_flags(),
+            Target::Ignored(record) => Ok(Value::Opaque(record)),
         }
     }
 
@@ -126,6 +130,9 @@ impl Interp<'_> {
                 self.set_local(frame, name, path, value);
                 Ok(())
             }
+            Target::Memory(at, STATE) if at.sort == MODULE => self.store_state(at, value),
+            Target::Flags => self.store_flags(value),
+            Target::Ignored(_) => Ok(()),
             Target::Memory(at, path) => {
                 let slot = self.slot(at, path)?;
                 let (cell, stored) = match (slot, value) {
@@ -261,6 +268,7 @@ impl Interp<'_> {
             ExprKind::Member { of, field, arrow: false } => Ok(match self.target(of)? {
                 Target::Memory(object, path) => Target::Memory(object, join(path, field)),
                 Target::Local(frame, name, path) => Target::Local(frame, name, join(path, field)),
+                other => other,
             }),
             ExprKind::Deref(of) => {
                 let value = self.followed(of)?;
@@ -278,6 +286,7 @@ impl Interp<'_> {
                         _ => Ok(Target::Local(frame, name, join(path, field))),
                     },
                     Target::Memory(object, path) => Ok(Target::Memory(object, join(path, field))),
+                    other => Ok(other),
                 }
             }
             ExprKind::Cast(_, of) => self.target(of),
@@ -292,6 +301,10 @@ impl Interp<'_> {
             Value::Pointer(object, of) => Ok(Target::Memory(object, path(of))),
             Value::Local(frame, name, of) => Ok(Target::Local(usize::from(frame), name, path(of))),
             Value::Int(..) => self.null(),
+            Value::Opaque("current") if field == "flags" => Ok(Target::Flags),
+            Value::Opaque(record) if self.c.tables().ignored.contains_key(record) => {
+                Ok(Target::Ignored(record))
+            }
             other => self.stuck(format!("{other:?} is dereferenced")),
         }
     }

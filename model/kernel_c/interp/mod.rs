@@ -12,6 +12,7 @@ mod links;
 mod list;
 mod local;
 mod memory;
+mod module;
 mod overrides;
 mod primitive;
 mod special;
@@ -29,7 +30,7 @@ use raddle_checker::machine::value::{Object, Obs, Word};
 use raddle_probing::at::At;
 use raddle_probing::cpu::Cpu;
 use raddle_probing::events::Event;
-use raddle_probing::ids::{Device, Driver};
+use raddle_probing::ids::{Device, Driver, Module};
 use raddle_probing::objects::{DEVICE, DRIVER};
 use raddle_probing::world::AddOutcome;
 
@@ -75,6 +76,10 @@ impl Frame {
 enum Target {
     Memory(Object, Path),
     Local(usize, Name, Path),
+    /// `current->flags`.
+    Flags,
+    /// In a structure at which nobody looks.
+    Ignored(Name),
 }
 
 /// How a statement ends.
@@ -105,6 +110,10 @@ pub struct Interp<'a> {
     acquired: Option<Object>,
     /// Where the code stands that releases early what it has acquired, if some does.
     releasing: Option<At>,
+    /// The module that is to be deleted.
+    module: Option<Module>,
+    /// Whether the init of the module that is being loaded has failed.
+    init_failed: bool,
     /// What has been read of a condition that is waited for, if one is.
     reads: Option<Vec<(CellId, Obs)>>,
 }
@@ -150,6 +159,8 @@ impl<'a> Interp<'a> {
             add: AddOutcome::Ok,
             acquired: None,
             releasing: None,
+            module: None,
+            init_failed: false,
             reads: None,
         }
     }

@@ -158,7 +158,7 @@ impl Interp<'_> {
             "<remove>" => self.remove(args)?,
             _ => match released_by(name) {
                 Some(devres) => self.release(devres, args)?,
-                None => return Ok(None),
+                None => return self.modules(name, args),
             },
         };
         Ok(Some(value))

@@ -176,7 +176,7 @@ impl Interp<'_> {
                 None if end == "prev" => self.last_of(at, path),
                 None => self.first_of("list_entry", Value::Pointer(at, path)),
             },
-            Target::Local(..) => self.stuck("a list in a variable"),
+            _ => self.stuck("a list in a variable"),
         }
     }
 
@@ -244,6 +244,7 @@ impl Interp<'_> {
             }
             Target::Memory(at, path) => Target::Memory(at, join(path, bit.text)),
             Target::Local(frame, name, path) => Target::Local(frame, name, join(path, bit.text)),
+            Target::Flags | Target::Ignored(_) => return self.stuck(format!("{name} of {}", flags.text)),
         };
         match name {
             "test_bit" => self.load(of, false),
@@ -289,6 +290,10 @@ impl Interp<'_> {
             }
             (Some(links::RECORD), _) => return self.allocate_link(),
             (Some(devres::RECORD), _) => return self.allocate_devres(),
+            (Some(record), _) if self.c.tables().ignored.contains_key(record) => {
+                self.c.assume(Assumed::Ignored(record));
+                return Ok(Value::Opaque(record));
+            }
             (Some(record), _) => return self.make(name, record),
             _ => return self.stuck(format!("{name} of what")),
         };
@@ -306,7 +311,7 @@ impl Interp<'_> {
                 },
                 _ => None,
             },
-            Target::Local(..) => None,
+            Target::Local(..) | Target::Flags | Target::Ignored(_) => None,
             Target::Memory(at, path) => match self.slot_if_known(at, path)? {
                 Slot::Pointer(cell) => match &self.layout().info(cell).kind {
                     Kind::Pointer(sorts) => self.c.added().made(*sorts.first()?).map(|made| made.record),

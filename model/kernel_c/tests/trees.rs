@@ -36,7 +36,7 @@ fn what_scenarios_reach_is_understood() {
         unknown.extend(reach.unknown.iter().map(|one| format!("{}: {one:?}", path.display())));
         assert!(reach.functions.len() > 50, "{}: {}", path.display(), reach.functions.len());
         // What is not reached is not read: neither most headers nor other drivers.
-        assert!(tree.read().len() < 70, "{}: {:?}", path.display(), tree.read());
+        assert!(tree.read().len() < 130, "{}: {:?}", path.display(), tree.read());
     }
     assert_eq!(unknown, Vec::<String>::new());
 }
