@@ -4,6 +4,8 @@
 //! observed, and a task that is spawned gets the first free worker slot. How tasks are kept differs from
 //! engine to engine (control values, numbers of automaton nodes, threads): that is what [`Slots`] hides.
 
+use serde::{Deserialize, Serialize};
+
 use super::effect::apply;
 use super::hazard::Hazard;
 use super::layout::CellId;
@@ -21,7 +23,7 @@ pub enum Stop {
 }
 
 /// What the model has no room for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Bound {
     /// More spawned tasks at once than there are workers.
     Workers,

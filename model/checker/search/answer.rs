@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use super::exhaustive;
+use super::peers::{Alone, Peers};
 use super::reduced;
 use super::reduced::resources::{Resources, SearchError};
 use super::reference::{Cut, Found, Limits, Outcome, Progress};
@@ -24,7 +25,25 @@ pub fn search<P: Program>(
     resources: &Resources,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, SearchError> {
-    let mut outcome = within(program, memory, limits, resources, progress)?;
+    search_among(program, memory, limits, resources, &mut Alone, progress)
+}
+
+/// The same with other processes, each of which has a part of the states of the reduced search. What the others do
+/// not share, process 0 does alone: it finds the runs that are shown, and searches all states where only that can
+/// tell. What the others return has no runs.
+///
+/// # Errors
+///
+/// The disk fails, or what was saved is refused, or a process is gone.
+pub fn search_among<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    resources: &Resources,
+    peers: &mut dyn Peers,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Outcome, SearchError> {
+    let mut outcome = within(program, memory, limits, resources, peers, progress)?;
     // What one of several searches had left is not what was asked for.
     if let (Some(Cut::Time(told)), Some(limit)) = (&mut outcome.cut, limits.time_limit) {
         *told = limit;
@@ -37,6 +56,7 @@ fn within<P: Program>(
     memory: &[u8],
     limits: Limits,
     resources: &Resources,
+    peers: &mut dyn Peers,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, SearchError> {
     let begun = Instant::now();
@@ -48,8 +68,11 @@ fn within<P: Program>(
     let every_state = !program.expectations().is_empty();
     let reduced = match every_state || (limits.all_orders && limits.no_symmetry) {
         true => None,
-        false => reduced::search(program, memory, limits, resources, &mut progress)?,
+        false => reduced::search_among(program, memory, limits, resources, peers, &mut progress)?,
     };
+    if peers.index() > 0 {
+        return Ok(reduced.map_or_else(Outcome::nothing, |reduced| reduced.outcome));
+    }
     let Some(mut reduced) = reduced else {
         return Ok(exhaustive::search(program, memory, rest(), progress));
     };

@@ -6,6 +6,7 @@ pub mod exhaustive;
 pub mod explore;
 pub mod livelock;
 mod packed;
+pub mod peers;
 pub mod reduced;
 pub mod reference;
 pub mod shortest;

@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use super::bfs::{self, Here, Led, States, Visitor};
 use super::livelock::{into_cycle, livelock};
 use super::reduced::remedies::Remedies;
@@ -97,7 +99,7 @@ pub fn start<P: Program>(program: &P, limits: &Limits) -> Result<Vec<u8>, NoStar
 }
 
 /// Why a search did not visit every reachable state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cut {
     /// The limit on states.
     States(usize),

@@ -58,7 +58,20 @@ pub(in crate::search) enum Halt {
 pub(in crate::search) struct Unknown {
     /// The state in which the step was tried, and the step.
     pub(in crate::search) tried: (Vec<u8>, Choice),
+    /// The node at which the task was.
+    at: u32,
     new: New,
+}
+
+/// What is new about the automata: at which node, which observation, and what a task that is started begins with.
+pub(in crate::search) type News = (u32, Option<Obs>, Option<Entry>);
+
+impl Unknown {
+    /// What is new, whichever state it was met in.
+    pub(in crate::search) fn news(&self) -> News {
+        let resumed = self.new.resumed.map(|(_, observed)| observed);
+        (self.at, resumed, self.new.started.as_ref().map(|(_, entry)| entry.clone()))
+    }
 }
 
 /// What sorting workers needs room for.
@@ -287,7 +300,8 @@ impl<'p, P: Program> Expander<'p, P> {
     ) -> Result<Landed, Halt> {
         let (stepped, new) = self.take(from, choice, to).map_err(Halt::Stop)?;
         if !new.is_empty() {
-            return Err(Halt::Unknown(Unknown { tried: (from.to_vec(), choice), new }));
+            let at = self.shape.node(from, choice.slot);
+            return Err(Halt::Unknown(Unknown { tried: (from.to_vec(), choice), at, new }));
         }
         Ok(self.land(scratch, choice, stepped, to))
     }
@@ -320,8 +334,7 @@ impl<'p, P: Program> Expander<'p, P> {
 
     /// The automata grow by what a step found unknown.
     pub(in crate::search) fn learn(&mut self, unknown: &Unknown) {
-        let (from, choice) = &unknown.tried;
-        self.grow(self.shape.node(from, choice.slot), &unknown.new);
+        self.grow(unknown.at, &unknown.new);
     }
 
     #[cold]

@@ -140,12 +140,11 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         &self.here
     }
 
-    /// Takes the steps of the chosen tasks in a stored state. `found` is given each state to store.
-    /// What is `known` to be stored need not be found again.
+    /// Takes the steps of the chosen tasks in a stored state. `found` is given each state to store. What it finds
+    /// depends on the state and on the tables alone, not on what else has been stored.
     pub(super) fn expand(
         &mut self,
         state: &[u8],
-        known: &impl Fn(&[u8]) -> bool,
         mut found: impl FnMut(&[u8], &[Choice]),
     ) -> Result<(), Unknown> {
         self.start(state);
@@ -161,11 +160,11 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         }
         let chosen = self.chooser.choose(&mut self.room, state);
         let mut led_on = false;
-        self.all_of(state, chosen, &mut led_on, known, &mut found)?;
+        self.all_of(state, chosen, &mut led_on, &mut found)?;
         if !led_on {
             // All chosen steps are hazards, after which nothing is explored: so the others go first.
             let rest = self.chooser.enabled(&mut self.room, state) & !chosen;
-            self.all_of(state, rest, &mut led_on, known, &mut found)?;
+            self.all_of(state, rest, &mut led_on, &mut found)?;
         }
         Ok(())
     }
@@ -175,7 +174,6 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         state: &[u8],
         slots: u64,
         led_on: &mut bool,
-        known: &impl Fn(&[u8]) -> bool,
         found: &mut impl FnMut(&[u8], &[Choice]),
     ) -> Result<(), Unknown> {
         let expander = self.chooser.expander;
@@ -195,7 +193,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     Way::On(slot) => {
                         *led_on = true;
                         std::mem::swap(&mut self.here, &mut self.next);
-                        if self.run(slot, known)? {
+                        if self.run(slot)? {
                             found(&self.here, &self.way);
                         }
                     }
@@ -206,7 +204,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     }
 
     /// Goes on from `here` as long as one step is enough. True if it ends in a state to store.
-    pub(super) fn run(&mut self, last: usize, known: &impl Fn(&[u8]) -> bool) -> Result<bool, Unknown> {
+    pub(super) fn run(&mut self, last: usize) -> Result<bool, Unknown> {
         let expander = self.chooser.expander;
         let mut last = last;
         let (mut steps, mut marked_at) = (0usize, 0usize);
@@ -220,7 +218,6 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     return Ok(false);
                 }
                 Look::One(slot) => slot,
-                Look::Unclear if known(&self.here) => return Ok(true),
                 Look::Unclear => {
                     let chosen = self.chooser.choose_closely(&mut self.room, &self.here);
                     if chosen.count_ones() > 1 {

@@ -6,10 +6,15 @@
 //! search relied on, it begins again, knowing more. In the end every decision is justified by automata
 //! that the search found complete. docs/reduction.md has the argument.
 //!
+//! The states are visited level by level, by one process or by several (`agree`): the tables are the same for all
+//! states of a level and all processes.
+//!
 //! Two things it does not decide: a program whose states can come back, and one that wants more workers
 //! than there are. Then all states are searched.
 
+mod agree;
 mod ahead;
+mod around;
 mod audit;
 mod chain;
 mod choose;
@@ -38,14 +43,15 @@ use self::choose::{Chooser, Order, Room, SLOTS};
 use self::pack::{Packer, WIDTHS};
 use self::remedies::{Remedies, Remedy};
 use self::resources::{Resources, SearchError};
-use self::round::{Edge, Round};
-use self::saved::Lesson;
+use self::round::{Round, Totals};
+use self::saved::{Lesson, Place};
 use self::symmetry::{Images, Symmetry};
 use self::tables::Tables;
-use super::packed::expand::Expander;
+use super::packed::expand::{Expander, Unknown};
+use super::peers::{Alone, Gone, Peers, owner};
 use super::reference::{Cut, Limits, Outcome, Progress};
 use super::visited::batch::Batch;
-use super::visited::checkpoint::{Claim, Refused};
+use super::visited::checkpoint::Refused;
 use crate::automaton::Automaton;
 use crate::machine::hazard::About;
 use crate::machine::program::Program;
@@ -78,27 +84,47 @@ pub fn search<'p, P: Program>(
     memory: &[u8],
     limits: Limits,
     resources: &Resources,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Option<Reduced<'p, P>>, SearchError> {
+    search_among(program, memory, limits, resources, &mut Alone, progress)
+}
+
+/// The same with other processes, each of which makes this search and has a part of the states. What it comes to is
+/// the same for all.
+///
+/// # Errors
+///
+/// The disk fails, or what was saved is refused, or a process is gone.
+pub fn search_among<'p, P: Program>(
+    program: &'p P,
+    memory: &[u8],
+    limits: Limits,
+    resources: &Resources,
+    peers: &mut dyn Peers,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Option<Reduced<'p, P>>, SearchError> {
     if limits.data_races || program.slots().len() > SLOTS {
         return Ok(None);
     }
+    let mut place = resources.saving.as_ref().map(|saving| Place::claim(saving, peers)).transpose()?;
     let begun = Instant::now();
-    let _claim = resources.saving.as_ref().map(|saving| Claim::take(&saving.file)).transpose()?;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads.min(MOST_THREADS)).build();
     let threads = threads.map_err(|error| SearchError::Io(std::io::Error::other(error)))?;
     threads.install(|| {
         for width in WIDTHS {
-            match Searched::new(program, memory, &limits, width).run(&limits, resources, begun, &mut progress)
-            {
+            let mut searched = Searched::new(program, memory, &limits, width);
+            match searched.run((&limits, resources, begun), &mut place, peers, &mut progress) {
                 Err(Stop::TooNarrow) => {}
                 Err(Stop::Error(failed)) => return Err(failed),
-                Ok(reduced) => return Ok(reduced),
+                Err(Stop::Gone(gone)) => return Err(SearchError::Gone { gone, level: searched.level }),
+                Ok(None) => return Ok(None),
+                Ok(Some((round, cut))) => return Ok(Some(searched.end(round, cut))),
             }
         }
         // Four bytes number all nodes; but what was saved may have states of no such length.
         let saving = resources.saving.as_ref().expect("internal: four bytes number all nodes");
-        Err(SearchError::refused(saving, &Refused::OtherLength))
+        let file = saving.from.as_ref().unwrap_or(&saving.file).clone();
+        Err(SearchError::Refused { file, why: Refused::OtherLength.to_string() })
     })
 }
 
@@ -117,6 +143,13 @@ enum Stop {
     /// More automaton nodes turned up than their packed numbers have room for.
     TooNarrow,
     Error(SearchError),
+    Gone(Gone),
+}
+
+impl From<Gone> for Stop {
+    fn from(gone: Gone) -> Self {
+        Stop::Gone(gone)
+    }
 }
 
 impl From<std::io::Error> for Stop {
@@ -137,7 +170,12 @@ struct Searched<'p, P: Program> {
     symmetry: Symmetry,
     /// What was learnt about the automata, in order, for whoever goes on with a saved search.
     lessons: Vec<Lesson>,
+    /// The levels that were closed, those of rounds that were given up included.
+    level: usize,
 }
+
+/// What a search may use, and since when.
+type Means<'a> = (&'a Limits, &'a Resources, Instant);
 
 impl<'p, P: Program> Searched<'p, P> {
     fn new(program: &'p P, memory: &[u8], limits: &Limits, width: u32) -> Self {
@@ -161,6 +199,7 @@ impl<'p, P: Program> Searched<'p, P> {
             remedies,
             symmetry,
             lessons: Vec::new(),
+            level: 0,
         };
         if remedies.has(Remedy::Learn) {
             // Nothing has been taken for alike yet.
@@ -170,21 +209,23 @@ impl<'p, P: Program> Searched<'p, P> {
         searched
     }
 
+    /// Searches. Returns the last round, and the limit that it came to; `None` if only a search of all states can
+    /// tell.
     fn run(
-        mut self,
-        limits: &Limits,
-        resources: &Resources,
-        begun: Instant,
+        &mut self,
+        means: Means<'_>,
+        place: &mut Option<Place>,
+        peers: &mut dyn Peers,
         progress: &mut impl FnMut(Progress),
-    ) -> Result<Option<Reduced<'p, P>>, Stop> {
-        let mut saved = Instant::now();
-        let mut round = match self.resume(limits, resources)? {
+    ) -> Result<Option<(Round, Option<Cut>)>, Stop> {
+        let (limits, resources, _) = means;
+        let mut round = match self.resume(limits, resources, place.as_mut(), peers)? {
             Some(round) => round,
-            None => self.begin(limits, resources)?,
+            None => self.begin(limits, resources, peers)?,
         };
         loop {
             if round.stale {
-                round = self.begin(limits, resources)?;
+                round = self.begin(limits, resources, peers)?;
                 continue;
             }
             self.symmetry.close(&mut round.gains.hazards);
@@ -195,6 +236,8 @@ impl<'p, P: Program> Searched<'p, P> {
             }
             if self.is_outdated(&round) || (unfit && round.news.is_some()) {
                 let holds = self.look_again();
+                // Each knows only what it has asked of the tables.
+                let holds = !agree::all_say(peers, &holds)?.contains(&false);
                 round.news = None;
                 // What was explored with less known was explored in too many orders.
                 let early = round.gains.transitions < SOON && !self.remedies.has(Remedy::Learn);
@@ -204,7 +247,7 @@ impl<'p, P: Program> Searched<'p, P> {
                         round.stale |= self.learn_ahead(&tried, VAIN).is_err();
                         self.look_again();
                     }
-                    round = self.begin(limits, resources)?;
+                    round = self.begin(limits, resources, peers)?;
                 }
                 continue;
             }
@@ -212,35 +255,63 @@ impl<'p, P: Program> Searched<'p, P> {
             if unfit {
                 return Ok(None);
             }
-            if round.frontier.is_empty() {
-                if round.beyond.is_some() || round.gains.stuck.is_empty() {
-                    break;
-                }
-                self.go_on(&mut round)?;
-                continue;
+            let mut own = None;
+            if round.totals.waiting > 0 {
+                own = self.level(&mut round, means, place, peers, progress)?;
+            } else if round.totals.stuck > 0 {
+                self.go_on(&mut round, peers)?;
+            } else {
+                break;
             }
-            self.batch(&mut round)?;
-            let (states, bytes) = (round.states(), round.bytes());
-            let frontier = round.frontier.len();
-            progress(Progress { states, frontier, depth: 0, bytes });
-            let cut = self.limit(&round, limits, resources).or_else(|| limits.stop(begun));
-            if let Some(saving) = &resources.saving
-                && (cut.is_some() || saved.elapsed() >= saving.every)
-            {
-                self.save(&mut round, saving)?;
-                saved = Instant::now();
+            let due = place.as_ref().is_some_and(Place::is_due);
+            let agreed = self.agree(&mut round, peers, (own, due))?;
+            self.level += usize::from(round.totals.left == 0);
+            let cut = agreed.cut.or_else(|| too_many(round.passed + round.totals.stored, limits));
+            if let Some(place) = place.as_mut().filter(|_| cut.is_some() || agreed.save) {
+                self.save(&mut round, place, peers)?;
             }
-            if cut.is_some() && (frontier > 0 || round.news.is_some()) {
-                return Ok(Some(self.end(round, cut)));
+            if cut.is_some() && (round.totals.waiting > 0 || round.news.is_some()) {
+                return Ok(Some((round, cut)));
             }
         }
-        if let Some(saving) = &resources.saving {
-            self.save(&mut round, saving)?;
+        if let Some(place) = place {
+            self.save(&mut round, place, peers)?;
         }
-        if round.edges.as_ref().is_some_and(|edges| is_cyclic(edges)) {
+        if let Some(edges) = &mut round.edges
+            && around::is_cyclic(edges, peers)?
+        {
             return Ok(None);
         }
-        Ok(Some(self.end(round, None)))
+        Ok(Some((round, None)))
+    }
+
+    /// Expands all states of the level that belong to this process, or as many as limits allow: which it came to.
+    fn level(
+        &mut self,
+        round: &mut Round,
+        (limits, resources, begun): Means<'_>,
+        place: &mut Option<Place>,
+        peers: &mut dyn Peers,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Option<Cut>, Stop> {
+        if round.totals.left == 0 {
+            round.left = round.frontier.len();
+        }
+        while round.left > 0 {
+            self.batch(round, peers)?;
+            let (states, bytes) = (round.states(), round.bytes());
+            progress(Progress { states, frontier: round.frontier.len(), depth: 0, bytes });
+            let too_much = limits.memory_limit.filter(|limit| bytes >= *limit && resources.spill.is_none());
+            let cut = too_many(states, limits).or(too_much.map(Cut::Memory)).or_else(|| limits.stop(begun));
+            if cut.is_some() {
+                return Ok(cut);
+            }
+            // Several processes save at the end of a level, all of them the same one.
+            if let Some(place) = place.as_mut().filter(|place| place.is_due() && peers.count() == 1) {
+                self.save(round, place, peers)?;
+            }
+        }
+        Ok(None)
     }
 
     fn chooser(&self) -> Chooser<'_, 'p, P> {
@@ -248,25 +319,16 @@ impl<'p, P: Program> Searched<'p, P> {
         Chooser { expander, tables, order, all: *all, settles: true }
     }
 
-    /// The limit that has been reached, if there is one.
-    fn limit(&self, round: &Round, limits: &Limits, resources: &Resources) -> Option<Cut> {
-        if let Some(limit) = limits.state_limit.filter(|limit| round.states() >= *limit) {
-            return Some(Cut::States(limit));
-        }
-        let limit = limits.memory_limit.filter(|limit| round.bytes() >= *limit && resources.spill.is_none());
-        limit.map(Cut::Memory)
-    }
-
     fn end(self, mut round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
         self.symmetry.close(&mut round.gains.hazards);
         let outcome = Outcome {
-            states: round.states(),
+            states: round.passed + round.totals.stored,
             transitions: round.gains.transitions,
             cut,
             most_spawned: round.gains.most_spawned,
             nodes: self.expander.nodes.len(),
-            bytes: round.bytes(),
-            omission_probability: round.visited.omission_probability(),
+            bytes: round.totals.bytes,
+            omission_probability: round.visited.omission_probability(round.totals.stored),
             ..Outcome::nothing()
         };
         Reduced { outcome, hazards: round.gains.hazards, searched: self }
@@ -281,51 +343,30 @@ impl<'p, P: Program> Searched<'p, P> {
         holds
     }
 
-    /// Begins again, with the tables as they are.
-    fn begin(&mut self, limits: &Limits, resources: &Resources) -> Result<Round, Stop> {
+    /// Begins again, with the tables as they are. All processes do the same here, and one of them keeps the state.
+    fn begin(&mut self, limits: &Limits, resources: &Resources, peers: &dyn Peers) -> Result<Round, Stop> {
         let mut round = Round::new(self.packer.stride(), limits, resources)?;
         round.edges = self.expander.may_come_back().then(Vec::new);
+        self.tables.forget_rows();
         let mut initial = self.initial.clone();
         self.chooser().settle(&mut Room::default(), &mut initial);
-        match self.expander.deadlock(&initial) {
-            // The way from the initial state begins with no step.
-            None => self.walk_from(&mut round, &initial)?,
-            Some(hazard) => round.gains.report(hazard),
+        if let Some(hazard) = self.expander.deadlock(&initial) {
+            round.gains.report(hazard);
+            return Ok(round);
         }
-        Ok(round)
-    }
-
-    /// Goes on after all deadlocks. What others do there they can do before, unless it comes of the very
-    /// step that completed the deadlock: then only a search of all states can tell.
-    fn go_on(&mut self, round: &mut Round) -> Result<(), Stop> {
-        round.beyond = Some(Gains::default());
-        for state in std::mem::take(&mut round.gains.stuck) {
-            self.walk_from(round, &state)?;
-        }
-        Ok(())
-    }
-
-    /// Goes on from a state and stores the one to which that leads.
-    fn walk_from(&mut self, round: &mut Round, state: &[u8]) -> Result<(), Stop> {
+        // The way from the initial state begins with no step.
         loop {
-            let chooser = self.chooser();
-            let mut walker = Walker::new(&chooser, round.beyond.is_some());
-            walker.start(state);
-            match walker.run(0, &|_| false) {
-                Ok(store) => {
-                    let mut state = walker.state().to_vec();
-                    round.take(walker.gains);
-                    if store {
-                        round.passed -= usize::from(state == self.initial && round.beyond.is_none());
-                        let fade = |state: &mut [u8]| self.chooser().fade(state);
-                        self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state, fade);
-                        let mut found = Batch::new(self.packer.stride());
-                        found.push_with(|bytes| self.packer.pack(&mut state, bytes));
+            match self.walk_from(&initial, false) {
+                (Ok(found), gains, passed) => {
+                    round.passed -= usize::from(found.len() > 0 && !passed);
+                    round.gains.add(gains);
+                    round.totals = Totals { stored: found.len(), waiting: found.len(), ..Totals::default() };
+                    if found.len() > 0 && owner(found.hash_at(0), peers.count()) == peers.index() {
                         round.add(&[found])?;
                     }
-                    return Ok(());
+                    return Ok(round);
                 }
-                Err(unknown) => {
+                (Err(unknown), ..) => {
                     round.stale |= self.learn(unknown).is_err();
                     if !self.packer.fits(self.expander.nodes.len()) {
                         return Err(Stop::TooNarrow);
@@ -336,23 +377,57 @@ impl<'p, P: Program> Searched<'p, P> {
         }
     }
 
+    /// Goes on after all deadlocks. What others do there they can do before, unless it comes of the very
+    /// step that completed the deadlock: then only a search of all states can tell.
+    fn go_on(&mut self, round: &mut Round, peers: &mut dyn Peers) -> Result<(), Stop> {
+        round.beyond.get_or_insert_default();
+        let mut all_found = Vec::new();
+        for state in std::mem::take(&mut round.gains.stuck) {
+            match self.walk_from(&state, true) {
+                (Ok(found), gains, _) => {
+                    round.fresh.add(gains);
+                    all_found.push(found);
+                }
+                (Err(unknown), ..) => {
+                    round.meet(unknown);
+                    round.gains.stuck.push(state);
+                }
+            }
+        }
+        round.deliver(&all_found, peers)
+    }
+
+    /// Goes on from a state that is not stored, perhaps past a deadlock. Returns the state to store to which that
+    /// leads, if there is one; what came of it; and whether it is another one.
+    fn walk_from(&self, from: &[u8], past: bool) -> (Result<Batch, Unknown>, Gains, bool) {
+        let chooser = self.chooser();
+        let mut walker = Walker::new(&chooser, past);
+        walker.start(from);
+        let found = walker.run(0).map(|store| {
+            let mut found = Batch::new(self.packer.stride());
+            if store {
+                let mut state = walker.state().to_vec();
+                let fade = |state: &mut [u8]| chooser.fade(state);
+                self.symmetry.canonical(&self.expander, &mut Images::default(), &mut state, fade);
+                found.push_with(|bytes| self.packer.pack(&mut state, bytes));
+            }
+            found
+        });
+        let passed = walker.state() != self.initial;
+        (found, walker.gains, passed)
+    }
+
     /// Whether so much is new that the tables should be looked at again.
     fn is_outdated(&self, round: &Round) -> bool {
         let Some(news) = round.news else { return false };
-        round.frontier.is_empty()
+        round.totals.waiting == 0
             || self.remedies.has(Remedy::Learn)
             || self.expander.nodes.len() > self.tables.known * 5 / 4 + 16
             || round.gains.transitions > 2 * news + SOON
     }
 }
 
-/// Whether these steps lead around.
-fn is_cyclic(edges: &[Edge]) -> bool {
-    let mut graph = petgraph::graph::DiGraph::<(), ()>::new();
-    let mut places: IndexMap<u64, petgraph::graph::NodeIndex> = IndexMap::new();
-    for (from, to) in edges {
-        let [from, to] = [from, to].map(|hash| *places.entry(*hash).or_insert_with(|| graph.add_node(())));
-        graph.add_edge(from, to, ());
-    }
-    petgraph::algo::is_cyclic_directed(&graph)
+/// The limit on states, if it has been reached.
+fn too_many(states: usize, limits: &Limits) -> Option<Cut> {
+    limits.state_limit.filter(|limit| states >= *limit).map(Cut::States)
 }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::search::peers::Gone;
 use crate::search::visited::batch::hash;
-use crate::search::visited::checkpoint::Refused;
 
 /// What a search may use. Its results do not depend on it, but for [`Resources::compact`].
 #[derive(Clone, Debug, Default)]
@@ -51,6 +51,14 @@ pub enum SearchError {
     /// The disk.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// Another process of the search.
+    #[error("{gone}, after {level} levels of the search")]
+    Gone {
+        /// Which, and how that was noticed.
+        gone: Gone,
+        /// The levels that were closed.
+        level: usize,
+    },
     /// What was saved is refused.
     #[error("{}: {why}", file.display())]
     Refused {
@@ -59,11 +67,4 @@ pub enum SearchError {
         /// Why.
         why: String,
     },
-}
-
-impl SearchError {
-    pub(super) fn refused(saving: &Saving, why: &Refused) -> Self {
-        let file = saving.from.as_ref().unwrap_or(&saving.file);
-        SearchError::Refused { file: file.clone(), why: why.to_string() }
-    }
 }

@@ -1,12 +1,14 @@
 //! What is kept while the tables hold: the states found, those not expanded yet, and what came of them;
-//! and how a batch of states is expanded on all threads.
+//! and how the states of a level are expanded, on all threads and by all processes.
 //!
-//! The states of a batch are dealt out in pieces of fixed size and what comes of them is gathered in
-//! order, so nothing depends on the number of threads.
+//! The states of a batch are dealt out in pieces of fixed size, and what comes of a state depends on it and on the
+//! tables alone. What is new about the automata is learnt once all states of a level have been expanded, in the order
+//! of its bytes. So nothing depends on the number of threads or processes.
 
 use std::cell::RefCell;
 use std::io;
 
+use indexmap::IndexMap;
 use rayon::prelude::*;
 
 use super::chain::{Gains, Walker};
@@ -14,11 +16,17 @@ use super::resources::Resources;
 use super::symmetry::Images;
 use super::{Searched, Stop};
 use crate::machine::program::Program;
-use crate::search::packed::expand::Unknown;
+use crate::search::packed::expand::{News, Unknown};
+use crate::search::peers::{Gone, Peers, owner};
 use crate::search::reference::Limits;
+use crate::search::system::Choice;
 use crate::search::visited::batch::{Batch, hash};
+use crate::search::visited::exact::Exact;
 use crate::search::visited::frontier::Frontier;
+use crate::search::visited::shard::Shard;
 use crate::search::visited::{Storage, Visited};
+
+use serde::{Deserialize, Serialize};
 
 /// States that are expanded before their successors are stored.
 const BATCH: usize = 4096;
@@ -26,14 +34,43 @@ const BATCH: usize = 4096;
 /// States that a thread expands at a time.
 const PIECE: usize = 64;
 
+/// So many states that were sent are remembered, so that they are not sent again soon.
+const LATELY: usize = 1 << 16;
+
 /// A step between stored states, by their hashes.
 pub(super) type Edge = (u64, u64);
+
+/// A state, and a step of it that leads to something new about the automata.
+pub(super) type Tried = (Vec<u8>, usize, u8);
+
+/// What all processes have together.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Totals {
+    /// States stored.
+    pub(super) stored: usize,
+    /// States that wait to be expanded.
+    pub(super) waiting: usize,
+    /// Those of them that belong to the level that was begun.
+    pub(super) left: usize,
+    /// Deadlocks that were not gone on from.
+    pub(super) stuck: usize,
+    /// Bytes of memory that states take.
+    pub(super) bytes: usize,
+}
 
 /// A round of the search.
 pub(super) struct Round {
     pub(super) visited: Visited,
     pub(super) frontier: Frontier,
+    /// So many of the states that wait belong to the level that was begun.
+    pub(super) left: usize,
+    /// What came of the states that all processes have expanded, but for deadlocks, which each keeps.
     pub(super) gains: Gains,
+    /// What came of states since the last agreement.
+    pub(super) fresh: Gains,
+    /// What is new about the automata, where it was met: of several places the least.
+    pub(super) unknown: IndexMap<News, Tried>,
+    pub(super) totals: Totals,
     /// States that were found and not stored: the initial one, if it is passed.
     pub(super) passed: usize,
     /// What came of going on after deadlocks, once everything before them has been explored.
@@ -46,6 +83,8 @@ pub(super) struct Round {
     pub(super) tried: Vec<Vec<u8>>,
     /// The steps taken when something new about the automata was last met.
     pub(super) news: Option<usize>,
+    /// What was sent to other processes lately.
+    lately: Exact,
 }
 
 /// What came of a piece of a batch.
@@ -53,8 +92,9 @@ struct Piece {
     found: Batch,
     edges: Vec<Edge>,
     gains: Gains,
-    /// Where it stopped, because of what is unknown there; the states from there on.
-    rest: Option<(Unknown, Vec<u8>)>,
+    /// States that are expanded again once what is unknown is known.
+    again: Vec<u8>,
+    unknown: Vec<Unknown>,
 }
 
 impl Round {
@@ -71,33 +111,33 @@ impl Round {
             kind = Storage::Compact;
         }
         let visited = Visited::new(stride, &kind)?;
-        let gains = Gains::default();
         Ok(Round {
             visited,
             frontier,
-            gains,
+            left: 0,
+            gains: Gains::default(),
+            fresh: Gains::default(),
+            unknown: IndexMap::new(),
+            totals: Totals::default(),
             passed: 1,
             beyond: None,
             edges: None,
             stale: false,
             tried: Vec::new(),
             news: None,
+            lately: Exact::new(stride),
         })
     }
 
-    /// The bytes of memory that states take.
+    /// The bytes of memory that states take in this process.
     pub(super) fn bytes(&self) -> usize {
         let edges = self.edges.as_ref().map_or(0, |edges| edges.capacity() * size_of::<Edge>());
         self.visited.bytes() + self.frontier.bytes() + edges
     }
 
-    /// How many states it has found.
+    /// How many states have been found, as far as this process knows.
     pub(super) fn states(&self) -> usize {
-        self.passed + self.visited.len()
-    }
-
-    pub(super) fn take(&mut self, gains: Gains) {
-        self.beyond.as_mut().unwrap_or(&mut self.gains).add(gains);
+        self.passed + self.visited.len().max(self.totals.stored)
     }
 
     /// Stores states that were not there.
@@ -110,45 +150,84 @@ impl Round {
         }
         Ok(())
     }
+
+    /// Stores what belongs to this process and sends the rest to where it belongs.
+    pub(super) fn deliver(&mut self, found: &[Batch], peers: &mut dyn Peers) -> Result<(), Stop> {
+        if peers.count() == 1 {
+            return Ok(self.add(found)?);
+        }
+        let stride = self.visited.stride();
+        let mut own = Batch::new(stride);
+        let mut others = vec![Vec::new(); peers.count()];
+        for (batch, place) in found.iter().flat_map(|batch| (0..batch.len()).map(move |at| (batch, at))) {
+            let (state, hash) = (batch.at(place), batch.hash_at(place));
+            let to = owner(hash, peers.count());
+            if to == peers.index() {
+                own.push_with(|bytes| bytes.extend_from_slice(state));
+            } else if self.lately.insert(state, hash) {
+                others[to].extend_from_slice(state);
+            }
+        }
+        if self.lately.len() > LATELY {
+            self.lately = Exact::new(stride);
+        }
+        for (to, states) in others.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
+            let count = states.len() / stride;
+            peers.send(to, states, count)?;
+        }
+        self.add(&[own])?;
+        self.receive(peers)
+    }
+
+    /// Stores what other processes have sent.
+    pub(super) fn receive(&mut self, peers: &mut dyn Peers) -> Result<(), Stop> {
+        for bytes in peers.arrived()? {
+            let states = Batch::of(self.visited.stride(), bytes).ok_or_else(|| {
+                Gone("another process has sent what are no states of this search".to_owned())
+            })?;
+            self.add(&[states])?;
+        }
+        Ok(())
+    }
+
+    /// Notes what is unknown.
+    pub(super) fn meet(&mut self, unknown: Unknown) {
+        let Choice { slot, outcome } = unknown.tried.1;
+        let news = unknown.news();
+        let tried = (unknown.tried.0, slot, outcome);
+        let least = self.unknown.entry(news).or_insert_with(|| tried.clone());
+        if tried < *least {
+            *least = tried;
+        }
+    }
 }
 
 impl<P: Program> Searched<'_, P> {
-    /// Expands some states. What is unknown is learnt on the way.
-    pub(super) fn batch(&mut self, round: &mut Round) -> Result<(), Stop> {
+    /// Expands some states of the level.
+    pub(super) fn batch(&mut self, round: &mut Round, peers: &mut dyn Peers) -> Result<(), Stop> {
         let stride = self.packer.stride();
-        let states = round.frontier.take(BATCH)?;
-        let mut pieces: Vec<Vec<u8>> = states.chunks(PIECE * stride).map(<[u8]>::to_vec).collect();
-        while !pieces.is_empty() {
-            let expand = |states: &Vec<u8>| self.piece(round, states);
-            let done: Vec<Piece> = if pieces.len() == 1 {
-                pieces.iter().map(expand).collect()
-            } else {
-                pieces.par_iter().map(expand).collect()
-            };
-            pieces.clear();
-            let mut found = Vec::new();
-            for piece in done {
-                found.push(piece.found);
-                if let Some(edges) = &mut round.edges {
-                    edges.extend(piece.edges);
-                }
-                round.take(piece.gains);
-                if let Some((unknown, rest)) = piece.rest {
-                    round.tried.push(unknown.tried.0.clone());
-                    round.stale |= self.learn(unknown).is_err();
-                    round.news = Some(round.gains.transitions);
-                    pieces.push(rest);
-                }
+        let states = round.frontier.take(BATCH.min(round.left))?;
+        round.left -= states.len() / stride;
+        let pieces: Vec<&[u8]> = states.chunks(PIECE * stride).collect();
+        let expand = |states: &&[u8]| self.piece(round, states);
+        let done: Vec<Piece> = if pieces.len() == 1 {
+            pieces.iter().map(expand).collect()
+        } else {
+            pieces.par_iter().map(expand).collect()
+        };
+        let mut found = Vec::new();
+        for piece in done {
+            found.push(piece.found);
+            if let Some(edges) = &mut round.edges {
+                edges.extend(piece.edges);
             }
-            if round.stale {
-                return Ok(());
+            round.fresh.add(piece.gains);
+            piece.unknown.into_iter().for_each(|unknown| round.meet(unknown));
+            for state in piece.again.chunks(stride) {
+                round.frontier.push(state)?;
             }
-            if !self.packer.fits(self.expander.nodes.len()) {
-                return Err(Stop::TooNarrow);
-            }
-            round.add(&found)?;
         }
-        Ok(())
+        round.deliver(&found, peers)
     }
 
     fn piece(&self, round: &Round, states: &[u8]) -> Piece {
@@ -160,7 +239,8 @@ impl<P: Program> Searched<'_, P> {
             found: Batch::new(packer.stride()),
             edges: Vec::new(),
             gains: Gains::default(),
-            rest: None,
+            again: Vec::new(),
+            unknown: Vec::new(),
         };
         // What is stored of a state: its canonical image, packed.
         let room = RefCell::new((state.clone(), Images::default()));
@@ -170,30 +250,24 @@ impl<P: Program> Searched<'_, P> {
             self.symmetry.canonical(&self.expander, images, image, |state| chooser.fade(state));
             packer.pack(image, bytes);
         };
-        // Whether a state is stored already is looked up before it is looked at closely.
-        let packed = RefCell::new(Vec::new());
-        let known = |state: &[u8]| {
-            let bytes = &mut *packed.borrow_mut();
-            bytes.clear();
-            pack(state, bytes);
-            round.visited.has_at_hand(bytes)
-        };
-        for (place, from) in states.chunks(packer.stride()).enumerate() {
+        for from in states.chunks(packer.stride()) {
             packer.unpack(from, &mut state);
             let before = piece.found.len();
-            let result = walker.expand(&state, &known, |state, _| {
+            let result = walker.expand(&state, |state, _| {
                 piece.found.push_with(|bytes| pack(state, bytes));
             });
+            let gains = std::mem::take(&mut walker.gains);
             if let Err(unknown) = result {
                 piece.found.truncate(before);
-                piece.rest = Some((unknown, states[place * packer.stride()..].to_vec()));
-                break;
+                piece.again.extend_from_slice(from);
+                piece.unknown.push(unknown);
+                continue;
             }
             if round.edges.is_some() {
                 let from = hash(from);
                 piece.edges.extend((before..piece.found.len()).map(|to| (from, piece.found.hash_at(to))));
             }
-            piece.gains.add(std::mem::take(&mut walker.gains));
+            piece.gains.add(gains);
         }
         piece
     }

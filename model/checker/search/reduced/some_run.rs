@@ -76,7 +76,7 @@ impl<P: Program> Searched<'_, P> {
             let result = match at {
                 None => {
                     walker.start(&self.initial);
-                    let result = walker.run(0, &|_| false);
+                    let result = walker.run(0);
                     if let Ok(true) = result {
                         found.push((walker.state().to_vec(), walker.arrived().into()));
                     }
@@ -84,7 +84,7 @@ impl<P: Program> Searched<'_, P> {
                 }
                 Some(place) => {
                     let state = store.at(place).to_vec();
-                    walker.expand(&state, &|_| false, |state, way| found.push((state.to_vec(), way.into())))
+                    walker.expand(&state, |state, way| found.push((state.to_vec(), way.into())))
                 }
             };
             if let Err(unknown) = result {

@@ -38,7 +38,9 @@ pub(super) enum View {
     Guard,
 }
 
-const VIEWS: usize = 3;
+const VIEW: [View; 3] = [View::Step, View::Last, View::Guard];
+
+const VIEWS: usize = VIEW.len();
 
 /// Tasks that may lower a count by so much may lower it without end, for all that is known.
 pub(super) const ENDLESS: u8 = 15;
@@ -462,6 +464,31 @@ impl Tables {
         reached.into()
     }
 
+    /// Forgets what has been asked: nothing relies on it any more.
+    pub(super) fn forget_rows(&mut self) {
+        self.rows = (0..self.known).map(|_| Default::default()).collect();
+    }
+
+    /// The rows that were asked for, by node and view.
+    pub(super) fn asked(&self) -> Vec<(u32, u8)> {
+        let asked = |(at, rows): (usize, &[OnceLock<Row>; VIEWS])| {
+            let asked = (0..VIEWS).filter(|view| rows[*view].get().is_some());
+            asked.map(|view| (at as u32, view as u8)).collect::<Vec<_>>()
+        };
+        self.rows.iter().enumerate().flat_map(asked).collect()
+    }
+
+    /// Asks for rows again, so that what relies on them is known.
+    pub(super) fn ask_again<P: Program>(&self, expander: &Expander<'_, P>, asked: &[(u32, u8)]) {
+        for (at, view) in asked {
+            let node = *at as usize;
+            let op = expander.nodes.get(node).and_then(|node| node.op.as_ref());
+            if let (Some(op), Some(view)) = (op, VIEW.get(usize::from(*view))) {
+                self.row(expander, node, *view, op);
+            }
+        }
+    }
+
     /// Whether these tables say of all that the others were asked what they said, and know more nodes.
     pub(super) fn confirm<P: Program>(&self, other: &Tables, expander: &Expander<'_, P>) -> bool {
         let counts = self.counts.keys().take(other.counts.len()).eq(other.counts.keys())
@@ -482,7 +509,7 @@ impl Tables {
             nodes
         };
         let rows = |node: usize| {
-            [View::Step, View::Last, View::Guard].into_iter().all(|view| {
+            VIEW.into_iter().all(|view| {
                 let Some(row) = other.rows[node][view as usize].get() else { return true };
                 let Some(op) = &expander.nodes[node].op else { return true };
                 let now = self.row(expander, node, view, op);

@@ -28,6 +28,12 @@ impl Batch {
         Batch { stride, bytes: Vec::new(), hashes: Vec::new() }
     }
 
+    /// Of states one behind the other; `None` if these bytes are no whole number of states.
+    pub(in crate::search) fn of(stride: usize, bytes: Vec<u8>) -> Option<Self> {
+        let hashes = bytes.chunks(stride).map(hash).collect();
+        bytes.len().is_multiple_of(stride).then_some(Batch { stride, bytes, hashes })
+    }
+
     /// Adds a state.
     ///
     /// # Panics

@@ -34,23 +34,6 @@ impl Compact {
         new
     }
 
-    /// Whether a hash is there.
-    #[inline]
-    pub(super) fn contains(&self, hash: u64) -> bool {
-        let hash = if hash == EMPTY { INSTEAD } else { hash };
-        let mut at = scale(hash, self.buckets.len().max(1));
-        while let Some(Bucket(bucket)) = self.buckets.get(at) {
-            if bucket.contains(&hash) {
-                return true;
-            }
-            if bucket[WIDTH - 1] == EMPTY {
-                return false;
-            }
-            at = if at + 1 == self.buckets.len() { 0 } else { at + 1 };
-        }
-        false
-    }
-
     /// The hashes, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = u64> {
         self.buckets.iter().flat_map(|bucket| bucket.0).filter(|hash| *hash != EMPTY)

@@ -123,16 +123,6 @@ impl Visited {
         Ok(new)
     }
 
-    /// Whether a state is there, as far as memory tells: what is on disk is not looked at.
-    #[inline]
-    pub(in crate::search) fn has_at_hand(&self, state: &[u8]) -> bool {
-        let hash = hash(state);
-        match &self.shards {
-            Shards::Exact(shards) => shards[shard_of(hash)].find(state, hash).is_some(),
-            Shards::Compact(shards) => shards[shard_of(hash)].contains(hash),
-        }
-    }
-
     /// Writes what is in memory to disk if it is too much.
     fn spill_if_full(&mut self) -> io::Result<()> {
         if let (Shards::Exact(shards), Some(spill)) = (&mut self.shards, &mut self.spill)
@@ -181,12 +171,12 @@ impl Visited {
     /// that of hashes, `n * (n - 1) / 2^65` (the birthday bound). Two things are assumed. Hashes of
     /// different states agree as seldom as random numbers do, although the hash is fixed: running again
     /// leaves out the same states again. And `n`, which should count the states that there are, counts
-    /// those that were found: the bound is that for a system of as many states.
-    pub(in crate::search) fn omission_probability(&self) -> f64 {
+    /// those that were found, by all processes of the search: the bound is that for a system of as many states.
+    pub(in crate::search) fn omission_probability(&self, n: usize) -> f64 {
         match self.shards {
             Shards::Exact(_) => 0.0,
             Shards::Compact(_) => {
-                let n = self.len as f64;
+                let n = n as f64;
                 // One hash stands for two, 0 and 1: a pair in 2^127, lost in the rounding up to n * n.
                 (n * n / 2_f64.powi(65)).min(1.0)
             }

@@ -105,7 +105,7 @@ fn only_a_compact_set_may_leave_out_states() {
     for (kind, expected) in [(Storage::Exact, 0.0), (Storage::Compact, 1e8 / 2_f64.powi(65))] {
         let mut visited = Visited::new(8, &kind).expect("a set");
         visited.insert(&[batch(8, 0..10_000)]).expect("inserts");
-        assert_eq!(visited.omission_probability(), expected);
+        assert_eq!(visited.omission_probability(visited.len()), expected);
     }
 }
 
