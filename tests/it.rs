@@ -6,6 +6,8 @@
 mod agree;
 mod body;
 mod cli;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod docs;
 mod engines;
 mod forms;

@@ -14,6 +14,7 @@ use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::search::answer;
+use raddle_checker::search::peers::{Alone, Peers};
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::{self, Cut, Limits, NoStart, Outcome, Progress, start};
 use raddle_checker::story::Ending;
@@ -160,17 +161,47 @@ impl Scenario {
         &self,
         revision: &str,
         options: &Options,
+        progress: impl FnMut(Progress) + Send,
+    ) -> Result<Report, InputError> {
+        self.check_among(revision, options, &mut Alone, progress)
+    }
+
+    /// The same with other processes, which [take part](Scenario::take_part).
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the scenario on this revision, or a process is gone.
+    pub fn check_among(
+        &self,
+        revision: &str,
+        options: &Options,
+        peers: &mut dyn Peers,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
         let begun = Instant::now();
         let program = self.program(revision)?;
-        let mut report = self.check_program(&program, revision, options, &mut progress)?;
+        let mut report = self.program_among(&program, revision, options, peers, &mut progress)?;
         report.warnings = vacuous::warnings(self, &program, &report, options, begun);
         let route = Route::of(self, options);
         if route != Route::default() {
             route.apply(self, &mut report, options)?;
         }
         Ok(report)
+    }
+
+    /// Takes part in the search of another process, which [checks](Scenario::check_among) the same.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the scenario on this revision, or a process is gone.
+    pub fn take_part(
+        &self,
+        revision: &str,
+        options: &Options,
+        peers: &mut dyn Peers,
+    ) -> Result<(), InputError> {
+        let program = self.program(revision)?;
+        self.program_among(&program, revision, options, peers, &mut |_| {}).map(drop)
     }
 
     /// Checks a program that was made by [`Scenario::program_with`]. No generics: the searches are compiled
@@ -186,7 +217,18 @@ impl Scenario {
         options: &Options,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, InputError> {
-        self.check_subject(program, revision, options, progress, |report| {
+        self.program_among(program, revision, options, &mut Alone, progress)
+    }
+
+    fn program_among(
+        &self,
+        program: &DriverCore,
+        revision: &str,
+        options: &Options,
+        peers: &mut dyn Peers,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Report, InputError> {
+        self.check_subject(program, revision, options, peers, progress, |report| {
             fill_native(report, self, program, options, engine::explore(self, program, revision, options));
         })
     }
@@ -197,6 +239,7 @@ impl Scenario {
         program: &Probing<S>,
         revision: &str,
         options: &Options,
+        peers: &mut dyn Peers,
         progress: impl FnMut(Progress) + Send,
         native: impl FnOnce(&mut Report),
     ) -> Result<Report, InputError> {
@@ -231,7 +274,7 @@ impl Scenario {
                 let mut outcome = if options.engine == Engine::Reference {
                     reference::search(program, &memory, limits, progress)
                 } else {
-                    answer::search(program, &memory, limits, &options.resources, progress)
+                    answer::search_among(program, &memory, limits, &options.resources, peers, progress)
                         .map_err(|failed| InputError::of_file(&self.file().path, failed.to_string()))?
                 };
                 if let (Some(Cut::Time(told)), Some(limit)) = (&mut outcome.cut, options.limits.time_limit) {

@@ -4,6 +4,7 @@ use crate::check::{Options, fill_native};
 use crate::engine::explore_on_tree;
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
+use raddle_checker::search::peers::Alone;
 use raddle_checker::search::reference::Progress;
 use raddle_kernel_c::map::STUCK_ID;
 use raddle_kernel_c::subject::{KernelC, Stuck};
@@ -49,9 +50,10 @@ impl Scenario {
         let progress: &mut (dyn FnMut(Progress) + Send) = &mut progress;
         let program = Probing::new(self.file().world.clone(), kernel);
         let name = format!("Linux {}", kernel.tree().version());
-        let mut report = self.check_subject(&program, &name, options, &mut *progress, |report| {
-            fill_native(report, self, &program, options, explore_on_tree(self, arguments, options));
-        })?;
+        let mut report =
+            self.check_subject(&program, &name, options, &mut Alone, &mut *progress, |report| {
+                fill_native(report, self, &program, options, explore_on_tree(self, arguments, options));
+            })?;
         if report.unshown.iter().any(|id| id == STUCK_ID) && options.limits.no_runs {
             // Only a run says where.
             let mut options = options.clone();

@@ -16,6 +16,7 @@ use raddle_kernel_c::subject::KernelC;
 use raddle_probing::scenario::InputError;
 
 use super::agree::{ENGINE_TIME, this_program};
+use super::cluster::{self, Together};
 use super::dump::{Dumps, names};
 use super::embedded::embedded;
 use super::inputs::{Exit, INPUT_ERROR, Input, Loaded, files, is_slow};
@@ -98,10 +99,10 @@ fn contradiction(args: &CheckArgs) -> Option<String> {
     if let Some(problem) = args.on.without_tree(args.tree.as_ref(), &of_trees) {
         return Some(problem);
     }
-    saving::contradiction(args).map(str::to_owned)
+    saving::contradiction(args).or_else(|| cluster::contradiction(args)).map(str::to_owned)
 }
 
-fn options(args: &CheckArgs) -> Options {
+pub fn options(args: &CheckArgs) -> Options {
     let options = args.limits.options().engine(args.engine);
     let limits = options.limits;
     // Threads that run the model do not come to an end by themselves.
@@ -114,7 +115,7 @@ fn options(args: &CheckArgs) -> Options {
         ..limits
     });
     options.resources = Resources {
-        threads: options.resources.threads,
+        threads: cluster::threads(args).unwrap_or(options.resources.threads),
         compact: args.compact,
         spill: args.spill.clone(),
         saving: None,
@@ -132,8 +133,12 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         complain(format_args!("raddle: {problem}"));
         return INPUT_ERROR;
     }
+    let together = match Together::begin(args) {
+        Ok(together) => together,
+        Err(code) => return code,
+    };
     let options = options(args);
-    let mut rows = Rows::default();
+    let mut rows = Rows { together, ..Rows::default() };
     if let Some(dir) = &args.tree {
         match args.on.open(dir) {
             Ok((tree, tables)) => rows.kernel = Some(KernelC::new(tree, tables)),
@@ -149,7 +154,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         if out.is_gone() {
             return rows.exit.code();
         }
-        if rows.exit.interrupted() {
+        if rows.exit.interrupted() || rows.together.is_lost() {
             break;
         }
         rows.file(input, &dumps[input.file.as_path()], args, &options, out);
@@ -170,8 +175,12 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if interrupt::came() {
         saving::where_it_is(args);
     }
+    if rows.together.has_lost_somebody() {
+        saving::what_is_left(args);
+    }
+    let processes = std::mem::take(&mut rows.together).end();
     if let Some(StatsFormat::Json) = args.stats {
-        rows.stats.print();
+        rows.stats.print(processes);
     }
     if let Some(kernel) = rows.kernel.as_ref().filter(|_| args.assumptions) {
         kernel.assumptions().iter().for_each(|assumption| out.line(format_args!("assumed: {assumption}")));
@@ -196,6 +205,7 @@ struct Rows {
     violations: usize,
     stats: Stats,
     dumps: Dumps,
+    together: Together,
 }
 
 impl Rows {
@@ -236,7 +246,7 @@ impl Rows {
             return self.on_tree(&scenario, args, options, out);
         }
         for revision in scenario.revisions(options) {
-            if self.exit.interrupted() {
+            if self.exit.interrupted() || self.together.is_lost() {
                 return;
             }
             let mut options = options.clone();
@@ -254,7 +264,8 @@ impl Rows {
             }
             let begun = Instant::now();
             let what = format!("{} on {revision}", scenario.file().path);
-            let Some(mut row) = self.exit.run(&what, || self::row(&scenario, revision, &options, args))
+            let Rows { exit, together, .. } = self;
+            let Some(mut row) = exit.run(&what, || self::row(&scenario, revision, &options, args, together))
             else {
                 continue;
             };
@@ -348,16 +359,22 @@ fn row(
     revision: &str,
     options: &Options,
     args: &CheckArgs,
+    together: &mut Together,
 ) -> Result<Checked, InputError> {
-    let report = watched(scenario, revision, options)?;
+    let report = watched(scenario, revision, options, together)?;
     let why = args.why.then(|| why(scenario, &report, options, WHY_STATES)).transpose()?;
     Ok(Checked { report, why, time: Duration::ZERO })
 }
 
 /// Checks a row under a progress bar.
-fn watched(scenario: &Scenario, revision: &str, options: &Options) -> Result<Report, InputError> {
+fn watched(
+    scenario: &Scenario,
+    revision: &str,
+    options: &Options,
+    together: &mut Together,
+) -> Result<Report, InputError> {
     let mut watch = Watch::new(&format!("{} on {revision}", scenario.file().path));
-    scenario.check_on(revision, options, |progress| watch.show(&progress))
+    together.check(scenario, revision, options, |progress| watch.show(&progress))
 }
 
 /// Runs of a verified scenario, so that one sees that something happens in it.
@@ -384,7 +401,9 @@ pub fn tour(out: &mut Out) -> u8 {
             continue;
         }
         for revision in scenario.revisions(&options) {
-            if let Some(report) = exit.run(&path, || watched(&scenario, revision, &options)) {
+            if let Some(report) =
+                exit.run(&path, || watched(&scenario, revision, &options, &mut Together::default()))
+            {
                 exit.row(&report);
                 out.line(summary(&report));
                 out.flush();

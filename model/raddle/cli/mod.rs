@@ -4,6 +4,8 @@ mod ablate;
 mod agree;
 mod certificate;
 mod check;
+#[cfg_attr(not(feature = "cluster"), path = "alone.rs")]
+mod cluster;
 mod compare;
 mod completions;
 mod coverage;
@@ -336,6 +338,8 @@ struct CheckArgs {
     /// Resume the search that was saved in this file, and save it there again unless --checkpoint is given
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: cluster::ClusterArgs,
     /// Disable partial-order reduction
     #[arg(long)]
     all_orders: bool,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use raddle_checker::render::printable;
 
@@ -69,8 +70,20 @@ impl Out {
     }
 }
 
+/// Whether another process says what is wrong.
+static MUTE: AtomicBool = AtomicBool::new(false);
+
+/// Leaves it to another process to say what is wrong, or no longer.
+#[cfg(feature = "cluster")]
+pub fn mute(is_mute: bool) {
+    MUTE.store(is_mute, Ordering::Relaxed);
+}
+
 /// Writes a line to standard error, if that is still there.
 pub fn complain(text: impl Display) {
+    if MUTE.load(Ordering::Relaxed) {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{}", clean(text));
 }
 

@@ -38,6 +38,19 @@ pub fn where_it_is(args: &CheckArgs) {
     }
 }
 
+/// When a process is gone: where the search is saved, or how it would have been.
+pub fn what_is_left(args: &CheckArgs) {
+    match args.checkpoint.as_ref().or(args.resume.as_ref()) {
+        Some(file) => {
+            let file = shown(file);
+            complain(format_args!(
+                "raddle: {file}.* have the search as all processes saved it last; with --resume {file} they go on with it"
+            ));
+        }
+        None => complain("raddle: --checkpoint FILE would have kept the search, for --resume FILE"),
+    }
+}
+
 /// How the search of a row is saved, if it is.
 pub fn saving(args: &CheckArgs, scenario: &Scenario, revision: &str) -> Option<Saving> {
     let file = args.checkpoint.as_ref().or(args.resume.as_ref())?.clone();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use raddle::Report;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::out::complain;
 
@@ -30,11 +30,11 @@ impl Stats {
         self.time += time;
     }
 
-    /// Prints the line.
-    pub fn print(&self) {
+    /// Prints the line. `processes`: what each had to do, if there were several.
+    pub fn print(&self, processes: Option<Value>) {
         let seconds = self.time.as_secs_f64();
         let speed = if seconds > 0.0 { (self.states as f64 / seconds).round() } else { 0.0 };
-        complain(json!({
+        let mut line = json!({
             "rows": self.rows,
             "cut": self.inconclusive,
             "states": self.states,
@@ -42,6 +42,10 @@ impl Stats {
             "peak_memory_bytes": self.most_bytes,
             "seconds": seconds,
             "states_per_second": speed,
-        }));
+        });
+        if let Some(processes) = processes {
+            line["processes"] = processes;
+        }
+        complain(line);
     }
 }

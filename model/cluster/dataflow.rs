@@ -1,0 +1,88 @@
+//! The dataflow, which is the same in all processes: what one puts in comes out at the process it is for, and an epoch
+//! is closed when all have put in what they have and all of it has come out.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use timely::dataflow::InputHandle;
+use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::operators::Input;
+use timely::dataflow::operators::generic::operator::Operator;
+use timely::worker::Worker;
+
+/// What is sent.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Packet {
+    pub to: usize,
+    pub from: usize,
+    pub content: Content,
+}
+
+/// What a packet has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Content {
+    /// For the search.
+    Data(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// What its process says for an agreement.
+    Said(#[serde(with = "serde_bytes")] Vec<u8>),
+}
+
+/// What the search wants.
+#[derive(Debug)]
+pub enum Request {
+    /// Put this in.
+    Send(Packet),
+    /// Nothing more is put in this epoch.
+    Close,
+}
+
+/// What the search is told.
+#[derive(Debug)]
+pub enum Event {
+    /// This came out, of this epoch.
+    Arrived(u64, Packet),
+    /// All of this epoch has come out.
+    Closed(u64),
+    /// A process is gone.
+    Gone(usize),
+}
+
+/// After so long it looks whether anything is wanted, if nobody has said so.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Does what the search wants until it hangs up.
+pub fn run(worker: &mut Worker, requests: &Receiver<Request>, events: &Sender<Event>) {
+    let mut input = InputHandle::new();
+    let events = events.clone();
+    worker.dataflow::<u64, _, _>(|scope| {
+        let mut open = 0;
+        scope.input_from(&mut input).container::<Vec<Packet>>().sink(
+            Exchange::new(|packet: &Packet| packet.to as u64),
+            "arrive",
+            move |(input, frontier)| {
+                // If nobody listens any more, the search has ended.
+                input.for_each_stamp(|time, packets| {
+                    for packet in packets.flat_map(|packets| packets.drain(..)) {
+                        let _ = events.send(Event::Arrived(*time.stamp().expect_singleton(), packet));
+                    }
+                });
+                while !frontier.less_equal(&open) && !frontier.frontier().is_empty() {
+                    let _ = events.send(Event::Closed(open));
+                    open += 1;
+                }
+            },
+        );
+    });
+    loop {
+        match requests.try_recv() {
+            Ok(Request::Send(packet)) => input.send(packet),
+            Ok(Request::Close) => input.advance_to(input.time() + 1),
+            Err(TryRecvError::Empty) => {
+                input.flush();
+                worker.step_or_park(Some(LOOK));
+            }
+            Err(TryRecvError::Disconnected) => return,
+        }
+    }
+}
