@@ -96,6 +96,42 @@ fn nor_does_it_in_a_search_of_many_states() {
     }
 }
 
+/// Of two drivers' asynchronous probes one has no worker.
+const CROWDED: &str = r#"
+title = "too few workers"
+revisions = ["v6.2"]
+[device.d]
+initially = "added"
+[device.e]
+initially = "added"
+[driver.one]
+probe-type = "prefer-asynchronous"
+[driver.two]
+probe-type = "prefer-asynchronous"
+[task.one]
+run = ["driver_register(one)"]
+[task.two]
+run = ["driver_register(two)"]
+[environment]
+workers = 1
+"#;
+
+#[test]
+fn nor_does_it_in_a_search_of_all_states() {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("crowded.toml"), CROWDED).expect("it can be written");
+    for (how, code) in [
+        (&["bart/unregister-pending", "--no-reduction"][..], 0),
+        (&["luis-v2/flush-under-lock", "--no-reduction"], 0),
+        (&["uevent/uevent-race"], 0),
+        (&["crowded.toml"], 3),
+    ] {
+        let alone = said(&raddle(how, dir.path()));
+        assert_eq!(alone.0, Some(code), "{alone:?}");
+        assert_eq!(said(&raddle(&[how, &["--processes", "3"]].concat(), dir.path())), alone, "{how:?}");
+    }
+}
+
 #[test]
 fn each_process_has_a_part_of_the_states() {
     let dir = large();

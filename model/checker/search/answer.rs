@@ -28,9 +28,8 @@ pub fn search<P: Program>(
     search_among(program, memory, limits, resources, &mut Alone, progress)
 }
 
-/// The same with other processes, each of which has a part of the states of the reduced search. What the others do
-/// not share, process 0 does alone: it finds the runs that are shown, and searches all states where only that can
-/// tell. What the others return has no runs.
+/// The same with other processes, each of which has a part of the states. What they do not share, process 0 does alone:
+/// it finds the runs that are shown, and livelocks. What the others return has no runs.
 ///
 /// # Errors
 ///
@@ -66,10 +65,13 @@ fn within<P: Program>(
         Limits { time_limit, ..limits }
     };
     let every_state = !program.expectations().is_empty();
-    let reduced = match every_state || (limits.all_orders && limits.no_symmetry) {
+    let mut reduced = match every_state || (limits.all_orders && limits.no_symmetry) {
         true => None,
         false => reduced::search_among(program, memory, limits, resources, peers, &mut progress)?,
     };
+    if reduced.is_none() && peers.count() > 1 {
+        reduced = reduced::every_state_among(program, memory, rest(), resources, peers, &mut progress)?;
+    }
     if peers.index() > 0 {
         return Ok(reduced.map_or_else(Outcome::nothing, |reduced| reduced.outcome));
     }

@@ -171,6 +171,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Notes what there was no room for: of several things the least, in whichever order they are met.
+    pub(super) fn cut_at(&mut self, bound: Bound) {
+        let before = match self.cut {
+            Some(Cut::Bound(before)) => before,
+            _ => bound,
+        };
+        self.cut = Some(Cut::Bound(bound.min(before)));
+    }
+
     /// That of a search that has not begun.
     pub(super) fn nothing() -> Self {
         Outcome {
@@ -235,7 +244,7 @@ impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
             }
             Led::Deadlock(hazard, _) | Led::Nowhere(Stop::Hazard(hazard)) => Some(hazard),
             Led::Nowhere(Stop::Bound(bound)) => {
-                self.outcome.cut = Some(Cut::Bound(bound));
+                self.outcome.cut_at(bound);
                 None
             }
         };

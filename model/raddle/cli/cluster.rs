@@ -1,6 +1,8 @@
 //! Several processes that check together: they are started on this machine, or one is told where the others are.
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -143,7 +145,11 @@ impl Together {
 
     /// Lets the others end. What they had to do, for `--stats`.
     pub fn end(self) -> Option<Value> {
-        let mut cluster = self.cluster.filter(|cluster| cluster.lost().is_none())?;
+        let mut cluster = self.cluster?;
+        if cluster.lost().is_some() {
+            part(cluster);
+            return None;
+        }
         let loads = cluster.begin(None).and_then(|_| cluster.loads());
         match loads {
             Ok(loads) => {
@@ -185,6 +191,7 @@ impl Together {
                             saving::what_is_left(args);
                         }
                         if self.is_lost() {
+                            self.cluster.into_iter().for_each(part);
                             return exit.code();
                         }
                     }
@@ -205,6 +212,13 @@ impl Together {
             cluster.leave();
         }
         0
+    }
+}
+
+/// Leaves processes that do something else: what was said arrives. Those that have lost one are not waited for.
+fn part(cluster: Cluster) {
+    if cluster.lost() == Some(None) {
+        cluster.leave();
     }
 }
 
@@ -230,7 +244,18 @@ fn hash_of(what: impl Hash) -> u64 {
 }
 
 fn hash_of_program() -> std::io::Result<u64> {
-    Ok(hash_of(std::fs::read(std::env::current_exe()?)?))
+    // It is not kept in memory, which is for states.
+    let mut program = BufReader::new(File::open(std::env::current_exe()?)?);
+    let mut hasher = DefaultHasher::new();
+    loop {
+        let some = program.fill_buf()?;
+        if some.is_empty() {
+            return Ok(hasher.finish());
+        }
+        hasher.write(some);
+        let read = some.len();
+        program.consume(read);
+    }
 }
 
 /// The options that matter to what a search comes to, and to when it is saved.

@@ -184,7 +184,7 @@ impl<'p, P: Program> Search<'p, P> {
                 Ok(Some(hazard)) | Err(Stop::Hazard(hazard)) => {
                     self.seen.report(hazard, depth + 1, index, Some(*choice));
                 }
-                Err(Stop::Bound(bound)) => self.outcome.cut = Some(Cut::Bound(bound)),
+                Err(Stop::Bound(bound)) => self.outcome.cut_at(bound),
             }
         }
     }

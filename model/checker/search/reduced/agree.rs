@@ -55,7 +55,7 @@ impl<P: Program> Searched<'_, P> {
         // Each goes on from its own.
         round.gains.stuck.append(&mut fresh.stuck);
         let unknown = round.unknown.values().cloned().collect();
-        let all = all_say(peers, &Said { fresh, unknown, left: round.left, cut, save })?;
+        let all = all_say(peers, &Said { fresh, unknown, left: round.left + round.again.len(), cut, save })?;
         round.receive(peers)?;
         let mut agreed = Agreed { cut: None, save: false };
         let (mut left, mut unknown) = (0, Vec::new());
@@ -69,12 +69,15 @@ impl<P: Program> Searched<'_, P> {
         }
         if left == 0 {
             round.unknown.clear();
+            round.again.append(&mut round.unclear);
             self.learn_all(round, unknown);
         }
+        let again = (round.again.len() + round.unclear.len()) / self.packer.stride().max(1);
         let own = Totals {
             stored: round.visited.len(),
-            waiting: round.frontier.len(),
+            waiting: round.frontier.len() + again,
             left,
+            again,
             stuck: round.gains.stuck.len(),
             bytes: round.bytes(),
         };
@@ -104,6 +107,7 @@ impl Totals {
             stored: self.stored + other.stored,
             waiting: self.waiting + other.waiting,
             left: self.left,
+            again: self.again + other.again,
             stuck: self.stuck + other.stuck,
             bytes: self.bytes + other.bytes,
         }

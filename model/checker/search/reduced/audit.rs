@@ -72,8 +72,15 @@ pub fn audit<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
     let mut pairs = 0;
     for state in states.iter().take(at) {
         let commuting = {
-            let chooser =
-                Chooser { expander: &expander, tables: &tables, order: &order, all: false, settles: false };
+            let chooser = Chooser {
+                expander: &expander,
+                tables: &tables,
+                order: &order,
+                all: false,
+                every_state: false,
+                data_races: false,
+                settles: false,
+            };
             let mut room = Room::default();
             let enabled = chooser.enabled(&mut room, state);
             let others = |slot: usize| {
@@ -102,6 +109,8 @@ pub fn audit<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
                     tables: &tables,
                     order: &order,
                     all: false,
+                    every_state: false,
+                    data_races: false,
                     settles: false,
                 };
                 // What nobody can see any more may differ.

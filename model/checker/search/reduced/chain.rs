@@ -1,14 +1,17 @@
 //! From a stored state to the next ones: one step of each chosen task, and then the step of one task for as
 //! long as that is a persistent set. States passed on the way are not stored.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{Chooser, Look, Room, members};
+use crate::machine::expect::{Snapshot, When, broken};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::program::Program;
-use crate::machine::step::Stop;
+use crate::machine::step::{Bound, Stop};
 use crate::search::packed::expand::{Halt, Landed, Scratch, Unknown};
 use crate::search::system::{Choice, EMPTY};
 
@@ -33,6 +36,10 @@ pub(super) struct Gains {
     pub(super) unfit: Option<Unfit>,
     /// States in which tasks wait for each other for ever.
     pub(super) stuck: Vec<Vec<u8>>,
+    /// What there was no room for, the least of it, if every state is stored.
+    pub(super) bound: Option<Bound>,
+    /// The expectations that are to hold sometimes and did, by place, if every state is stored.
+    pub(super) held: BTreeSet<usize>,
 }
 
 impl Gains {
@@ -57,6 +64,8 @@ impl Gains {
         self.most_spawned = self.most_spawned.max(other.most_spawned);
         self.unfit = self.unfit.or(other.unfit);
         self.stuck.extend(other.stuck);
+        self.bound = self.bound.into_iter().chain(other.bound).min();
+        self.held.extend(other.held);
     }
 }
 
@@ -159,6 +168,9 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
             return Ok(());
         }
         let chosen = self.chooser.choose(&mut self.room, state);
+        if self.chooser.every_state {
+            self.look_at(chosen == 0);
+        }
         let mut led_on = false;
         self.all_of(state, chosen, &mut led_on, &mut found)?;
         if !led_on {
@@ -187,7 +199,10 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     Way::Hazard(hazard) => self.report(hazard, false),
                     Way::Deadlock(hazard) => {
                         self.report(hazard, false);
-                        self.gains.stuck.push(self.next.clone());
+                        // Where every state is stored, nothing more is asked of those behind deadlocks.
+                        if !self.chooser.every_state {
+                            self.gains.stuck.push(self.next.clone());
+                        }
                     }
                     Way::Nowhere => {}
                     Way::On(slot) => {
@@ -211,6 +226,9 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         self.mark.copy_from_slice(&self.here);
         loop {
             self.gains.most_spawned = self.gains.most_spawned.max(expander.spawned(&self.here));
+            if self.chooser.every_state {
+                return Ok(true);
+            }
             let mut commutes = true;
             let slot = match self.chooser.look(&mut self.room, &self.here, last) {
                 Look::Nobody => {
@@ -262,8 +280,11 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         match expander.try_step(&mut self.scratch, &self.here, choice, &mut self.next) {
             Err(Halt::Unknown(unknown)) => Err(unknown),
             Err(Halt::Stop(Stop::Hazard(hazard))) => Ok(Way::Hazard(hazard)),
-            Err(Halt::Stop(Stop::Bound(_))) => {
-                self.gains.unfit = Some(Unfit::Bound);
+            Err(Halt::Stop(Stop::Bound(bound))) => {
+                match self.chooser.every_state {
+                    true => self.gains.bound = self.gains.bound.into_iter().chain([bound]).min(),
+                    false => self.gains.unfit = Some(Unfit::Bound),
+                }
                 Ok(Way::Nowhere)
             }
             Ok(Landed { after, warning }) => {
@@ -293,6 +314,27 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         let memory = &self.next[..expander.shape.memory];
         let goes_on = |op| crate::machine::op::enabled(expander.layout, memory, after, op);
         from.spawns == EMPTY && from.holds == to.holds && to.op.as_ref().is_some_and(goes_on)
+    }
+
+    /// Looks at a state that is stored as every one is, for what is a property of it.
+    fn look_at(&mut self, nobody_goes_on: bool) {
+        let expander = self.chooser.expander;
+        let memory = &self.here[..expander.shape.memory];
+        let snapshot = Snapshot::new(expander.layout, memory);
+        for (place, expectation) in expander.program.expectations().iter().enumerate() {
+            if expectation.when == When::Sometimes && expectation.holds(snapshot) {
+                self.gains.held.insert(place);
+            }
+        }
+        let broken = broken(expander.program, memory);
+        let races = match self.chooser.data_races {
+            true => expander.system.races(&expander.unpack(&self.here)),
+            false => Vec::new(),
+        };
+        broken.into_iter().chain(races).for_each(|hazard| self.report(hazard, true));
+        if nobody_goes_on {
+            self.at_rest();
+        }
     }
 
     fn at_rest(&mut self) {

@@ -128,6 +128,10 @@ pub(super) struct Chooser<'a, 'p, P: Program> {
     pub(super) order: &'a Order,
     /// Choose all tasks that can go on.
     pub(super) all: bool,
+    /// Store every state. Then all tasks are chosen, too.
+    pub(super) every_state: bool,
+    /// With that: look for data races.
+    pub(super) data_races: bool,
     /// Whether workers that are as good as idle are taken for idle.
     pub(super) settles: bool,
 }

@@ -53,6 +53,7 @@ use super::reference::{Cut, Limits, Outcome, Progress};
 use super::visited::batch::Batch;
 use super::visited::checkpoint::Refused;
 use crate::automaton::Automaton;
+use crate::machine::expect::When;
 use crate::machine::hazard::About;
 use crate::machine::program::Program;
 
@@ -101,9 +102,43 @@ pub fn search_among<'p, P: Program>(
     limits: Limits,
     resources: &Resources,
     peers: &mut dyn Peers,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Option<Reduced<'p, P>>, SearchError> {
+    if limits.data_races {
+        return Ok(None);
+    }
+    visit(program, memory, (limits, false), resources, peers, progress)
+}
+
+/// Visits all states with other processes, without any reduction, and finds all hazards but livelocks. `None` if there
+/// may be one: if a run comes back to a state.
+///
+/// # Errors
+///
+/// As [`search_among`].
+pub fn every_state_among<'p, P: Program>(
+    program: &'p P,
+    memory: &[u8],
+    limits: Limits,
+    resources: &Resources,
+    peers: &mut dyn Peers,
+    progress: impl FnMut(Progress) + Send,
+) -> Result<Option<Reduced<'p, P>>, SearchError> {
+    let limits = Limits { all_orders: true, no_symmetry: true, ..limits };
+    // What is saved is the reduced search.
+    let resources = Resources { saving: None, ..resources.clone() };
+    visit(program, memory, (limits, true), &resources, peers, progress)
+}
+
+fn visit<'p, P: Program>(
+    program: &'p P,
+    memory: &[u8],
+    (limits, every_state): (Limits, bool),
+    resources: &Resources,
+    peers: &mut dyn Peers,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Option<Reduced<'p, P>>, SearchError> {
-    if limits.data_races || program.slots().len() > SLOTS {
+    if program.slots().len() > SLOTS {
         return Ok(None);
     }
     let mut place = resources.saving.as_ref().map(|saving| Place::claim(saving, peers)).transpose()?;
@@ -112,7 +147,7 @@ pub fn search_among<'p, P: Program>(
     let threads = threads.map_err(|error| SearchError::Io(std::io::Error::other(error)))?;
     threads.install(|| {
         for width in WIDTHS {
-            let mut searched = Searched::new(program, memory, &limits, width);
+            let mut searched = Searched::new(program, memory, (&limits, every_state), width);
             match searched.run((&limits, resources, begun), &mut place, peers, &mut progress) {
                 Err(Stop::TooNarrow) => {}
                 Err(Stop::Error(failed)) => return Err(failed),
@@ -166,6 +201,9 @@ struct Searched<'p, P: Program> {
     order: Order,
     tables: Tables,
     all_orders: bool,
+    /// Every state is stored, and looked at for data races.
+    every_state: bool,
+    data_races: bool,
     remedies: Remedies,
     symmetry: Symmetry,
     /// What was learnt about the automata, in order, for whoever goes on with a saved search.
@@ -178,7 +216,8 @@ struct Searched<'p, P: Program> {
 type Means<'a> = (&'a Limits, &'a Resources, Instant);
 
 impl<'p, P: Program> Searched<'p, P> {
-    fn new(program: &'p P, memory: &[u8], limits: &Limits, width: u32) -> Self {
+    fn new(program: &'p P, memory: &[u8], how: (&Limits, bool), width: u32) -> Self {
+        let (limits, every_state) = how;
         let mut expander = Expander::new(program, width > u16::BITS);
         let initial = expander.initial(memory);
         let mut symmetry =
@@ -187,7 +226,11 @@ impl<'p, P: Program> Searched<'p, P> {
         let _ = symmetry.learn(&mut expander);
         let packer = Packer::new(&expander, &initial, width);
         let order = Order::of(&expander);
-        let remedies = if limits.all_orders { Remedies::NONE } else { limits.without.others() };
+        let remedies = match (every_state, limits.all_orders) {
+            (true, _) => Remedies::NONE.with(Remedy::Learn),
+            (false, true) => Remedies::NONE,
+            (false, false) => limits.without.others(),
+        };
         let tables = Tables::new(&expander, remedies);
         let mut searched = Searched {
             expander,
@@ -196,6 +239,8 @@ impl<'p, P: Program> Searched<'p, P> {
             order,
             tables,
             all_orders: limits.all_orders,
+            every_state,
+            data_races: limits.data_races,
             remedies,
             symmetry,
             lessons: Vec::new(),
@@ -204,7 +249,9 @@ impl<'p, P: Program> Searched<'p, P> {
         if remedies.has(Remedy::Learn) {
             // Nothing has been taken for alike yet.
             let _ = searched.learn_ahead(&[searched.initial.clone()], VAIN);
-            searched.look_again();
+            if !every_state {
+                searched.look_again();
+            }
         }
         searched
     }
@@ -234,7 +281,13 @@ impl<'p, P: Program> Searched<'p, P> {
             if !self.packer.fits(self.expander.nodes.len()) {
                 return Err(Stop::TooNarrow);
             }
-            if self.is_outdated(&round) || (unfit && round.news.is_some()) {
+            if self.every_state {
+                // Nothing is asked of the tables.
+                if round.news.take().is_some() && round.edges.is_none() && self.expander.may_come_back() {
+                    round = self.begin(limits, resources, peers)?;
+                    continue;
+                }
+            } else if self.is_outdated(&round) || (unfit && round.news.is_some()) {
                 let holds = self.look_again();
                 // Each knows only what it has asked of the tables.
                 let holds = !agree::all_say(peers, &holds)?.contains(&false);
@@ -257,6 +310,8 @@ impl<'p, P: Program> Searched<'p, P> {
             }
             let mut own = None;
             if round.totals.waiting > 0 {
+                // What was unknown is expanded before the next level.
+                round.depth += usize::from(round.totals.left == 0 && round.totals.again == 0);
                 own = self.level(&mut round, means, place, peers, progress)?;
             } else if round.totals.stuck > 0 {
                 self.go_on(&mut round, peers)?;
@@ -294,13 +349,14 @@ impl<'p, P: Program> Searched<'p, P> {
         peers: &mut dyn Peers,
         progress: &mut impl FnMut(Progress),
     ) -> Result<Option<Cut>, Stop> {
-        if round.totals.left == 0 {
+        if round.totals.left == 0 && round.totals.again == 0 {
             round.left = round.frontier.len();
         }
-        while round.left > 0 {
+        while round.left > 0 || !round.again.is_empty() {
             self.batch(round, peers)?;
             let (states, bytes) = (round.states(), round.bytes());
-            progress(Progress { states, frontier: round.frontier.len(), depth: 0, bytes });
+            let depth = if self.every_state { round.depth } else { 0 };
+            progress(Progress { states, frontier: round.frontier.len(), depth, bytes });
             let too_much = limits.memory_limit.filter(|limit| bytes >= *limit && resources.spill.is_none());
             let cut = too_many(states, limits).or(too_much.map(Cut::Memory)).or_else(|| limits.stop(begun));
             if cut.is_some() {
@@ -315,16 +371,34 @@ impl<'p, P: Program> Searched<'p, P> {
     }
 
     fn chooser(&self) -> Chooser<'_, 'p, P> {
-        let Searched { expander, tables, order, all_orders: all, .. } = self;
-        Chooser { expander, tables, order, all: *all, settles: true }
+        let Searched { expander, tables, order, all_orders, every_state, data_races, .. } = self;
+        Chooser {
+            expander,
+            tables,
+            order,
+            all: *all_orders,
+            every_state: *every_state,
+            data_races: *data_races,
+            settles: !*every_state,
+        }
     }
 
     fn end(self, mut round: Round, cut: Option<Cut>) -> Reduced<'p, P> {
         self.symmetry.close(&mut round.gains.hazards);
+        let cut = cut.or(round.gains.bound.map(Cut::Bound));
+        let mut never = Vec::new();
+        if self.every_state && cut.is_none() {
+            let sometimes = self.expander.program.expectations().iter().enumerate();
+            let sometimes = sometimes.filter(|(_, expectation)| expectation.when == When::Sometimes);
+            let missing = sometimes.filter(|(place, _)| !round.gains.held.contains(place));
+            never.extend(missing.map(|(_, expectation)| expectation.name));
+        }
         let outcome = Outcome {
             states: round.passed + round.totals.stored,
             transitions: round.gains.transitions,
             cut,
+            never,
+            depth: if self.every_state { round.depth.saturating_sub(1) } else { 0 },
             most_spawned: round.gains.most_spawned,
             nodes: self.expander.nodes.len(),
             bytes: round.totals.bytes,

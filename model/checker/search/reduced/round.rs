@@ -50,8 +50,10 @@ pub(super) struct Totals {
     pub(super) stored: usize,
     /// States that wait to be expanded.
     pub(super) waiting: usize,
-    /// Those of them that belong to the level that was begun.
+    /// Those of them that belong to the level that was begun and were not expanded.
     pub(super) left: usize,
+    /// Those of them from which something unknown was met.
+    pub(super) again: usize,
     /// Deadlocks that were not gone on from.
     pub(super) stuck: usize,
     /// Bytes of memory that states take.
@@ -62,8 +64,14 @@ pub(super) struct Totals {
 pub(super) struct Round {
     pub(super) visited: Visited,
     pub(super) frontier: Frontier,
-    /// So many of the states that wait belong to the level that was begun.
+    /// So many of those states belong to the level that was begun.
     pub(super) left: usize,
+    /// States from which something unknown was met, which is known by now.
+    pub(super) again: Vec<u8>,
+    /// The same, and it is not known yet.
+    pub(super) unclear: Vec<u8>,
+    /// The levels that were begun.
+    pub(super) depth: usize,
     /// What came of the states that all processes have expanded, but for deadlocks, which each keeps.
     pub(super) gains: Gains,
     /// What came of states since the last agreement.
@@ -92,8 +100,8 @@ struct Piece {
     found: Batch,
     edges: Vec<Edge>,
     gains: Gains,
-    /// States that are expanded again once what is unknown is known.
-    again: Vec<u8>,
+    /// States from which something unknown was met.
+    unclear: Vec<u8>,
     unknown: Vec<Unknown>,
 }
 
@@ -115,6 +123,9 @@ impl Round {
             visited,
             frontier,
             left: 0,
+            again: Vec::new(),
+            unclear: Vec::new(),
+            depth: 0,
             gains: Gains::default(),
             fresh: Gains::default(),
             unknown: IndexMap::new(),
@@ -206,8 +217,14 @@ impl<P: Program> Searched<'_, P> {
     /// Expands some states of the level.
     pub(super) fn batch(&mut self, round: &mut Round, peers: &mut dyn Peers) -> Result<(), Stop> {
         let stride = self.packer.stride();
-        let states = round.frontier.take(BATCH.min(round.left))?;
-        round.left -= states.len() / stride;
+        let states = if round.again.is_empty() {
+            let states = round.frontier.take(BATCH.min(round.left))?;
+            round.left -= states.len() / stride;
+            states
+        } else {
+            let most = round.again.len().min(BATCH * stride);
+            round.again.split_off(round.again.len() - most)
+        };
         let pieces: Vec<&[u8]> = states.chunks(PIECE * stride).collect();
         let expand = |states: &&[u8]| self.piece(round, states);
         let done: Vec<Piece> = if pieces.len() == 1 {
@@ -223,9 +240,7 @@ impl<P: Program> Searched<'_, P> {
             }
             round.fresh.add(piece.gains);
             piece.unknown.into_iter().for_each(|unknown| round.meet(unknown));
-            for state in piece.again.chunks(stride) {
-                round.frontier.push(state)?;
-            }
+            round.unclear.extend(piece.unclear);
         }
         round.deliver(&found, peers)
     }
@@ -239,7 +254,7 @@ impl<P: Program> Searched<'_, P> {
             found: Batch::new(packer.stride()),
             edges: Vec::new(),
             gains: Gains::default(),
-            again: Vec::new(),
+            unclear: Vec::new(),
             unknown: Vec::new(),
         };
         // What is stored of a state: its canonical image, packed.
@@ -259,7 +274,7 @@ impl<P: Program> Searched<'_, P> {
             let gains = std::mem::take(&mut walker.gains);
             if let Err(unknown) = result {
                 piece.found.truncate(before);
-                piece.again.extend_from_slice(from);
+                piece.unclear.extend_from_slice(from);
                 piece.unknown.push(unknown);
                 continue;
             }

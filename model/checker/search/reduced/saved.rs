@@ -42,6 +42,9 @@ struct Note {
     asked: Vec<(u32, u8)>,
     level: usize,
     left: usize,
+    again: Vec<u8>,
+    unclear: Vec<u8>,
+    depth: usize,
     totals: Totals,
     gains: Gains,
     fresh: Gains,
@@ -156,6 +159,9 @@ impl<P: Program> Searched<'_, P> {
             asked: self.tables.asked(),
             level: self.level,
             left: round.left,
+            again: std::mem::take(&mut round.again),
+            unclear: std::mem::take(&mut round.unclear),
+            depth: round.depth,
             totals: round.totals,
             gains: std::mem::take(&mut round.gains),
             fresh: std::mem::take(&mut round.fresh),
@@ -169,6 +175,8 @@ impl<P: Program> Searched<'_, P> {
         };
         let bytes = postcard::to_stdvec(&note).map_err(std::io::Error::other)?;
         self.lessons = note.lessons;
+        round.again = note.again;
+        round.unclear = note.unclear;
         round.gains = note.gains;
         round.fresh = note.fresh;
         round.tried = note.tried;
@@ -256,6 +264,9 @@ impl<P: Program> Searched<'_, P> {
         }
         self.level = note.level;
         round.left = note.left;
+        round.again = note.again;
+        round.unclear = note.unclear;
+        round.depth = note.depth;
         round.totals = note.totals;
         round.gains = note.gains;
         round.fresh = note.fresh;
