@@ -42,10 +42,10 @@ pub struct Cluster {
 pub struct Load {
     /// States that it has sent to others.
     pub states: u64,
-    /// Bytes of states, and of what was told of their steps, that it has sent to others.
-    pub sent: u64,
-    /// Bytes of what it said for agreements.
-    pub said: u64,
+    /// The bytes of these.
+    pub bytes: u64,
+    /// Bytes of what else it has told them.
+    pub others: u64,
     /// The agreements.
     pub agreements: u64,
     /// The most memory that it had, in bytes, where the system tells.
@@ -265,7 +265,8 @@ impl Peers for Cluster {
     }
 
     fn send(&mut self, to: usize, bytes: Vec<u8>, states: usize) -> Result<(), Gone> {
-        self.load.sent += bytes.len() as u64;
+        let sent = if states > 0 { &mut self.load.bytes } else { &mut self.load.others };
+        *sent += bytes.len() as u64;
         self.load.states += states as u64;
         self.want(Request::Send(Packet { to, from: self.index, content: Content::Data(bytes) }))
     }
@@ -279,7 +280,7 @@ impl Peers for Cluster {
 
     fn agree(&mut self, said: Vec<u8>) -> Result<Vec<Vec<u8>>, Gone> {
         self.load.agreements += 1;
-        self.load.said += (said.len() * (self.count() - 1)) as u64;
+        self.load.others += (said.len() * (self.count() - 1)) as u64;
         for to in 0..self.count() {
             let content = Content::Said(said.clone());
             self.want(Request::Send(Packet { to, from: self.index, content }))?;

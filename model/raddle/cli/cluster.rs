@@ -224,13 +224,13 @@ fn part(cluster: Cluster) {
 
 /// What a process has had to do, for `--stats`.
 fn load(load: &Load) -> Value {
-    let Load { states, sent, said, agreements, peak } = *load;
-    let each = if states > 0 { sent as f64 / states as f64 } else { 0.0 };
+    let Load { states, bytes, others, agreements, peak } = *load;
+    let each = if states > 0 { bytes as f64 / states as f64 } else { 0.0 };
     json!({
         "states_sent": states,
-        "bytes_sent": sent,
         "bytes_per_state_sent": each,
-        "bytes_to_agree": said,
+        "bytes_of_states_sent": bytes,
+        "other_bytes_sent": others,
         "agreements": agreements,
         "peak_memory_bytes": peak,
     })

@@ -2,7 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
-use super::out::complain;
+use super::out::{complain, mute};
 
 /// The exit code of what is inconclusive.
 const INCONCLUSIVE: i32 = 3;
@@ -26,6 +26,8 @@ pub fn share_heap() {
 
 fn given(memory: *mut u8) -> *mut u8 {
     if memory.is_null() {
+        // No other process knows why this one is gone.
+        mute(false);
         complain("raddle: inconclusive: out of memory; --max-memory says where to stop, --spill uses a disk");
         std::process::exit(INCONCLUSIVE);
     }

@@ -74,7 +74,6 @@ impl Out {
 static MUTE: AtomicBool = AtomicBool::new(false);
 
 /// Leaves it to another process to say what is wrong, or no longer.
-#[cfg(feature = "cluster")]
 pub fn mute(is_mute: bool) {
     MUTE.store(is_mute, Ordering::Relaxed);
 }

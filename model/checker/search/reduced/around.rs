@@ -9,7 +9,8 @@ use super::agree::all_say;
 use super::round::Edge;
 use crate::search::peers::{Gone, Peers, owner};
 
-type Counts = indexmap::IndexMap<u64, usize, FxBuildHasher>;
+/// How many steps, by the state to which they lead.
+type Counts = indexmap::IndexMap<u64, u32, FxBuildHasher>;
 
 /// The steps of one process.
 struct Steps<'a> {
@@ -22,41 +23,54 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Takes free states away. `other` is told of the states of other processes to which their steps led.
-    fn take_away(&mut self, peers: (usize, usize), mut other: impl FnMut(u64)) {
-        let (index, count) = peers;
+    /// Takes free states away. What is told to others: to how many of their states so many steps less lead.
+    fn take_away(&mut self, index: usize, told: &mut [Counts]) {
+        let count = told.len();
         while let Some(state) = self.free.pop() {
             self.into.swap_remove(&state);
             let begin = self.edges.partition_point(|(from, _)| *from < state);
             for (_, to) in self.edges[begin..].iter().take_while(|(from, _)| *from == state) {
-                if owner(*to, count) == index { self.lose(*to) } else { other(*to) }
+                match owner(*to, count) {
+                    own if own == index => self.lose(*to, 1),
+                    other => *told[other].entry(*to).or_default() += 1,
+                }
             }
         }
     }
 
-    /// One step less leads to a state.
-    fn lose(&mut self, state: u64) {
+    /// So many steps less lead to a state.
+    fn lose(&mut self, state: u64, less: u32) {
         let steps = self.into.get_mut(&state).expect("internal: a step that was counted");
-        *steps -= 1;
+        *steps -= less;
         if *steps == 0 {
             self.free.push(state);
         }
     }
 }
 
-/// Tells the others of some of their states, and hears of own ones; whether anybody told anything.
-fn exchange(peers: &mut dyn Peers, told: Vec<Vec<u64>>, mut heard: impl FnMut(u64)) -> Result<bool, Stop> {
+/// The bytes of a state and of a number of steps.
+const TOLD: usize = size_of::<u64>() + size_of::<u32>();
+
+/// Tells the others of steps to their states, and hears of own ones; whether anybody told anything.
+fn exchange(peers: &mut dyn Peers, told: Vec<Counts>, mut heard: impl FnMut(u64, u32)) -> Result<bool, Stop> {
     let anything = told.iter().any(|states| !states.is_empty());
     for (to, states) in told.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
-        peers.send(to, states.iter().flat_map(|state| state.to_le_bytes()).collect(), 0)?;
+        let mut bytes = Vec::with_capacity(states.len() * TOLD);
+        for (state, steps) in states {
+            bytes.extend_from_slice(&state.to_le_bytes());
+            bytes.extend_from_slice(&steps.to_le_bytes());
+        }
+        peers.send(to, bytes, 0)?;
     }
     all_say(peers, &())?;
     for bytes in peers.arrived()? {
-        let (states, rest) = bytes.as_chunks();
+        let (each, rest) = bytes.as_chunks::<TOLD>();
         if !rest.is_empty() {
             return Err(Gone("another process has sent what are no steps of this search".to_owned()).into());
         }
-        states.iter().for_each(|state| heard(u64::from_le_bytes(*state)));
+        for [state @ .., a, b, c, d] in each {
+            heard(u64::from_le_bytes(*state), u32::from_le_bytes([*a, *b, *c, *d]));
+        }
     }
     // Nobody goes on before all have heard.
     Ok(all_say(peers, &anything)?.contains(&true))
@@ -66,22 +80,22 @@ fn exchange(peers: &mut dyn Peers, told: Vec<Vec<u64>>, mut heard: impl FnMut(u6
 pub(super) fn is_cyclic(edges: &mut [Edge], peers: &mut dyn Peers) -> Result<bool, Stop> {
     let (index, count) = (peers.index(), peers.count());
     edges.sort_unstable();
-    let nothing = || vec![Vec::new(); count];
+    let nothing = || vec![Counts::default(); count];
     let mut steps = Steps { edges, into: Counts::default(), free: Vec::new() };
     let mut told = nothing();
     for (from, to) in steps.edges {
         steps.into.entry(*from).or_default();
         match owner(*to, count) {
             own if own == index => *steps.into.entry(*to).or_default() += 1,
-            other => told[other].push(*to),
+            other => *told[other].entry(*to).or_default() += 1,
         }
     }
-    exchange(peers, told, |to| *steps.into.entry(to).or_default() += 1)?;
+    exchange(peers, told, |to, more| *steps.into.entry(to).or_default() += more)?;
     steps.free = steps.into.iter().filter(|(_, steps)| **steps == 0).map(|(state, _)| *state).collect();
     loop {
         let mut told = nothing();
-        steps.take_away((index, count), |to| told[owner(to, count)].push(to));
-        if !exchange(peers, told, |to| steps.lose(to))? {
+        steps.take_away(index, &mut told);
+        if !exchange(peers, told, |to, less| steps.lose(to, less))? {
             break;
         }
     }

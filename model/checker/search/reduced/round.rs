@@ -265,6 +265,7 @@ impl<P: Program> Searched<'_, P> {
             self.symmetry.canonical(&self.expander, images, image, |state| chooser.fade(state));
             packer.pack(image, bytes);
         };
+        let mut targets = Vec::new();
         for from in states.chunks(packer.stride()) {
             packer.unpack(from, &mut state);
             let before = piece.found.len();
@@ -280,7 +281,12 @@ impl<P: Program> Searched<'_, P> {
             }
             if round.edges.is_some() {
                 let from = hash(from);
-                piece.edges.extend((before..piece.found.len()).map(|to| (from, piece.found.hash_at(to))));
+                targets.clear();
+                targets.extend((before..piece.found.len()).map(|to| piece.found.hash_at(to)));
+                // Several ways to one state are as good as one.
+                targets.sort_unstable();
+                targets.dedup();
+                piece.edges.extend(targets.iter().map(|to| (from, *to)));
             }
             piece.gains.add(gains);
         }
