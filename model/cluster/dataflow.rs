@@ -76,10 +76,14 @@ pub fn run(worker: &mut Worker, requests: &Receiver<Request>, events: &Sender<Ev
     });
     loop {
         match requests.try_recv() {
-            Ok(Request::Send(packet)) => input.send(packet),
+            Ok(Request::Send(packet)) => {
+                input.send(packet);
+                // Many packets in one message would take as much memory at once.
+                input.flush();
+                worker.step();
+            }
             Ok(Request::Close) => input.advance_to(input.time() + 1),
             Err(TryRecvError::Empty) => {
-                input.flush();
                 worker.step_or_park(Some(LOOK));
             }
             Err(TryRecvError::Disconnected) => return,

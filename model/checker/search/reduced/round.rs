@@ -37,6 +37,9 @@ const PIECE: usize = 64;
 /// So many states that were sent are remembered, so that they are not sent again soon.
 const LATELY: usize = 1 << 16;
 
+/// Bytes of a message to another process, about.
+const MESSAGE: usize = 1 << 17;
+
 /// A step between stored states, by their hashes.
 pub(super) type Edge = (u64, u64);
 
@@ -183,8 +186,10 @@ impl Round {
             self.lately = Exact::new(stride);
         }
         for (to, states) in others.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
-            let count = states.len() / stride;
-            peers.send(to, states, count)?;
+            // In small messages: what holds them grows with them.
+            for some in states.chunks((MESSAGE / stride).max(1) * stride) {
+                peers.send(to, some.to_vec(), some.len() / stride)?;
+            }
         }
         self.add(&[own])?;
         self.receive(peers)

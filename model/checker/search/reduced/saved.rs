@@ -188,11 +188,12 @@ impl<P: Program> Searched<'_, P> {
         if place.of.is_some() {
             // All have this one.
             all_say(peers, &())?;
-            let before = place.file(&place.saving.file, place.number);
             place.number += 1;
-            match std::fs::remove_file(before) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
+            // Those before, and those of a search before this one.
+            for number in place.numbers(&place.saving.file) {
+                if number != place.number {
+                    std::fs::remove_file(place.file(&place.saving.file, number))?;
+                }
             }
         }
         place.saved = Instant::now();
