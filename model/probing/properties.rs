@@ -474,7 +474,7 @@ impl Checks<'_> {
         seen.extend((0..self.world.buses.len() as u8).map(|bus| whole(layout.find(Bus(bus).refs()))));
         let resources = (0..self.world.resources.len() as u8).map(Resource);
         seen.extend(resources.map(|resource| whole(layout.find(resource.present()))));
-        seen.push(whole(layout.find(Core.defer_all_probes())));
+        seen.push(whole(layout.find(Core.probing_blocked())));
         seen.push(whole(layout.find(Core.probe_count())));
         seen
     }
@@ -530,7 +530,7 @@ impl Checks<'_> {
         let registered = there && view.byte(dev.registered()) != 0;
         // Who writes driver_override asks for a probe by himself.
         let waits = self.world.has_overrides(dev) || self.waits_for_supplier(view, dev);
-        if !registered || waits || view.byte(dev.driver()) != 0 || view.byte(Core.defer_all_probes()) != 0 {
+        if !registered || waits || view.byte(dev.driver()) != 0 || view.byte(Core.probing_blocked()) != 0 {
             return Vec::new();
         }
         let is_owed = |drv: &Driver| match view.byte(owed(dev, *drv)) {
