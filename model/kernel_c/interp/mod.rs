@@ -118,6 +118,9 @@ pub struct Interp<'a> {
     reads: Option<Vec<(CellId, Obs)>>,
 }
 
+/// How often a loop may go round without a step.
+const IDLE: u32 = 10_000;
+
 thread_local! {
     /// Paths that have been put together before.
     static JOINED: RefCell<FxHashMap<(Path, &'static str), Path>> = RefCell::default();
@@ -365,11 +368,17 @@ impl<'a> Interp<'a> {
         let start = Atoms(self.changes(&base));
         let line = self.line;
         let cpu = self.cpu;
+        let mut idle = 0;
         let done: Atoms = cpu.repeat(start, |carried: Atoms| {
             self.frames.clone_from(&base);
             self.line = line;
             self.apply(&mut carried.0.iter());
+            let made = cpu.made();
             let flow = turn(self)?;
+            idle = if made.is_some() && made == cpu.made() { idle + 1 } else { 0 };
+            if idle == IDLE {
+                return self.stuck(format!("a loop that goes round {IDLE} times without a step"));
+            }
             self.frames[top].forget(|name, path| path.is_empty() && dead.contains(&name));
             let mut out = self.changes(&base);
             Ok(match flow {

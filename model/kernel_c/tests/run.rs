@@ -415,6 +415,10 @@ fn what_it_cannot_do_is_said() {
     assert_eq!(refused("queue_work(system_wq, &drv->unknown);"), ["queue_work of unknown"]);
     assert_eq!(refused("drv->unknown = 1;"), ["the field unknown of a driver"]);
     assert_eq!(refused("on_missing(drv);"), ["the function on_missing"]);
+    assert_eq!(
+        refused("int n = 0;\n\twhile (n >= 0)\n\t\tn = n ? 0 : 1;"),
+        ["a loop that goes round 10000 times without a step"]
+    );
 }
 
 #[test]
