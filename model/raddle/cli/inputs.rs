@@ -42,6 +42,15 @@ impl Exit {
         }
     }
 
+    /// Adds what happened elsewhere.
+    pub fn add(&mut self, other: Exit) {
+        self.input_error |= other.input_error;
+        self.unexpected |= other.unexpected;
+        self.inconclusive |= other.inconclusive;
+        self.broken |= other.broken;
+        self.unreadable.extend(other.unreadable);
+    }
+
     /// Does the work of one row. Whatever goes wrong there is said, and costs no other row its result.
     pub fn run<T, E: std::fmt::Display>(
         &mut self,

@@ -7,6 +7,8 @@ use raddle::{Options, Scenario};
 use raddle_kernel_c::error::Error;
 use raddle_kernel_c::statement::{Reached, Statement};
 use raddle_kernel_c::subject::KernelC;
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
 use serde_json::json;
 
 use super::inputs::{Exit, INPUT_ERROR};
@@ -67,15 +69,27 @@ fn ablate_all(args: &AblateArgs, dir: &Path, out: &mut Out) -> Result<u8, Error>
     if let Some(count) = args.sample {
         all = sample(&all, count, args.seed);
     }
+    let threads = ThreadPoolBuilder::new().num_threads(options.resources.threads).build();
+    let threads = threads.expect("internal: threads can be started");
+    options.resources.threads = 1;
     let mut done = Vec::new();
-    for statement in all {
+    // Each has a thread to itself; of some at a time, so that they are told in their order.
+    for some in all.chunks(4 * threads.current_num_threads()) {
         if out.is_gone() || exit.interrupted() {
             break;
         }
-        let one = leave_out(statement, &base, &scenarios, args.first, &options, &mut exit);
-        told(&one, args.format, out);
+        let try_one = |statement: &Statement| {
+            let mut exit = Exit::default();
+            let one = leave_out(*statement, &base, &scenarios, args.first, &options, &mut exit);
+            (one, exit)
+        };
+        let tried: Vec<(LeftOut, Exit)> = threads.install(|| some.par_iter().map(try_one).collect());
+        for (one, own) in tried {
+            exit.add(own);
+            told(&one, args.format, out);
+            done.push(one);
+        }
         out.flush();
-        done.push(one);
     }
     if args.format == TableFormat::Text {
         let count = |outcome: &str| done.iter().filter(|one| one.outcome() == outcome).count();
@@ -115,7 +129,7 @@ fn leave_out(
             Some(Ok(on)) => after.add(path, on),
             // Its set-up, say, does not bind what it is to bind.
             Some(Err(error)) => after.unfinished.push(format!("{path}: {}", error.message)),
-            None => {}
+            None => after.unfinished.push(format!("{path}: raddle is broken")),
         }
         one.changes.extend(before.changes(&after));
         one.unfinished.extend(after.unfinished.into_iter().filter(|path| !before.unfinished.contains(path)));
