@@ -66,7 +66,7 @@ pub(crate) fn id(stmt: &'static Stmt) -> usize {
 #[derive(Clone, Debug, Default)]
 pub struct Reached {
     all: FxHashSet<usize>,
-    /// Those that have done something: a step, a call, a change of a variable, or a check that is due.
+    /// Those that have done something: a step, a change of a variable, or a check that is due.
     acting: FxHashSet<usize>,
 }
 

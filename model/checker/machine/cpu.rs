@@ -51,7 +51,7 @@ pub trait Backend {
     /// The function or loop that was entered last returns this.
     fn leave(&self, result: Vec<Obs>);
 
-    /// How many steps and calls have been made so far, if the engine counts them.
+    /// How many steps have been made so far, if the engine counts them. Those of a call that has returned are not.
     fn made(&self) -> Option<u64> {
         None
     }
@@ -151,7 +151,8 @@ impl<'a> Cpu<'a> {
         self.current
     }
 
-    /// How many steps and calls the task has made in this execution, if the engine counts them.
+    /// How many steps the task has made in this execution, if the engine counts them. Those of a call that has returned
+    /// are not: each of its steps has been the last one of some execution.
     #[must_use]
     pub fn made(&self) -> Option<u64> {
         self.backend.made()

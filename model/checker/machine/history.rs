@@ -118,7 +118,7 @@ struct Rerun {
     observed: Option<Obs>,
     next: Option<(Op, Place)>,
     turns: u32,
-    /// Steps and calls.
+    /// Steps.
     made: u64,
 }
 
@@ -178,7 +178,6 @@ impl Backend for Recorded {
 
     fn enter(&self, frame: Frame) -> Entered {
         let mut state = self.0.borrow_mut();
-        state.made += 1;
         if let Some(values) = state.recorded(call_signature(frame.name, &frame.args), &frame) {
             return Entered::Returned(values);
         }

@@ -419,6 +419,21 @@ fn what_it_cannot_do_is_said() {
         refused("int n = 0;\n\twhile (n >= 0)\n\t\tn = n ? 0 : 1;"),
         ["a loop that goes round 10000 times without a step"]
     );
+    let calls = "
+static int next(int n) { return n ? 0 : 1; }
+
+int on_register(struct device_driver *drv)
+{
+	int n = 0;
+
+	while (n >= 0)
+		n = next(n);
+	return 0;
+}
+
+void on_unregister(struct device_driver *drv) { }
+";
+    assert_eq!(hazards("", calls), ["a loop that goes round 10000 times without a step"]);
 }
 
 #[test]
