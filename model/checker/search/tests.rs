@@ -1,5 +1,6 @@
 //! Tests of the searches, and of what the machine can do, on programs that know no subject.
 
+mod among;
 pub(super) mod brute;
 mod finer;
 mod orders;
@@ -52,6 +53,7 @@ pub(super) fn agree<S: Subject>(program: &Functions<S>, outcome: &Outcome) {
     assert_eq!(hazards, expected, "with and without reduction");
     // After a deadlock only the reduced search goes on.
     assert!(reduced.outcome.states <= outcome.states || reduced.hazards.contains_key(id::DEADLOCK));
+    among::among(program, &program.memory());
 }
 
 /// Walks all states: no step writes outside its footprint, and all functions can be run again.

@@ -6,6 +6,7 @@ use std::ops::ControlFlow::{Break, Continue};
 
 use proptest::prelude::*;
 
+use super::among::among;
 use super::brute::config;
 use super::{A, ASYNC, B, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, Toy, WORK};
 use super::{do_, must, refs, schedule, synchronize, telling, thing, toy};
@@ -250,6 +251,7 @@ fn compare(program: &Functions<Toy<'_>>) -> Result<(), TestCaseError> {
         hazards.sort_unstable();
         prop_assert_eq!(hazards, expected);
     }
+    among(program, &program.memory());
     audit_orders(program, &program.memory(), 300);
     certified(program, &program.memory());
     exported(program, &program.memory());
