@@ -97,7 +97,7 @@ pub struct Interp<'a> {
     c: &'a KernelC,
     cpu: &'a Cpu<'a>,
     frames: Vec<Frame>,
-    /// Checks that are made together with the next step.
+    /// Checks that are made together with the next step, and before them a lock that is taken with it.
     pending: Vec<Action>,
     line: u32,
     /// The file of that line while no function is run: of the function that is called from outside.
@@ -240,13 +240,25 @@ impl<'a> Interp<'a> {
     fn step(&mut self, op: impl Into<Op>) -> Step<Obs> {
         let mut op: Op = op.into();
         if op.guard().is_some() || matches!(op.actions[..], [Action::Choose(_)]) {
-            self.flush()?;
+            self.flush_before(&op)?;
         } else if !self.pending.is_empty() {
             let mut actions = std::mem::take(&mut self.pending);
             actions.append(&mut op.actions);
             op.actions = actions;
         }
         self.cpu.step_at(op, self.place())
+    }
+
+    /// The checks that are due before a step that waits, as a step. One that waits for something in an object finds by itself
+    /// that this is gone, and without waiting.
+    fn flush_before(&mut self, op: &Op) -> Step<()> {
+        if let Some(wait) = op.wait().filter(|wait| op.under.is_none() && !wait.idles()) {
+            let layout = self.layout();
+            let own = layout.info(wait.cell()).liveness;
+            let finds = |check: &Action| matches!(check, Action::Touch(object) if layout.object(*object).liveness == own);
+            self.pending.retain(|check| !finds(check));
+        }
+        self.flush()
     }
 
     /// The checks that are due, as a step.
@@ -319,6 +331,7 @@ impl<'a> Interp<'a> {
                 Action::Touch(object) => out.extend([Obs::Bool(true), Obs::Id(*object)]),
                 // A cell is named by an iterator that stands nowhere.
                 Action::Follow(cell) => out.extend([Obs::Bool(false), Obs::Iter(*cell, None, false)]),
+                Action::Lock(cell) => out.extend([Obs::Bool(false), Obs::Iter(*cell, None, true)]),
                 other => unreachable!("internal: {other:?} is no check"),
             }
         }
@@ -336,6 +349,7 @@ impl<'a> Interp<'a> {
         for _ in 0..get_byte(from) {
             let check = match (from.next(), from.next()) {
                 (Some(Obs::Bool(true)), Some(Obs::Id(object))) => Action::Touch(*object),
+                (_, Some(Obs::Iter(cell, _, true))) => Action::Lock(*cell),
                 (_, Some(Obs::Iter(cell, ..))) => Action::Follow(*cell),
                 other => unreachable!("internal: {other:?} is no check"),
             };

@@ -5,6 +5,7 @@ use raddle_checker::machine::layout::{CellId, Kind};
 use raddle_checker::machine::op::{Action, End, Op};
 use raddle_checker::machine::value::{Datum, Object, Obs, Observe};
 use raddle_probing::body::call_remove;
+use raddle_probing::call::Call;
 use raddle_probing::cpu::DEFAULT_DOMAIN;
 use raddle_probing::events::Event;
 use raddle_probing::hooks::{create_group, remove_group};
@@ -213,16 +214,28 @@ impl Interp<'_> {
             },
             None => None,
         };
-        let op = Op::from(action);
         let op = match event {
-            Some(event) => self.telling(op, event),
-            None => op,
+            // What is done next is done in the same step: nobody can tell that a lock was taken before, as long as nobody
+            // only tries to take it.
+            None if general == "mutex_lock" && !self.tries_locks() => {
+                self.flush_before(&Op::from(action.clone()))?;
+                self.pending.push(action);
+                return Ok(ZERO);
+            }
+            Some(event) => self.telling(action, event),
+            None => Op::from(action),
         };
         let observed = self.step(op)?;
         Ok(match general {
             "mutex_trylock" => truth(observed == Obs::Bool(true)),
             _ => ZERO,
         })
+    }
+
+    /// Whether somebody only tries to take a lock: then it can be seen that it is taken, whatever it protects.
+    fn tries_locks(&self) -> bool {
+        let tries = |call: &Call| matches!(call, Call::DeviceTryLock(_));
+        self.c.reach().primitives.contains("mutex_trylock") || self.cpu.world().calls().any(tries)
     }
 
     /// The device of a frame, by a local variable of its own.

@@ -635,3 +635,43 @@ void on_unregister(struct device_driver *drv) { }
     let twice = code.replace("spin_unlock_irqrestore", "spin_lock_irqsave");
     assert_eq!(hazards(fields, &twice), ["deadlock"]);
 }
+
+#[test]
+fn a_lock_is_taken_with_what_is_done_first_unless_somebody_tries_it() {
+    let code = "
+static DEFINE_MUTEX(mutex);
+static int begun, done;
+static void func(struct work_struct *work)
+{
+	mutex_lock(&mutex);
+	begun = 1;
+	done = 1;
+	mutex_unlock(&mutex);
+}
+static DECLARE_WORK(work, func);
+int on_register(struct device_driver *drv)
+{
+	schedule_work(&work);
+	return 0;
+}
+void on_unregister(struct device_driver *drv)
+{
+	mutex_lock(&mutex);
+	BUG_ON(begun != done);
+	begun = done = 0;
+	mutex_unlock(&mutex);
+}
+";
+    assert_eq!(hazards("", code), Vec::<String>::new());
+    let late = code.replace("\tmutex_lock(&mutex);\n\tbegun = 1;", "\tbegun = 1;\n\tmutex_lock(&mutex);");
+    assert_eq!(hazards("", &late), [NULL], "what is done before it is not done under it");
+    let kept = code.replace("\tdone = 1;\n\tmutex_unlock(&mutex);", "\tdone = 1;");
+    assert_eq!(hazards("", &kept), ["deadlock", "unlock-imbalance"]);
+    // That it is taken can be seen before anything is done under it.
+    let tried = code.replace(
+        "\tmutex_lock(&mutex);\n\tBUG_ON(begun != done);",
+        "\tif (!mutex_trylock(&mutex)) {\n\t\tBUG_ON(!begun);\n\t\treturn;\n\t}",
+    );
+    assert_ne!(tried, code);
+    assert_eq!(hazards("", &tried), [NULL]);
+}
