@@ -13,6 +13,7 @@ pub const SMALL: &[Row] = &[
     ("plain", 2, 1, 2),
     ("plain", 2, 2, 103),
     ("plain", 3, 1, 5),
+    ("enodev", 2, 2, 247),
     ("sync", 2, 2, 34),
     ("res", 1, 2, 28),
     ("mod", 1, 2, 104),
@@ -29,6 +30,8 @@ pub const LARGE: &[Row] = &[
     ("plain", 3, 3, 6_322),
     ("plain", 4, 3, 51_239),
     ("plain", 3, 4, 56_299),
+    ("enodev", 2, 3, 2_566),
+    ("enodev", 3, 2, 1_725),
 ];
 
 fn scenario(family: &str, devices: u8, drivers: u8) -> String {

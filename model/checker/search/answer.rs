@@ -1,6 +1,6 @@
-//! The search that users get: the reduced one says which hazards there are, one of all states up to the
-//! depth of those finds the runs that are shown. Where the reduced one cannot decide, all states are
-//! searched.
+//! The search that users get: the reduced one says which hazards there are. The runs that are shown come from it too
+//! if they end at rest; all others from a search of all states up to the depth of those. Where the reduced one cannot
+//! decide, all states are searched.
 
 use std::time::Instant;
 
@@ -87,15 +87,30 @@ fn within<P: Program>(
         reduced.outcome.unshown = ids;
         return Ok(reduced.outcome);
     }
-    let all = exhaustive::runs(program, memory, rest(), &ids, progress);
-    reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
+    // A hazard of states at rest needs no search of all states.
+    let mut shown: Vec<Found> = Vec::new();
+    let mut cut = reduced.outcome.cut;
+    let mut others: Vec<&'static str> = Vec::new();
+    for id in &ids {
+        match if cut.is_some() { Ok(None) } else { reduced.shortest_to_rest(id, &rest()) } {
+            Ok(Some(found)) => shown.push(found),
+            Ok(None) => others.push(id),
+            Err(limit) => cut = Some(limit),
+        }
+    }
+    if !others.is_empty() {
+        let all = exhaustive::runs(program, memory, rest(), &others, progress);
+        reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
+        cut = cut.or(all.cut);
+        shown.extend(all.found);
+    }
     // When the time is up, a run is looked for once more as long as it took to find the hazard.
     let limits = Limits { time_limit: limits.time_limit.map(|limit| limit.max(begun.elapsed())), ..limits };
     for id in ids {
-        let shown = all.found.iter().find(|found| found.id == id).cloned();
+        let shown = shown.iter().find(|found| found.id == id).cloned();
         let found = shown.map_or_else(
             || {
-                assert!(all.cut.is_some(), "internal: {id} is not to be found among all states");
+                assert!(cut.is_some(), "internal: {id} is not to be found among all states");
                 reduced.some_run(id, &limits)
             },
             Ok,

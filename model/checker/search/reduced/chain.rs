@@ -83,15 +83,15 @@ pub(super) struct Walker<'c, 'a, 'p, P: Program> {
     pub(super) gains: Gains,
     /// The steps since it was told to start or to expand.
     way: Vec<Choice>,
-    /// The first hazard of an id that is looked for.
+    /// The hazards of an id that is looked for.
     pub(super) sought: Option<Sought>,
 }
 
 /// A hazard that is looked for.
 pub(super) struct Sought {
     pub(super) id: &'static str,
-    /// The steps to it, and the hazard if it is one of the state after them.
-    pub(super) hit: Option<(Vec<Choice>, Option<Hazard>)>,
+    /// For each time that it was met, the steps to it, and the hazard if it is one of the state after them.
+    pub(super) hits: Vec<(Vec<Choice>, Option<Hazard>)>,
 }
 
 /// What a step came to.
@@ -124,10 +124,10 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     }
 
     fn report(&mut self, hazard: Hazard, at_rest: bool) {
-        if let Some(Sought { id, hit: hit @ None }) = &mut self.sought
+        if let Some(Sought { id, hits }) = &mut self.sought
             && *id == hazard.id
         {
-            *hit = Some((self.way.clone(), at_rest.then(|| hazard.clone())));
+            hits.push((self.way.clone(), at_rest.then(|| hazard.clone())));
         }
         self.gains.report(hazard);
     }

@@ -283,12 +283,12 @@ impl<P: Program> Chooser<'_, '_, P> {
         for piece in &self.tables.faded {
             self.forget(state, *piece);
         }
-        for piece in self.tables.seen.keys() {
-            let slots = 0..self.expander.shape.slots;
-            let nodes = slots.map(|slot| self.expander.shape.node(state, slot)).filter(|node| *node != EMPTY);
-            if !is_seen(self.tables, *piece, nodes.map(|node| node as usize)) {
-                self.forget(state, *piece);
-            }
+        let mut room = [0; SLOTS];
+        let slots = 0..self.expander.shape.slots;
+        let nodes = slots.map(|slot| self.expander.shape.node(state, slot)).filter(|node| *node != EMPTY);
+        let tasks = room.iter_mut().zip(nodes).map(|(place, node)| *place = node as usize).count();
+        for piece in self.tables.unseen(&room[..tasks]) {
+            self.forget(state, piece);
         }
     }
 

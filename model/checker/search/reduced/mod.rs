@@ -15,6 +15,7 @@
 mod agree;
 mod ahead;
 mod around;
+mod at_rest;
 mod audit;
 mod chain;
 mod choose;

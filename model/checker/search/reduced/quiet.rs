@@ -8,6 +8,7 @@
 //! and nobody can see whether it runs. Then it is as good as idle: `Chooser::settle` makes it so.
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use super::remedies::Remedy;
 use super::tables::{Nodes, Tables, has, is_unseen};
@@ -42,7 +43,7 @@ pub(super) struct Quiet {
     /// The nodes from which something may be put on a list; all if that is not asked for.
     pub(super) adds: Nodes,
     /// By item.
-    pub(super) items: IndexMap<CellId, Item>,
+    pub(super) items: IndexMap<CellId, Item, FxBuildHasher>,
 }
 
 /// Whether a step takes the first of a list: then it finds none as long as lists are empty.

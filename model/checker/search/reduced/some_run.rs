@@ -71,7 +71,7 @@ impl<P: Program> Searched<'_, P> {
             // The run is one of the program's own, with all that workers do.
             let chooser = Chooser { settles: false, ..self.chooser() };
             let mut walker = Walker::new(&chooser, false);
-            walker.sought = Some(Sought { id, hit: None });
+            walker.sought = Some(Sought { id, hits: Vec::new() });
             let mut found: Vec<(Vec<u8>, Box<[Choice]>)> = Vec::new();
             let result = match at {
                 None => {
@@ -97,12 +97,12 @@ impl<P: Program> Searched<'_, P> {
                     ways.push((at, way));
                 }
             }
-            return walker.sought.and_then(|sought| sought.hit);
+            return walker.sought.and_then(|sought| sought.hits.into_iter().next());
         }
     }
 
     /// A run in which workers stay where they are.
-    fn named(&mut self, schedule: &[Choice], at_rest: bool) -> Vec<Choice> {
+    pub(super) fn named(&mut self, schedule: &[Choice], at_rest: bool) -> Vec<Choice> {
         let mut state = self.expander.unpack(&self.initial);
         let system = &mut self.expander.system;
         let mut follower = Follower::new(system);

@@ -11,7 +11,9 @@
 use std::sync::OnceLock;
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
+use super::choose::members;
 use super::conds::Cond;
 use super::pieces::{Mask, Piece, Pieces};
 use super::quiet::Quiet;
@@ -103,7 +105,9 @@ pub(super) struct Tables {
     /// The pieces that nobody sees, whatever happens.
     dead: Vec<bool>,
     /// Of other pieces that nobody sees at rest, the nodes from which somebody may see them.
-    pub(super) seen: IndexMap<Piece, Nodes>,
+    pub(super) seen: IndexMap<Piece, Nodes, FxBuildHasher>,
+    /// The same by node: a bit for each of those pieces, in their order.
+    sees: Vec<u64>,
     /// The dead pieces that somebody touches.
     pub(super) faded: Vec<Piece>,
     pub(super) quiet: Quiet,
@@ -134,7 +138,8 @@ impl Tables {
             index: vec![Vec::new(); pieces.len()],
             klists: IndexMap::new(),
             dead: vec![false; pieces.len()],
-            seen: IndexMap::new(),
+            seen: IndexMap::default(),
+            sees: Vec::new(),
             faded: Vec::new(),
             quiet: Quiet::default(),
             tokens: Tokens::default(),
@@ -338,6 +343,25 @@ impl Tables {
                 self.seen.insert(piece, nodes);
             }
         }
+        let width = self.seen.len().div_ceil(64);
+        self.sees = vec![0; self.known * width];
+        for (place, nodes) in self.seen.values().enumerate() {
+            for node in (0..self.known).filter(|node| has(nodes, *node)) {
+                self.sees[node * width + place / 64] |= 1 << (place % 64);
+            }
+        }
+    }
+
+    /// The pieces that nobody at these nodes can come to see, those left out that nobody ever sees.
+    pub(super) fn unseen(&self, nodes: &[usize]) -> impl Iterator<Item = Piece> {
+        let width = self.seen.len().div_ceil(64);
+        // A node that is not known yet may come to see everything.
+        let words = if nodes.iter().all(|node| *node < self.known) { width } else { 0 };
+        (0..words).flat_map(move |word| {
+            let seen = nodes.iter().fold(0, |seen, node| seen | self.sees[node * width + word]);
+            let places = members(!seen).map(move |bit| word * 64 + bit);
+            places.map_while(|place| self.seen.get_index(place).map(|(piece, _)| *piece))
+        })
     }
 
     /// What the step at a node does not commute with.

@@ -395,7 +395,11 @@ proptest! {
             let limits = Limits { no_symmetry, without, ..Limits::default() };
             let resources = Resources { threads: 1, ..Resources::default() };
             let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
-            let Some(found) = found.expect("nothing is on disk") else { continue };
+            let Some(mut found) = found.expect("nothing is on disk") else { continue };
+            for shown in &reference.found {
+                let run = found.shortest_to_rest(shown.id, &limits).expect("nothing limits it");
+                prop_assert!(run.is_none_or(|run| run.schedule == shown.schedule), "{}", shown.id);
+            }
             let mut ids: Vec<(&str, usize)> = found.hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
             ids.sort_unstable();
             prop_assert_eq!(&ids, &expected, "without {:?}", without);
@@ -416,4 +420,26 @@ fn a_worker_that_becomes_idle_because_a_list_has_faded_hides_no_deadlock() {
     let expected: Vec<&str> = reference.found.iter().map(|found| found.id).collect();
     assert_eq!(found.hazards.keys().copied().collect::<Vec<_>>(), expected);
     assert_eq!(expected, [crate::machine::hazard::id::DEADLOCK]);
+}
+
+/// A hazard of states at rest is shown by the run of the reference search, whoever has to be kept from going on.
+#[test]
+fn a_hazard_at_rest_is_shown_by_the_shortest_run() {
+    let choice = vec![vec![Choose(1), Store(1, 0), Spawn], vec![Store(1, 1), Sync], vec![Store(1, 2)]];
+    let item = vec![vec![Store(1, 2), Queue], vec![SkipIf(1), Queue, Queue], vec![Store(0, 1)]];
+    for (mut tasks, spawned, work) in [
+        (choice, vec![Store(0, 1), SkipIf(0), Store(1, 1)], vec![]),
+        (item, vec![], vec![SkipIf(0), Store(1, 1), Store(0, 0)]),
+    ] {
+        tasks.extend([spawned, work]);
+        let program = program(tasks);
+        let reference = search(&program, &program.memory(), Limits::default(), |_| {});
+        let resources = Resources { threads: 1, ..Resources::default() };
+        let found = reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
+        let mut found = found.expect("nothing is on disk").expect("no state comes back");
+        let shown = reference.found.iter().find(|shown| shown.id == "bad at rest").expect("it is found");
+        let run = found.shortest_to_rest(shown.id, &Limits::default()).expect("nothing limits it");
+        let run = run.expect("no step raises it");
+        assert_eq!((run.schedule, run.at_rest.is_some()), (shown.schedule.clone(), true));
+    }
 }
