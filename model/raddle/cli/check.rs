@@ -1,5 +1,6 @@
 //! `raddle check` and the tour.
 
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use raddle_kernel_c::subject::KernelC;
 use raddle_probing::scenario::InputError;
 
 use super::agree::{ENGINE_TIME, this_program};
+use super::ahead::{Results, work_ahead};
 use super::cluster::{self, Together};
 use super::dump::{Dumps, names};
 use super::embedded::embedded;
@@ -150,14 +152,20 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     }
     let inputs = files(&args.paths, &mut rows.exit);
     let dumps = names(inputs.iter().map(|input| input.file.as_path()));
-    for input in &inputs {
-        if out.is_gone() {
-            return rows.exit.code();
+    let load = |input: &Input| input.load(args.slow, &mut rows.exit);
+    let loaded: Vec<Loaded> = inputs.iter().map(load).collect();
+    let small = if may_work_ahead(args) { pairs(&loaded, &options) } else { Vec::new() };
+    let one = |(scenario, revision): &(&Scenario, &String)| small_row(scenario, revision, &options, args);
+    work_ahead(&small, options.resources.threads, one, |mut ahead| {
+        for (input, loaded) in inputs.iter().zip(&loaded) {
+            if out.is_gone() || rows.exit.interrupted() || rows.together.is_lost() {
+                break;
+            }
+            rows.file((input, loaded), &dumps[input.file.as_path()], args, &options, &mut ahead, out);
         }
-        if rows.exit.interrupted() || rows.together.is_lost() {
-            break;
-        }
-        rows.file(input, &dumps[input.file.as_path()], args, &options, out);
+    });
+    if out.is_gone() {
+        return rows.exit.code();
     }
     match args.format.document {
         Document::Row(_)
@@ -233,8 +241,16 @@ impl Rows {
         out.line(format_args!("{rows} rows, {as_expected} as expected{skipped}{hand_model}"));
     }
 
-    fn file(&mut self, input: &Input, stem: &str, args: &CheckArgs, options: &Options, out: &mut Out) {
-        let scenario = match input.load(args.slow, &mut self.exit) {
+    fn file(
+        &mut self,
+        (input, loaded): (&Input, &Loaded),
+        stem: &str,
+        args: &CheckArgs,
+        options: &Options,
+        ahead: &mut Results<'_, Small>,
+        out: &mut Out,
+    ) {
+        let scenario = match loaded {
             Loaded::Scenario(scenario) => scenario,
             Loaded::Slow => {
                 self.skipped += 1;
@@ -243,14 +259,15 @@ impl Rows {
             Loaded::Wrong => return,
         };
         if self.kernel.is_some() {
-            return self.on_tree(&scenario, args, options, out);
+            return self.on_tree(scenario, args, options, out);
         }
         for revision in scenario.revisions(options) {
+            let small = ahead.take();
             if self.exit.interrupted() || self.together.is_lost() {
                 return;
             }
             let mut options = options.clone();
-            options.resources.saving = saving::saving(args, &scenario, revision);
+            options.resources.saving = saving::saving(args, scenario, revision);
             if options.resources.saving.is_some() && self.checked > 0 {
                 self.exit
                     .wrong("raddle: --checkpoint: one row is saved; name one scenario and one --revision");
@@ -265,17 +282,21 @@ impl Rows {
             let begun = Instant::now();
             let what = format!("{} on {revision}", scenario.file().path);
             let Rows { exit, together, .. } = self;
-            let Some(mut row) = exit.run(&what, || self::row(&scenario, revision, &options, args, together))
-            else {
-                continue;
+            let row = || match small {
+                Some(Ok(Some(row))) => row,
+                Some(Err(panic)) => resume_unwind(panic),
+                Some(Ok(None)) | None => {
+                    let row = self::row(scenario, revision, &options, args, together)?;
+                    Ok(Checked { time: begun.elapsed(), ..row })
+                }
             };
-            row.time = begun.elapsed();
+            let Some(row) = exit.run(&what, row) else { continue };
             let verdict = row.report.verdict;
-            self.row(&scenario, row, (&input.file, stem), args, out);
+            self.row(scenario, row, (&input.file, stem), args, out);
             if let Some(file) = &args.certificate {
                 if verdict == Verdict::Verified {
                     let most = args.limits.max_states;
-                    certificate::write(file, &scenario, revision, most, &mut self.exit, out);
+                    certificate::write(file, scenario, revision, most, &mut self.exit, out);
                 } else {
                     complain(format_args!("raddle: no certificate of {what}: it is {}", verdict.name()));
                 }
@@ -354,6 +375,57 @@ struct Checked {
     time: Duration,
 }
 
+/// A row that was checked by one thread; `None`: it has too many states for that.
+type Small = Option<Result<Checked, InputError>>;
+
+/// A row with more states is checked on all threads.
+const SMALL: usize = 100_000;
+
+/// Whether rows may be checked on a thread each: then none of them is limited, saved or shared.
+fn may_work_ahead(args: &CheckArgs) -> bool {
+    let limits = &args.limits;
+    let limited = limits.max_states.is_some() || limits.max_memory.is_some() || limits.timeout.is_some();
+    let saved = args.checkpoint.is_some() || args.resume.is_some() || args.certificate.is_some();
+    args.engine == Engine::Exhaustive
+        && args.tree.is_none()
+        && !limited
+        && !saved
+        && args.spill.is_none()
+        && cluster::threads(args).is_none()
+}
+
+/// The rows of a run; none if there is only one.
+fn pairs<'l>(loaded: &'l [Loaded], options: &'l Options) -> Vec<(&'l Scenario, &'l String)> {
+    let rows = loaded.iter().flat_map(|loaded| match loaded {
+        Loaded::Scenario(scenario) => {
+            scenario.revisions(options).iter().map(|revision| (&**scenario, revision)).collect()
+        }
+        Loaded::Slow | Loaded::Wrong => Vec::new(),
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.len() > 1 { rows } else { Vec::new() }
+}
+
+fn small_row(scenario: &Scenario, revision: &str, options: &Options, args: &CheckArgs) -> Small {
+    let begun = Instant::now();
+    let row = small_report(scenario, revision, options)?.and_then(|report| {
+        let why = args.why.then(|| why(scenario, &report, options, WHY_STATES)).transpose()?;
+        Ok(Checked { report, why, time: begun.elapsed() })
+    });
+    Some(row)
+}
+
+fn small_report(
+    scenario: &Scenario,
+    revision: &str,
+    options: &Options,
+) -> Option<Result<Report, InputError>> {
+    let mut options = options.clone().threads(1);
+    options.limits.state_limit = Some(SMALL);
+    let report = scenario.check_on(revision, &options, |_| {});
+    if report.as_ref().is_ok_and(|report| report.cut) { None } else { Some(report) }
+}
+
 fn row(
     scenario: &Scenario,
     revision: &str,
@@ -394,24 +466,34 @@ fn sample_runs(scenario: &Scenario, report: &Report, args: &CheckArgs, out: &mut
 pub fn tour(out: &mut Out) -> u8 {
     let mut exit = Exit::default();
     let options = Options::default();
-    for (path, source) in embedded() {
+    let scenarios = embedded().into_iter().map(|(path, source)| {
         let scenario = Scenario::parse(&path, source)
             .unwrap_or_else(|errors| unreachable!("internal: a built-in scenario is wrong: {errors}"));
-        if is_slow(&scenario) {
-            continue;
-        }
-        for revision in scenario.revisions(&options) {
-            if let Some(report) =
-                exit.run(&path, || watched(&scenario, revision, &options, &mut Together::default()))
-            {
+        if is_slow(&scenario) { Loaded::Slow } else { Loaded::Scenario(Box::new(scenario)) }
+    });
+    let scenarios: Vec<Loaded> = scenarios.collect();
+    let rows = pairs(&scenarios, &options);
+    let one = |(scenario, revision): &(&Scenario, &String)| small_report(scenario, revision, &options);
+    work_ahead(&rows, 0, one, |mut ahead| {
+        for (scenario, revision) in &rows {
+            let small = ahead.take();
+            let report = || match small {
+                Some(Ok(Some(report))) => report,
+                Some(Err(panic)) => resume_unwind(panic),
+                Some(Ok(None)) | None => watched(scenario, revision, &options, &mut Together::default()),
+            };
+            if let Some(report) = exit.run(&scenario.file().path, report) {
                 exit.row(&report);
                 out.line(summary(&report));
                 out.flush();
             }
             if out.is_gone() {
-                return exit.code();
+                break;
             }
         }
+    });
+    if out.is_gone() {
+        return exit.code();
     }
     out.line("");
     out.line("Next: raddle check FILE explains a row; raddle new NAME starts a scenario.");

@@ -2,6 +2,7 @@
 
 mod ablate;
 mod agree;
+mod ahead;
 mod certificate;
 mod check;
 #[cfg_attr(not(feature = "cluster"), path = "alone.rs")]
