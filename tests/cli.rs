@@ -803,7 +803,7 @@ fn a_run_is_shown_even_if_the_shortest_one_is_out_of_reach() {
     let (hazards, guarantee) = run(&[]);
     assert!(!guarantee.contains("shorter run"), "{guarantee}");
     // Enough to find the hazards, not enough to find the nearest way to them.
-    let (same, guarantee) = run(&["--max-states", "200", "--dump", "traces"]);
+    let (same, guarantee) = run(&["--max-states", "20", "--dump", "traces"]);
     assert_eq!(hazards, same);
     assert!(guarantee.contains("a shorter run may show"), "{guarantee}");
     let traces = fs::read_dir(dir.path().join("traces")).expect("traces");

@@ -181,7 +181,7 @@ fn chance(story: &Explained<'_>, before: usize, only: Option<usize>) -> Option<S
                 return Some(format!("{looker} {saw} before {writer} changed it, to {to}."));
             }
             let (writer, to) = last_write(story, number, cell).filter(by_another)?;
-            if !matches!(&step.observed, Some(Saw::Value(value)) if value == to) {
+            if step.observed.as_ref().and_then(Saw::value) != Some(to) {
                 return None;
             }
             let first = writes.rfind(|(other, _)| *other < writer);

@@ -242,7 +242,7 @@ pub fn awaited_words(wait: &WaitFor) -> String {
 /// What a step saw.
 pub(super) fn saw(saw: &Saw) -> String {
     match saw {
-        Saw::Value(value) => return value.to_string(),
+        Saw::Value(value) | Saw::Besides(_, value) => return value.to_string(),
         Saw::EndOfList => "end of list",
         Saw::Moved(true) => "it has moved",
         Saw::Moved(false) => "unchanged",

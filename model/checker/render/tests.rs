@@ -335,6 +335,7 @@ prop_compose! {
         note in proptest::option::of(name()),
         observed in proptest::option::of(prop_oneof![
             value().prop_map(Saw::Value),
+            (name(), value()).prop_map(|(cell, value)| Saw::Besides(cell, value)),
             any::<bool>().prop_map(Saw::Moved),
             Just(Saw::EndOfList),
         ]),

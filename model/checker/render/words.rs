@@ -69,6 +69,7 @@ pub(super) fn words(story: &Story, step: &ToldStep, full: bool) -> Vec<String> {
             (Some(Saw::Value(value)), Some(Does::Read(cell))) if value.is_object(cell) => {
                 format!("{core}: not NULL")
             }
+            (Some(Saw::Besides(cell, value)), _) => format!("{core}, then read {cell}: {value}"),
             (Some(saw), _) if moves(step) => {
                 let under = lock.take().map_or(String::new(), |lock| format!(" under {lock}"));
                 format!("{core}{under}: {}", sentences::saw(saw))

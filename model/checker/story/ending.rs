@@ -145,7 +145,9 @@ impl<P: Program> Teller<'_, P> {
     fn pointer(&self, hazard: &ToldHazard) -> Option<usize> {
         let (bad, before) = self.steps.split_last()?;
         before.iter().rposition(|step| {
-            let Some(Saw::Value(Value::Object(object))) = &step.observed else { return false };
+            let Some(Value::Object(object)) = step.observed.as_ref().and_then(Saw::value) else {
+                return false;
+            };
             let about_it = bad.names().into_iter().any(|name| is_part_of(object, name))
                 || hazard.names().iter().any(|name| is_part_of(object, name));
             step.actor == bad.actor && about_it

@@ -111,7 +111,7 @@ pub fn gone<'s>(story: &'s Story, before: usize, named: &[&str]) -> Option<Gone<
 #[must_use]
 pub fn pointer<'s>(story: &'s Story, before: usize, reader: usize, object: &str) -> Option<Pointer<'s>> {
     let read = story.steps[..before].iter().rposition(|step| {
-        let saw_it = matches!(&step.observed, Some(Saw::Value(value)) if value.is_object(object));
+        let saw_it = step.observed.as_ref().and_then(Saw::value).is_some_and(|value| value.is_object(object));
         step.actor == reader && saw_it && matches!(step.does, Some(Does::Read(_)))
     })?;
     let Some(Does::Read(cell)) = &story.steps[read].does else { return None };

@@ -85,7 +85,13 @@ impl<P: Program> Teller<'_, P> {
             (Action::EnterIf(..), Obs::None) => Some(Saw::No),
             (Action::Moved(..), Obs::Bool(moved)) => Some(Saw::Moved(moved)),
             (Action::Load(cell) | Action::Follow(cell) | Action::Swap(cell, ..), observed) => {
-                Some(Saw::Value(self.value_in(*cell, observed)))
+                let value = self.value_in(*cell, observed);
+                Some(match self.main(op, None) {
+                    Some(Action::Lock(_)) => {
+                        Saw::Besides(self.program.layout().info(*cell).name.clone(), value)
+                    }
+                    _ => Saw::Value(value),
+                })
             }
             (_, observed) => Some(Saw::Value(self.value(observed))),
         }

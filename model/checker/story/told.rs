@@ -270,6 +270,8 @@ pub enum WaitFor {
 pub enum Saw {
     /// A value.
     Value(Value),
+    /// The value of a cell that it read besides.
+    Besides(String, Value),
     /// No further member of the list.
     EndOfList,
     /// Whether a counter moved since its sample.
@@ -299,6 +301,14 @@ pub struct Note {
     pub text: String,
     /// The objects that its event is about.
     pub objects: Vec<String>,
+}
+
+impl Saw {
+    /// The value, if it is one.
+    #[must_use]
+    pub fn value(&self) -> Option<&Value> {
+        if let Saw::Value(value) | Saw::Besides(_, value) = self { Some(value) } else { None }
+    }
 }
 
 impl Value {
