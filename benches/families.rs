@@ -32,6 +32,9 @@ pub const LARGE: &[Row] = &[
     ("plain", 3, 4, 56_299),
     ("enodev", 2, 3, 2_566),
     ("enodev", 3, 2, 1_725),
+    ("plain", 5, 3, 453_479),
+    ("plain", 4, 4, 842_095),
+    ("defer", 2, 2, 365_717),
 ];
 
 fn scenario(family: &str, devices: u8, drivers: u8) -> String {
