@@ -14,6 +14,15 @@ use crate::search::system::{Choice, State, System};
 /// What two steps come to: the state after them and what was warned of, or how they ended.
 type Came = Result<(State, Vec<(&'static str, About)>), String>;
 
+/// Chooses by partial order reduction alone.
+fn plain_chooser<'a, 'p, P: Program>(
+    expander: &'a Expander<'p, P>,
+    tables: &'a Tables,
+    order: &'a Order,
+) -> Chooser<'a, 'p, P> {
+    Chooser { expander, tables, order, all: false, every_state: false, data_races: false, settles: false }
+}
+
 /// Takes the steps of two tasks in order; workers may change their slots in between. `None` if the model has
 /// no room for one of them, which ends the search whatever else it finds.
 fn both<P: Program>(
@@ -72,15 +81,7 @@ pub fn audit<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
     let mut pairs = 0;
     for state in states.iter().take(at) {
         let commuting = {
-            let chooser = Chooser {
-                expander: &expander,
-                tables: &tables,
-                order: &order,
-                all: false,
-                every_state: false,
-                data_races: false,
-                settles: false,
-            };
+            let chooser = plain_chooser(&expander, &tables, &order);
             let mut room = Room::default();
             let enabled = chooser.enabled(&mut room, state);
             let others = |slot: usize| {
@@ -104,15 +105,7 @@ pub fn audit<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
                 pairs += 1;
                 let op = |choice: Choice| system.next(&plain, choice.slot);
                 let ops = (op(one).cloned(), op(other).cloned());
-                let chooser = Chooser {
-                    expander: &expander,
-                    tables: &tables,
-                    order: &order,
-                    all: false,
-                    every_state: false,
-                    data_races: false,
-                    settles: false,
-                };
+                let chooser = plain_chooser(&expander, &tables, &order);
                 // What nobody can see any more may differ.
                 let faded = |came: Came| {
                     came.map(|(state, warnings)| {
