@@ -518,7 +518,6 @@ impl Interp<'_> {
             self.set_local(frame, variable, iter_path, Value::Unset);
             return Ok(ZERO);
         }
-        self.flush()?;
         let kind = self.klist_of(left);
         let iter = self.moved_on(left, next)?;
         if kind == BUS
