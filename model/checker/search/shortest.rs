@@ -54,6 +54,16 @@ pub struct Edge {
 /// Who went last when the task that went last has ended and left its slot.
 const GONE: u8 = u8::MAX;
 
+/// Who went last, by the slot in which the task is after its step, unless it has left it.
+pub(super) fn in_slot(after: Option<usize>) -> u8 {
+    after.map_or(GONE, |slot| slot as u8)
+}
+
+/// The context switches, 0 or 1, that it costs that the task in a slot goes next. `last`: who went last, if anybody.
+pub(super) fn switches(last: Option<u8>, slot: usize) -> u32 {
+    u32::from(last.is_some_and(|last| usize::from(last) != slot))
+}
+
 impl Edge {
     /// A step from one state to another.
     #[must_use]
@@ -64,7 +74,7 @@ impl Edge {
             from: small(from),
             slot: choice.slot as u8,
             outcome: choice.outcome,
-            after: after.map_or(GONE, |slot| slot as u8),
+            after: in_slot(after),
         }
     }
 }
@@ -84,8 +94,8 @@ pub struct Source {
 type Remaining = Vec<(u8, u32)>;
 
 fn cost(remaining: &Remaining, last: Option<u8>) -> u32 {
-    let switches = |(slot, rest): &(u8, u32)| rest + u32::from(last.is_some_and(|last| last != *slot));
-    remaining.iter().map(switches).min().unwrap_or(0)
+    let all = remaining.iter().map(|(slot, rest)| rest + switches(last, usize::from(*slot)));
+    all.min().unwrap_or(0)
 }
 
 /// The run to the first of these hazards, and the hazard if it is one of a state at rest.
@@ -113,7 +123,7 @@ pub fn shortest<P: Program>(
         let state = &*states.at(current);
         system.enabled(state, &mut choices);
         for choice in &choices {
-            let switch = u32::from(last.is_some_and(|last| usize::from(last) != choice.slot));
+            let switch = switches(last, choice.slot);
             if ends.contains(&(current, Some(*choice))) {
                 if switch == best {
                     follower.last(*choice);
@@ -124,7 +134,7 @@ pub fn shortest<P: Program>(
             let Ok(moved) = system.step(state, *choice) else { continue };
             let Some(target) = states.index_of(&moved.state) else { continue };
             let Some(rest) = remaining.get(&(target as u32)).filter(|_| target > current) else { continue };
-            let after = moved.after.map_or(GONE, |slot| slot as u8);
+            let after = in_slot(moved.after);
             if switch + cost(rest, Some(after)) == best && is_edge(edges, target, current) {
                 follower.take(state, *choice, &moved);
                 current = target;

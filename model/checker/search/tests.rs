@@ -24,6 +24,7 @@ use crate::machine::op::{Access, Action, Entry, Event, Op, Touch};
 use crate::machine::program::Program;
 use crate::machine::step::Bound;
 use crate::machine::value::{Object, Obs, Sort};
+use crate::render::{DiagramOptions, diagram};
 use crate::story::{Ending, Story, Turn, WaitFor, replay};
 
 /// Replays what was found; it must show its hazard again.
@@ -545,6 +546,18 @@ fn klist_remove_under_ones_own_iterator_waits_for_itself() {
     let let_go = WaitFor::LetGo { member: "thing0".to_owned(), list: "list".to_owned() };
     assert_eq!(story.waiting[0].on, let_go);
     assert_eq!(story.waiting[0].by, [0]);
+}
+
+#[test]
+fn what_is_read_with_a_mutex_taken_is_told_by_its_name() {
+    let program = toy(1, 0, |cpu, _| {
+        cpu.step(vec![Action::Lock(cpu.cell(A)), Action::Load(cpu.cell(N))])?;
+        must(cpu, false)
+    });
+    let outcome = check(&program, &[(id::NULL_DEREFERENCE, 2)]);
+    let story = replayed(&program, &outcome.found[0]);
+    let text = diagram(&story, &DiagramOptions { full: true, ..DiagramOptions::default() });
+    assert!(text.contains("lock a, then read n: 0\n"), "{text}");
 }
 
 #[test]

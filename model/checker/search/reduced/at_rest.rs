@@ -17,10 +17,11 @@ use super::chain::{Sought, Walker};
 use super::choose::{Chooser, Room};
 use super::{Reduced, Searched, VAIN};
 use crate::machine::hazard::Hazard;
-use crate::machine::program::{Program, SlotKind};
+use crate::machine::program::Program;
 use crate::search::packed::expand::{Halt, Scratch, Unknown};
 use crate::search::reference::{Cut, Found, Limits};
-use crate::search::system::{Choice, EMPTY};
+use crate::search::shortest::{in_slot, switches};
+use crate::search::system::Choice;
 
 /// What lies between a state and the nearest hazard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +106,8 @@ struct Map<'s, 'p, P: Program> {
     begun: Instant,
     /// What is known of states that the reduced search stores.
     known: HashMap<Box<[u8]>, Known, RandomState>,
-    /// States in the other table.
-    others: usize,
+    /// By place (a state, who went last, the steps to go), with how many switches no run was found.
+    vain: HashMap<Box<[u8]>, u32, RandomState>,
     /// The most spawned tasks that were unfinished at once.
     most_spawned: usize,
     scratch: Scratch,
@@ -156,7 +157,7 @@ impl<'s, 'p, P: Program> Map<'s, 'p, P> {
     /// The states that the reduced search stores next, and what is known of hazards on the way.
     fn frame(&mut self, from: Begin<'_>, way: ToGo) -> Result<Frame, NoWay> {
         const BETWEEN_LOOKS: usize = 256;
-        let size = self.known.len() + self.others;
+        let size = self.known.len() + self.vain.len();
         let bytes = size * (self.searched.expander.shape.stride() + size_of::<(Box<[u8]>, Known)>());
         if let Some(limit) = self.limits.state_limit.filter(|limit| size >= *limit) {
             return Err(NoWay::Cut(Cut::States(limit)));
@@ -242,37 +243,11 @@ impl<'s, 'p, P: Program> Map<'s, 'p, P> {
     }
 }
 
-/// Who moved last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Last {
-    Nobody,
-    /// A task that has left its slot.
-    Gone,
-    Slot(usize),
-}
-
-impl Last {
-    fn switches(self, slot: usize) -> u32 {
-        u32::from(match self {
-            Last::Nobody => false,
-            Last::Gone => true,
-            Last::Slot(last) => last != slot,
-        })
-    }
-
-    fn byte(self) -> u8 {
-        match self {
-            Last::Nobody => u8::MAX - 1,
-            Last::Gone => u8::MAX,
-            Last::Slot(slot) => slot as u8,
-        }
-    }
-}
-
 /// A state on shortest runs.
 struct Place {
     state: Vec<u8>,
-    last: Last,
+    /// Who went last, as [`in_slot`] has it.
+    last: Option<u8>,
     /// The switches that are left.
     budget: u32,
     to_go: ToGo,
@@ -319,16 +294,15 @@ impl<P: Program> Searched<'_, P> {
             limits,
             begun,
             known: HashMap::default(),
-            others: 0,
+            vain: HashMap::default(),
             most_spawned: 0,
             scratch: Scratch::default(),
         };
         let Some(to_go) = map.distance(&self.initial)? else { return Err(NoWay::NotAtRest) };
-        let mut vain = HashMap::default();
         // The first task to move costs no switch.
-        let mut bound = self.switches(&self.initial, Last::Nobody, to_go).saturating_sub(1);
+        let mut bound = self.switches(&self.initial, None, to_go).saturating_sub(1);
         loop {
-            if let Some((run, hazard)) = self.within(&mut map, to_go, bound, &mut vain)? {
+            if let Some((run, hazard)) = self.within(&mut map, to_go, bound)? {
                 return Ok((run, hazard, map.most_spawned));
             }
             bound += 1;
@@ -344,10 +318,10 @@ impl<P: Program> Searched<'_, P> {
         self.look_again();
     }
 
-    /// The fewest switches that may still be needed.
-    fn switches(&self, state: &[u8], last: Last, to_go: ToGo) -> u32 {
+    /// The fewest switches that may still be needed. `last`: the slot of the task that went last, if it is in one.
+    fn switches(&self, state: &[u8], last: Option<usize>, to_go: ToGo) -> u32 {
         let (mut moves, mut workers) = (to_go.moves, self.expander.spawned(state) as u32);
-        if let Last::Slot(slot) = last {
+        if let Some(slot) = last {
             match self.expander.system.workers().contains(&slot) {
                 true => workers -= 1,
                 false => moves &= !(1 << slot),
@@ -356,25 +330,24 @@ impl<P: Program> Searched<'_, P> {
         moves.count_ones() + workers + to_go.spawns
     }
 
-    /// The first run with no more than so many switches. `vain`: with how many no run was found.
+    /// The first run with no more than so many switches.
     fn within(
         &self,
         map: &mut Map<'_, '_, P>,
         to_go: ToGo,
         bound: u32,
-        vain: &mut HashMap<Box<[u8]>, u32, RandomState>,
     ) -> Result<Option<(Vec<Choice>, Hazard)>, NoWay> {
         let expander = &self.expander;
         let mut room = Room::default();
         let chooser = map.chooser();
-        let place = |state: Vec<u8>, last: Last, budget: u32, to_go: ToGo| {
+        let place = |state: Vec<u8>, last: Option<u8>, budget: u32, to_go: ToGo| {
             let mut choices = Vec::new();
             expander.enabled(&state, &mut choices);
             choices.reverse();
             Place { state, last, budget, to_go, choices }
         };
         let mut run: Vec<Choice> = Vec::new();
-        let mut stack = vec![place(self.initial.clone(), Last::Nobody, bound, to_go)];
+        let mut stack = vec![place(self.initial.clone(), None, bound, to_go)];
         let mut next = self.initial.clone();
         let mut key = Vec::new();
         while let Some(top) = stack.last_mut() {
@@ -389,9 +362,9 @@ impl<P: Program> Searched<'_, P> {
                 run.pop();
                 continue;
             };
-            let Some(budget) = top.budget.checked_sub(top.last.switches(choice.slot)) else { continue };
+            let Some(budget) = top.budget.checked_sub(switches(top.last, choice.slot)) else { continue };
             let Some((step, after)) = map.step(&top.state, choice, &mut next)? else { continue };
-            let last = after.map_or(Last::Gone, Last::Slot);
+            let last = in_slot(after);
             // What is needed after this step, if it is on a shortest way.
             let mut rest = ToGo {
                 steps: top.to_go.steps - 1,
@@ -401,15 +374,15 @@ impl<P: Program> Searched<'_, P> {
             if after.is_some_and(|slot| self.must_move(&next, slot)) {
                 rest.moves |= step.moves;
             }
-            if self.switches(&next, last, rest) > budget {
+            if self.switches(&next, after, rest) > budget {
                 continue;
             }
             key.clear();
             key.extend_from_slice(&next);
-            key.push(last.byte());
+            key.push(last);
             // A state may be met after more steps than one, and only some be the fewest.
             key.extend_from_slice(&rest.steps.to_le_bytes());
-            if vain.get(&key[..]).is_some_and(|vain| *vain >= budget) {
+            if map.vain.get(&key[..]).is_some_and(|vain| *vain >= budget) {
                 continue;
             }
             // The only step of a persistent set is on a shortest way.
@@ -420,29 +393,25 @@ impl<P: Program> Searched<'_, P> {
                     Some(to_go) if to_go.steps == rest.steps => rest = to_go,
                     // On no shortest way at all.
                     _ => {
-                        vain.insert(key[..].into(), u32::MAX);
-                        map.others += 1;
+                        map.vain.insert(key[..].into(), u32::MAX);
                         continue;
                     }
                 }
-                if self.switches(&next, last, rest) > budget {
+                if self.switches(&next, after, rest) > budget {
                     continue;
                 }
             }
             // As long as it is on the stack it is not met again, and later it was in vain.
-            vain.insert(key[..].into(), budget);
-            map.others += 1;
+            map.vain.insert(key[..].into(), budget);
             run.push(choice);
-            stack.push(place(next.clone(), last, budget, rest));
+            stack.push(place(next.clone(), Some(last), budget, rest));
         }
         Ok(None)
     }
 
-    /// Whether the task in a slot, which is not a worker's, cannot be left where it is at rest.
+    /// Whether the task in a slot cannot be left where it is at rest.
     fn must_move(&self, state: &[u8], slot: usize) -> bool {
-        let decl = &self.expander.program.slots()[slot].kind;
-        matches!(decl, SlotKind::Task { .. } | SlotKind::Item { .. })
-            && self.expander.shape.node(state, slot) != EMPTY
-            && self.expander.next(state, slot).is_some_and(|op| !decl.rests(op))
+        let kind = &self.expander.program.slots()[slot].kind;
+        self.expander.next(state, slot).is_some_and(|op| !kind.rests(op))
     }
 }
