@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -19,7 +19,7 @@ pub struct Results<'w, R> {
 
 impl<R> Results<'_, R> {
     /// The result of the next row, or its panic; `None` if nobody works ahead.
-    pub fn take(&mut self) -> Option<thread::Result<R>> {
+    fn take(&mut self) -> Option<thread::Result<R>> {
         let row = self.given;
         self.given += 1;
         while row < self.rows && !self.early.contains_key(&row) {
@@ -27,6 +27,17 @@ impl<R> Results<'_, R> {
             self.early.insert(row, result);
         }
         self.early.remove(&row)
+    }
+}
+
+impl<R> Results<'_, Option<R>> {
+    /// What was found out ahead about the next row, or what `now` finds out; whoever has panicked does so here.
+    pub fn take_or(&mut self, now: impl FnOnce() -> R) -> R {
+        match self.take() {
+            Some(Ok(Some(found))) => found,
+            Some(Err(panic)) => resume_unwind(panic),
+            Some(Ok(None)) | None => now(),
+        }
     }
 }
 
@@ -99,9 +110,12 @@ mod tests {
     fn what_is_not_asked_for_is_not_begun() {
         let rows = vec![(); 1_000];
         let begun = AtomicUsize::new(0);
-        let count = |(): &()| begun.fetch_add(1, Ordering::Relaxed);
+        let count = |(): &()| {
+            thread::sleep(std::time::Duration::from_millis(1));
+            begun.fetch_add(1, Ordering::Relaxed)
+        };
         work_ahead(&rows, 2, count, |mut results| drop(results.take()));
-        assert!(begun.load(Ordering::Relaxed) <= 1_000);
+        assert!(begun.load(Ordering::Relaxed) < 1_000);
         work_ahead(&[(); 0], 2, count, |mut results| assert!(results.take().is_none()));
     }
 }

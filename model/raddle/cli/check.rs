@@ -1,6 +1,5 @@
 //! `raddle check` and the tour.
 
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -154,7 +153,9 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     let dumps = names(inputs.iter().map(|input| input.file.as_path()));
     let load = |input: &Input| input.load(args.slow, &mut rows.exit);
     let loaded: Vec<Loaded> = inputs.iter().map(load).collect();
-    let small = if may_work_ahead(args) { pairs(&loaded, &options) } else { Vec::new() };
+    // All threads are for the only row.
+    let small = Some(pairs(&loaded, &options)).filter(|rows| rows.len() > 1 && may_work_ahead(args));
+    let small = small.unwrap_or_default();
     let one = |(scenario, revision): &(&Scenario, &String)| small_row(scenario, revision, &options, args);
     work_ahead(&small, options.resources.threads, one, |mut ahead| {
         for (input, loaded) in inputs.iter().zip(&loaded) {
@@ -262,7 +263,6 @@ impl Rows {
             return self.on_tree(scenario, args, options, out);
         }
         for revision in scenario.revisions(options) {
-            let small = ahead.take();
             if self.exit.interrupted() || self.together.is_lost() {
                 return;
             }
@@ -282,15 +282,11 @@ impl Rows {
             let begun = Instant::now();
             let what = format!("{} on {revision}", scenario.file().path);
             let Rows { exit, together, .. } = self;
-            let row = || match small {
-                Some(Ok(Some(row))) => row,
-                Some(Err(panic)) => resume_unwind(panic),
-                Some(Ok(None)) | None => {
-                    let row = self::row(scenario, revision, &options, args, together)?;
-                    Ok(Checked { time: begun.elapsed(), ..row })
-                }
+            let now = || {
+                let row = self::row(scenario, revision, &options, args, together)?;
+                Ok(Checked { time: begun.elapsed(), ..row })
             };
-            let Some(row) = exit.run(&what, row) else { continue };
+            let Some(row) = exit.run(&what, || ahead.take_or(now)) else { continue };
             let verdict = row.report.verdict;
             self.row(scenario, row, (&input.file, stem), args, out);
             if let Some(file) = &args.certificate {
@@ -394,16 +390,14 @@ fn may_work_ahead(args: &CheckArgs) -> bool {
         && cluster::threads(args).is_none()
 }
 
-/// The rows of a run; none if there is only one.
+/// The rows of a run.
 fn pairs<'l>(loaded: &'l [Loaded], options: &'l Options) -> Vec<(&'l Scenario, &'l String)> {
-    let rows = loaded.iter().flat_map(|loaded| match loaded {
-        Loaded::Scenario(scenario) => {
-            scenario.revisions(options).iter().map(|revision| (&**scenario, revision)).collect()
-        }
-        Loaded::Slow | Loaded::Wrong => Vec::new(),
+    let scenarios = loaded.iter().filter_map(|loaded| match loaded {
+        Loaded::Scenario(scenario) => Some(&**scenario),
+        Loaded::Slow | Loaded::Wrong => None,
     });
-    let rows: Vec<_> = rows.collect();
-    if rows.len() > 1 { rows } else { Vec::new() }
+    let of = |scenario: &'l Scenario| scenario.revisions(options).iter().map(move |it| (scenario, it));
+    scenarios.flat_map(of).collect()
 }
 
 fn small_row(scenario: &Scenario, revision: &str, options: &Options, args: &CheckArgs) -> Small {
@@ -476,13 +470,8 @@ pub fn tour(out: &mut Out) -> u8 {
     let one = |(scenario, revision): &(&Scenario, &String)| small_report(scenario, revision, &options);
     work_ahead(&rows, 0, one, |mut ahead| {
         for (scenario, revision) in &rows {
-            let small = ahead.take();
-            let report = || match small {
-                Some(Ok(Some(report))) => report,
-                Some(Err(panic)) => resume_unwind(panic),
-                Some(Ok(None)) | None => watched(scenario, revision, &options, &mut Together::default()),
-            };
-            if let Some(report) = exit.run(&scenario.file().path, report) {
+            let now = || watched(scenario, revision, &options, &mut Together::default());
+            if let Some(report) = exit.run(&scenario.file().path, || ahead.take_or(now)) {
                 exit.row(&report);
                 out.line(summary(&report));
                 out.flush();
