@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashSet;
 
+use super::added::ALLOCATORS;
+
 /// Functions whose effect is the machine's own.
 const PRIMITIVES: &[&str] = &[
     "mutex_lock",
@@ -106,7 +108,7 @@ const PRIMITIVES: &[&str] = &[
     "free_mod_mem",
 ];
 
-/// Macros and functions that are evaluated by hand, besides those of [`PRINTS`].
+/// Macros and functions that are evaluated by hand, besides [`ALLOCATORS`] and [`PRINTS`].
 const SPECIAL: &[&str] = &[
     "container_of",
     "container_of_const",
@@ -150,12 +152,6 @@ const SPECIAL: &[&str] = &[
     "test_bit",
     "set_bit",
     "clear_bit",
-    "kzalloc",
-    "kmalloc",
-    "kzalloc_obj",
-    "kmalloc_obj",
-    "kmalloc_track_caller",
-    "kmalloc_node_track_caller",
     "spin_lock_irqsave",
     "spin_unlock_irqrestore",
     "sizeof",
@@ -194,7 +190,8 @@ pub const PRINTS: &[&str] = &[
 /// Whether a macro or function is evaluated by hand.
 #[must_use]
 pub fn is_special(name: &str) -> bool {
-    static ALL: LazyLock<FxHashSet<&str>> = LazyLock::new(|| SPECIAL.iter().chain(PRINTS).copied().collect());
+    static ALL: LazyLock<FxHashSet<&str>> =
+        LazyLock::new(|| [SPECIAL, ALLOCATORS, PRINTS].into_iter().flatten().copied().collect());
     ALL.contains(name)
 }
 
