@@ -9,32 +9,32 @@ pub type Row = (&'static str, u8, u8, usize);
 /// What a test has time for.
 pub const SMALL: &[Row] = &[
     ("plain", 1, 1, 1),
-    ("plain", 1, 2, 26),
+    ("plain", 1, 2, 19),
     ("plain", 2, 1, 2),
-    ("plain", 2, 2, 103),
+    ("plain", 2, 2, 69),
     ("plain", 3, 1, 5),
-    ("enodev", 2, 2, 247),
-    ("sync", 2, 2, 34),
-    ("res", 1, 2, 28),
-    ("mod", 1, 2, 104),
+    ("enodev", 2, 2, 182),
+    ("sync", 2, 2, 23),
+    ("res", 1, 2, 22),
+    ("mod", 1, 2, 84),
     ("del", 2, 1, 96),
-    ("add", 1, 2, 1_035),
+    ("add", 1, 2, 977),
 ];
 
 /// What only the benchmark has time for.
 #[allow(dead_code, reason = "the test takes the small ones")]
 pub const LARGE: &[Row] = &[
-    ("plain", 1, 3, 124),
-    ("plain", 2, 3, 845),
-    ("plain", 3, 2, 461),
-    ("plain", 3, 3, 6_322),
-    ("plain", 4, 3, 51_239),
-    ("plain", 3, 4, 56_299),
-    ("enodev", 2, 3, 2_566),
-    ("enodev", 3, 2, 1_725),
-    ("plain", 5, 3, 453_479),
-    ("plain", 4, 4, 842_095),
-    ("defer", 2, 2, 365_717),
+    ("plain", 1, 3, 77),
+    ("plain", 2, 3, 471),
+    ("plain", 3, 2, 316),
+    ("plain", 3, 3, 3_685),
+    ("plain", 4, 3, 34_523),
+    ("plain", 3, 4, 27_843),
+    ("enodev", 2, 3, 1_755),
+    ("enodev", 3, 2, 1_410),
+    ("plain", 5, 3, 370_134),
+    ("plain", 4, 4, 550_364),
+    ("defer", 2, 2, 377_533),
 ];
 
 fn scenario(family: &str, devices: u8, drivers: u8) -> String {

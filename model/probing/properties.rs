@@ -168,7 +168,6 @@ impl Checks<'_> {
                     add(find(drv.unregistered()), Same(0));
                 }
                 for dev in self.devices_of(drv).filter(|dev| self.may_owe(*dev, drv)) {
-                    add(layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Same(OWED));
                     nodes.push((layout.find(self.bus_of(dev).klist_devices()), Part::Node(dev.0), Read));
                 }
@@ -185,7 +184,6 @@ impl Checks<'_> {
                 add(find(dev.release_passed()), Same(0));
                 add(find(dev.deferred_passed()), Same(0));
                 for drv in self.drivers_of(dev).filter(|drv| self.may_owe(dev, *drv)) {
-                    add(layout.find(dev.knode_driver()), Read);
                     add(owes(dev, drv), Same(OWED));
                     nodes.push((layout.find(self.bus_of(dev).klist_drivers()), Part::Node(drv.0), Read));
                 }
@@ -194,7 +192,6 @@ impl Checks<'_> {
                 self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Same(NOT_OWED)));
             }
             Event::Bound(dev, _) => {
-                self.drivers_of(dev).for_each(|drv| add(owes(dev, drv), Same(NOT_OWED)));
                 add(find(dev.release_passed()), Read);
                 add(find(dev.probing()), Same(0));
                 add(layout.find(dev.covered_probe()), Same(0));
@@ -274,7 +271,7 @@ impl Checks<'_> {
                 let bus = self.world.drivers[drv.index()].bus;
                 for dev in self.devices_of(drv).filter(|dev| self.may_owe(*dev, drv)) {
                     if view.on_klist(bus.klist_devices(), dev.0) {
-                        publish(&mut view, dev, drv);
+                        view.set(owed(dev, drv), OWED);
                     }
                 }
             }
@@ -289,7 +286,7 @@ impl Checks<'_> {
                 view.set(dev.deferred_passed(), 0);
                 for drv in self.drivers_of(dev).filter(|drv| self.may_owe(dev, *drv)) {
                     if view.on_klist(self.bus_of(dev).klist_drivers(), drv.0) {
-                        publish(&mut view, dev, drv);
+                        view.set(owed(dev, drv), OWED);
                     }
                 }
             }
@@ -381,7 +378,7 @@ impl Checks<'_> {
         Ok(())
     }
 
-    /// A device is bound, released or removed: nobody owes it a probe.
+    /// A device is released or removed: nobody owes it a probe. (While it is bound it does not matter what is owed.)
     fn settle(&self, view: &mut View<'_>, dev: Device) {
         self.drivers_of(dev).for_each(|drv| view.set(owed(dev, drv), NOT_OWED));
     }
@@ -415,7 +412,6 @@ impl Checks<'_> {
         if view.byte(dev.release_passed()) != 0 {
             return self.broken(Breach::BoundAfterRelease(dev));
         }
-        self.settle(view, dev);
         view.set(dev.probing(), 0);
         view.set(dev.covered_probe(), 0);
         let bound = view.byte(dev.driver());
@@ -628,12 +624,5 @@ impl Checks<'_> {
         let drivers = drivers.filter(|drv| view.on_klist(bus.klist_drivers(), drv.0)).count();
         let leaks = usize::from(view.byte(bus.refs())) > 1 + devices + drivers;
         leaks.then(|| self.leak(bus.refs(), Leak::NobodyOnBus))
-    }
-}
-
-/// The later of a device and a driver that match is on its klist: a probe becomes owed.
-fn publish(view: &mut View<'_>, dev: Device, drv: Driver) {
-    if view.byte(dev.knode_driver()) == 0 {
-        view.set(owed(dev, drv), OWED);
     }
 }
