@@ -378,7 +378,7 @@ impl<P: Program + Send + 'static> Backend for OnLoom<'_, P> {
         }
     }
 
-    fn enter(&self, frame: Frame) -> Entered {
+    fn enter(&self, frame: Frame<'_>) -> Entered {
         self.tokens.shared.enter(self.slot, frame)
     }
 

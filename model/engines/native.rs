@@ -548,12 +548,12 @@ impl<P: Program> Shared<P> {
         self.program.run(&cpu, entry).is_ok()
     }
 
-    pub(super) fn enter(&self, slot: usize, frame: Frame) -> Entered {
+    pub(super) fn enter(&self, slot: usize, frame: Frame<'_>) -> Entered {
         let mut run = lock(&self.run);
         // The arguments of a function are no observations, the carried value of a loop is one.
-        let atoms = if frame.name.is_empty() { frame.args.clone() } else { Vec::new() };
-        run.slots[slot].frames.push(atoms);
-        Entered::Run(frame.args)
+        let atoms = if frame.name.is_empty() { frame.args } else { &[] };
+        run.slots[slot].frames.push(atoms.to_vec());
+        Entered::Run(atoms.into())
     }
 
     pub(super) fn turn(&self, slot: usize, carried: Vec<Obs>) {

@@ -296,7 +296,7 @@ impl<P: Program> Backend for OnShuttle<'_, P> {
         }
     }
 
-    fn enter(&self, frame: Frame) -> Entered {
+    fn enter(&self, frame: Frame<'_>) -> Entered {
         self.shared.enter(self.slot, frame)
     }
 

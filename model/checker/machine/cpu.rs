@@ -3,6 +3,8 @@
 
 use std::ops::ControlFlow;
 
+use smallvec::SmallVec;
+
 use super::layout::{Cell, CellId, Layout};
 use super::op::{Action, Entry, Op};
 use super::place::Place;
@@ -16,21 +18,24 @@ pub struct Pause;
 pub type Step<T> = Result<T, Pause>;
 
 /// A call as an engine sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
     /// The function, or the empty name for a turn of a loop.
     pub name: &'static str,
     /// Its arguments, or the carried value of a loop.
-    pub args: Vec<Obs>,
+    pub args: &'a [Obs],
 }
+
+/// The atoms of a value: mostly one, or two.
+pub type Atoms = SmallVec<[Obs; 2]>;
 
 /// What an engine says when a function is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entered {
     /// It has returned this already.
-    Returned(Vec<Obs>),
+    Returned(Atoms),
     /// It is to be run; for a loop, with this carried value.
-    Run(Vec<Obs>),
+    Run(Atoms),
 }
 
 /// An engine, as modelled code sees it.
@@ -43,7 +48,7 @@ pub trait Backend {
     fn step(&self, op: Op, at: Place) -> Step<Obs>;
 
     /// A function or loop is entered.
-    fn enter(&self, frame: Frame) -> Entered;
+    fn enter(&self, frame: Frame<'_>) -> Entered;
 
     /// A loop goes on to its next turn with this value.
     fn turn(&self, carried: Vec<Obs>);
@@ -187,7 +192,7 @@ impl<'a> Cpu<'a> {
         args: &[Obs],
         body: impl FnOnce() -> Step<T>,
     ) -> Step<T> {
-        match self.backend.enter(Frame { name, args: args.to_vec() }) {
+        match self.backend.enter(Frame { name, args }) {
             Entered::Returned(result) => Ok(T::replay(&mut result.iter())),
             Entered::Run(_) => {
                 let result = body()?;
@@ -207,7 +212,7 @@ impl<'a> Cpu<'a> {
         carried: C,
         mut body: impl FnMut(C) -> Step<ControlFlow<T, C>>,
     ) -> Step<T> {
-        match self.backend.enter(Frame { name: "", args: recorded(&carried) }) {
+        match self.backend.enter(Frame { name: "", args: &recorded(&carried) }) {
             Entered::Returned(result) => Ok(T::replay(&mut result.iter())),
             Entered::Run(mut carried) => loop {
                 match body(C::replay(&mut carried.iter()))? {
@@ -216,8 +221,9 @@ impl<'a> Cpu<'a> {
                         return Ok(result);
                     }
                     ControlFlow::Continue(next) => {
-                        carried = recorded(&next);
-                        self.backend.turn(carried.clone());
+                        let next = recorded(&next);
+                        carried = Atoms::from_slice(&next);
+                        self.backend.turn(next);
                     }
                 }
             },

@@ -7,10 +7,11 @@
 
 use std::cell::RefCell;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use rustc_hash::FxHasher;
 
-use super::cpu::{Backend, Cpu, Entered, Frame, Pause, Step};
+use super::cpu::{Atoms, Backend, Cpu, Entered, Frame, Pause, Step};
 use super::layout::Layout;
 use super::op::{Entry, Op};
 use super::place::Place;
@@ -20,7 +21,7 @@ use super::value::Obs;
 /// Something a function did and what it learned by that: a step, or a call that has returned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Item {
-    values: Vec<Obs>,
+    values: Atoms,
     /// Of the step or call, to find a function that is not deterministic.
     signature: u64,
 }
@@ -35,11 +36,11 @@ struct Record {
 }
 
 /// A task's history: where it is and all that it remembers. A task that has ended has no record at
-/// all, so that it is never taken for one that has not begun.
+/// all, so that it is never taken for one that has not begun. Histories share what is the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct History {
-    entry: Entry,
-    records: Vec<Record>,
+    entry: Arc<Entry>,
+    records: Vec<Arc<Record>>,
 }
 
 impl History {
@@ -47,7 +48,7 @@ impl History {
     #[must_use]
     pub fn new(entry: &Entry) -> Self {
         let root = Record { name: "", args: Vec::new(), items: Vec::new() };
-        History { entry: entry.clone(), records: vec![root] }
+        History { entry: Arc::new(entry.clone()), records: vec![Arc::new(root)] }
     }
 
     /// What the task was started with.
@@ -66,7 +67,7 @@ impl History {
     /// The atoms of each frame: carried values, then observations, in order.
     #[must_use]
     pub fn atoms(&self) -> Vec<Vec<Obs>> {
-        let atoms = |record: &Record| {
+        let atoms = |record: &Arc<Record>| {
             let carried = if record.name.is_empty() { record.args.as_slice() } else { &[] };
             carried.iter().chain(record.items.iter().flat_map(|item| &item.values)).copied().collect()
         };
@@ -88,7 +89,7 @@ pub fn rerun(
     observed: Option<Obs>,
     body: impl FnOnce(&Cpu<'_>) -> Step<()>,
 ) -> (History, Next) {
-    let entry = history.entry.clone();
+    let entry = Arc::clone(&history.entry);
     if history.records.is_empty() {
         assert!(observed.is_none(), "internal: a task that has ended observes something");
         return (history.clone(), Next::Done);
@@ -112,7 +113,7 @@ pub fn rerun(
 }
 
 struct Rerun {
-    records: Vec<Record>,
+    records: Vec<Arc<Record>>,
     /// How far each entered frame has been replayed.
     at: Vec<usize>,
     observed: Option<Obs>,
@@ -140,18 +141,19 @@ impl Rerun {
         self.at.len() - 1
     }
 
-    /// The next recorded item of the current frame, which must be of this step or call.
-    fn recorded(&mut self, signature: u64, what: &dyn std::fmt::Debug) -> Option<Vec<Obs>> {
+    /// What was recorded next in the current frame, which must be of this step or call.
+    fn recorded(&mut self, signature: u64, what: &dyn std::fmt::Debug) -> Option<&Atoms> {
         let depth = self.depth();
         let item = self.records[depth].items.get(self.at[depth])?;
         assert!(item.signature == signature, "internal: a replayed function did something else: {what:?}");
         self.at[depth] += 1;
-        Some(item.values.clone())
+        Some(&item.values)
     }
 
-    fn add(&mut self, signature: u64, values: Vec<Obs>) {
+    fn add(&mut self, signature: u64, values: &[Obs]) {
         let depth = self.depth();
-        self.records[depth].items.push(Item { values, signature });
+        let values = Atoms::from_slice(values);
+        Arc::make_mut(&mut self.records[depth]).items.push(Item { values, signature });
         self.at[depth] += 1;
     }
 }
@@ -169,17 +171,17 @@ impl Backend for Recorded {
             "internal: a step where a call was recorded: {op:?}"
         );
         if let Some(observed) = state.observed.take() {
-            state.add(signature, vec![observed]);
+            state.add(signature, &[observed]);
             return Ok(observed);
         }
         state.next = Some((op, at));
         Err(Pause)
     }
 
-    fn enter(&self, frame: Frame) -> Entered {
+    fn enter(&self, frame: Frame<'_>) -> Entered {
         let mut state = self.0.borrow_mut();
-        if let Some(values) = state.recorded(call_signature(frame.name, &frame.args), &frame) {
-            return Entered::Returned(values);
+        if let Some(values) = state.recorded(call_signature(frame.name, frame.args), &frame) {
+            return Entered::Returned(values.clone());
         }
         let depth = state.depth() + 1;
         if depth < state.records.len() {
@@ -187,10 +189,14 @@ impl Backend for Recorded {
             let same = open.name == frame.name && (frame.name.is_empty() || open.args == frame.args);
             assert!(same, "internal: {frame:?} is called where {open:?} was open");
         } else {
-            state.records.push(Record { name: frame.name, args: frame.args, items: Vec::new() });
+            let record = Record { name: frame.name, args: frame.args.to_vec(), items: Vec::new() };
+            state.records.push(Arc::new(record));
         }
         state.at.push(0);
-        Entered::Run(state.records[depth].args.clone())
+        Entered::Run(match frame.name {
+            "" => Atoms::from_slice(&state.records[depth].args),
+            _ => Atoms::new(),
+        })
     }
 
     fn turn(&self, carried: Vec<Obs>) {
@@ -199,8 +205,7 @@ impl Backend for Recorded {
         assert!(depth + 1 == state.records.len(), "internal: a loop turns while a call is open");
         state.turns += 1;
         assert!(state.turns < 100_000, "internal: a loop that takes no step");
-        state.records[depth].args = carried;
-        state.records[depth].items.clear();
+        state.records[depth] = Arc::new(Record { name: "", args: carried, items: Vec::new() });
         state.at[depth] = 0;
     }
 
@@ -208,7 +213,7 @@ impl Backend for Recorded {
         let mut state = self.0.borrow_mut();
         let left = state.records.pop().expect("internal: a frame is open");
         state.at.pop();
-        state.add(call_signature(left.name, &left.args), result);
+        state.add(call_signature(left.name, &left.args), &result);
     }
 
     fn made(&self) -> Option<u64> {
