@@ -137,14 +137,17 @@ impl Machine<'_> {
 
     /// The object of a cell must be alive.
     fn alive(&self, cell: CellId) -> Result<(), Hazard> {
-        let object = self.layout.info(cell).object;
-        if self.layout.info(cell).liveness.is_some() { self.usable(object) } else { Ok(()) }
+        let info = self.layout.info(cell);
+        info.liveness.map_or(Ok(()), |liveness| self.is_there(info.object, liveness))
     }
 
     fn usable(&self, object: Object) -> Result<(), Hazard> {
-        let Some(liveness) = self.layout.object(object).liveness else {
-            return Ok(());
-        };
+        let liveness = self.layout.object(object).liveness;
+        liveness.map_or(Ok(()), |liveness| self.is_there(object, liveness))
+    }
+
+    #[inline]
+    fn is_there(&self, object: Object, liveness: CellId) -> Result<(), Hazard> {
         match self.read(liveness)[0] {
             ALIVE => Ok(()),
             ABSENT => self.bad(Breach::UsedTooEarly(object)),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 
 use super::value::{Object, Obs, Sort};
 
@@ -196,8 +197,8 @@ pub struct ObjectInfo {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Layout {
     cells: Vec<CellInfo>,
-    objects: IndexMap<Object, ObjectInfo>,
-    index: IndexMap<(Object, Field), CellId>,
+    objects: IndexMap<Object, ObjectInfo, FxBuildHasher>,
+    index: IndexMap<(Object, Field), CellId, FxBuildHasher>,
     bytes: usize,
     locks: Vec<CellId>,
     by_slot: Vec<CellId>,
@@ -344,7 +345,7 @@ impl Layout {
 
     /// All objects, in the order in which they were added.
     #[must_use]
-    pub fn objects(&self) -> &IndexMap<Object, ObjectInfo> {
+    pub fn objects(&self) -> &IndexMap<Object, ObjectInfo, FxBuildHasher> {
         &self.objects
     }
 

@@ -6,13 +6,12 @@
 use super::pieces::Piece;
 use super::quiet::undoes;
 use super::remedies::Remedy;
-use super::tables::{Tables, View, has};
+use super::tables::{Seeds, Tables, View, has};
 use crate::machine::action::Touch;
 use crate::machine::klist;
 use crate::machine::layout::{CellId, Kind, Layout, Part};
 use crate::machine::op::{Action, Op};
 use crate::machine::work::{CANCELLED, PENDING};
-use indexmap::IndexMap;
 
 /// What must be so in a state for two steps not to commute there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,7 +176,7 @@ impl Tables {
         view: View,
         op: &Op,
         ops: impl Iterator<Item = Option<&'o Op>>,
-        seeds: &mut IndexMap<Cond, Vec<usize>>,
+        seeds: &mut Seeds,
     ) {
         if view != View::Guard && self.remedies.has(Remedy::Here) && seeds.contains_key(&Cond::Lists) {
             let undo = ops.enumerate().filter(|(_, other)| other.is_some_and(|other| undoes(op, other)));

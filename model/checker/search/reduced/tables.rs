@@ -62,6 +62,9 @@ pub(super) struct Need {
 /// Nodes, a bit each.
 pub(super) type Nodes = Box<[u64]>;
 
+/// The nodes whose steps do not commute with a step, by the condition for that.
+pub(super) type Seeds = IndexMap<Cond, Vec<usize>, FxBuildHasher>;
+
 #[inline]
 pub(super) fn has(nodes: &[u64], node: usize) -> bool {
     nodes[node / 64] >> (node % 64) & 1 != 0
@@ -101,7 +104,7 @@ pub(super) struct Tables {
     /// By piece, the nodes whose steps touch it, and how.
     index: Vec<Vec<(u32, Touch)>>,
     /// By klist, the nodes whose steps touch its nodes.
-    klists: IndexMap<CellId, Vec<u32>>,
+    klists: IndexMap<CellId, Vec<u32>, FxBuildHasher>,
     /// The pieces that nobody sees, whatever happens.
     dead: Vec<bool>,
     /// Of other pieces that nobody sees at rest, the nodes from which somebody may see them.
@@ -116,7 +119,7 @@ pub(super) struct Tables {
     /// The nodes from which a step, or the start of a task that a step spawns, leads to a node.
     before: Vec<Vec<u32>>,
     /// The counts that some step lowers; the first is the number of free workers.
-    pub(super) counts: IndexMap<Option<CellId>, usize>,
+    pub(super) counts: IndexMap<Option<CellId>, usize, FxBuildHasher>,
     /// Whether somebody sees that a count is zero.
     zero: Vec<bool>,
     /// By how much the tasks that come of a node may lower each count, on balance.
@@ -136,7 +139,7 @@ impl Tables {
             touches: Vec::with_capacity(known),
             checks_lists: Vec::with_capacity(known),
             index: vec![Vec::new(); pieces.len()],
-            klists: IndexMap::new(),
+            klists: IndexMap::default(),
             dead: vec![false; pieces.len()],
             seen: IndexMap::default(),
             sees: Vec::new(),
@@ -436,7 +439,7 @@ impl Tables {
                 }
             }
         }
-        let mut seeds: IndexMap<Cond, Vec<usize>> = IndexMap::from([(Cond::Always, Vec::new())]);
+        let mut seeds: Seeds = std::iter::once((Cond::Always, Vec::new())).collect();
         for (piece, touch) in mask.iter().filter(|(piece, _)| !self.is_dead(*piece)) {
             for (other, against) in &self.index[usize::from(piece.0)] {
                 if !touch.commutes(*against) {
