@@ -14,9 +14,10 @@ use crate::coverage::explored;
 use crate::report::{Report, Verdict};
 use crate::scenario::Scenario;
 use raddle_checker::automaton::Automaton;
+use raddle_checker::machine::history::History;
 use raddle_checker::machine::op::{Action, Entry, Op, Wait};
-use raddle_checker::machine::program::{self, Program, SlotKind};
-use raddle_checker::machine::run::Run;
+use raddle_checker::machine::program::{self, Next, Program, SlotKind};
+use raddle_checker::machine::run::{Run, Taken, Task};
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::machine::value::{Object, Obs};
 use raddle_checker::search::explore::call_words;
@@ -62,8 +63,12 @@ pub(crate) fn warnings(
         // What the tasks do is the same whichever rule it is compared for.
         let own_search = OnceCell::new();
         let does_nothing = |instead: (&str, &str)| {
-            let one = own_search.get_or_init(|| searched(program, &rest())).as_ref();
-            one.is_some_and(|one| does_nothing(scenario, one, &report.revision, instead, &rest()))
+            let Ok(other) = scenario.program_with(&report.revision, &[instead]) else { return false };
+            // Nearly always a few runs show that it does something.
+            !go_on_differently(program, &other)
+                && own_search.get_or_init(|| searched(program, &rest())).as_ref().is_some_and(|one| {
+                    searched(&other, &rest()).is_some_and(|other| do_the_same(one, &other))
+                })
         };
         for (name, value) in &file.rules {
             let own = RULES.iter().find(|rule| rule.name == *name).map(|rule| (rule.get)(&as_is));
@@ -119,21 +124,44 @@ fn within(states: usize, rest: &Options) -> Limits {
     Limits { state_limit: Some(states), ..rest.limits }
 }
 
-/// Whether all tasks go on in the same way with another value of a rule.
-fn does_nothing(
-    scenario: &Scenario,
-    one: &reduced::Reduced<'_, DriverCore>,
-    revision: &str,
-    instead: (&str, &str),
-    rest: &Options,
-) -> bool {
-    let Ok(other) = scenario.program_with(revision, &[instead]) else { return false };
+/// Whether all tasks of two programs do the same.
+fn do_the_same(one: &reduced::Reduced<'_, DriverCore>, other: &reduced::Reduced<'_, DriverCore>) -> bool {
     let all = |automaton: &Automaton<'_, DriverCore>| -> IndexSet<String> {
         let step = |node: &raddle_checker::automaton::Node| format!("{:?} {:?}", node.control, node.next);
         automaton.graph().node_weights().map(step).collect()
     };
-    searched(&other, rest)
-        .is_some_and(|other| one.hazards == other.hazards && all(one.automaton()) == all(other.automaton()))
+    one.hazards == other.hazards && all(one.automaton()) == all(other.automaton())
+}
+
+/// Whether a task goes on differently in another program, in plain runs that are the same up to there.
+fn go_on_differently(one: &DriverCore, other: &DriverCore) -> bool {
+    let memory = |program| set_up(program, |_, _, _, _| {}).ok();
+    let Some(memory) = memory(one).filter(|own| memory(other).as_ref() == Some(own)) else { return false };
+    if one.slots() != other.slots() {
+        return false;
+    }
+    let is_same = |task: &Task, (control, next): (History, Next)| {
+        let own = task.next.clone().map_or(Next::Done, |(op, at)| Next::Step(op, at));
+        task.control == control && own == next
+    };
+    let begins = |task: &Task| is_same(task, other.start(task.control.entry()));
+    let mut differs = !Run::from_memory(one, memory.clone()).tasks().iter().flatten().all(begins);
+    let runs = (0..one.slots().len()).flat_map(|first| [(first, false), (first, true)]);
+    for (first, last_outcome) in runs {
+        if differs {
+            break;
+        }
+        plain_run(one, &memory, first, last_outcome, |run, slot, from, taken| {
+            let is_over = taken.hazard.as_ref().is_some_and(|hazard| !hazard.goes_on());
+            let went_on = taken.observed.filter(|_| !is_over && taken.spawned != Some(slot));
+            let task = |slot: usize| run.tasks()[slot].as_ref();
+            let goes_on = |(observed, task)| !is_same(task, other.resume(from, observed));
+            differs |= went_on.zip(task(slot)).is_some_and(goes_on)
+                || taken.spawned.and_then(task).is_some_and(|task| !begins(task));
+            !differs
+        });
+    }
+    differs
 }
 
 /// What happened in the runs so far.
@@ -238,7 +266,7 @@ fn never_done(scenario: &Scenario, program: &DriverCore, rest: &Options) -> Vec<
     };
     for first in 0..slots {
         for last_outcome in [false, true] {
-            plain_run(program, &memory, first, last_outcome, &mut seen);
+            look_at_run(program, &memory, first, last_outcome, &mut seen);
             if all_seen(&seen) {
                 return held_back(&seen);
             }
@@ -318,29 +346,45 @@ fn pairs(scenario: &Scenario) -> Vec<(Device, Driver)> {
     pairs
 }
 
-/// One run: of the tasks that can go on, always the one in the first slot from a given one on.
-fn plain_run(program: &DriverCore, memory: &[u8], first: usize, last_outcome: bool, seen: &mut Seen) {
+/// One run: of the tasks that can go on, always the one in the first slot from a given one on. `each` is told of each
+/// step: who took it, from where, and what it was; it says whether to go on. `None` if it does not, or after a hazard.
+fn plain_run<'p>(
+    program: &'p DriverCore,
+    memory: &[u8],
+    first: usize,
+    last_outcome: bool,
+    mut each: impl FnMut(&Run<'p, DriverCore>, usize, &History, &Taken) -> bool,
+) -> Option<Run<'p, DriverCore>> {
     let mut run = Run::from_memory(program, memory.to_vec());
     let slots = program.slots().len();
     for _ in 0..STEPS {
-        let order = (first..slots).chain(0..first);
-        let Some(slot) = order.into_iter().find(|slot| run.enabled(*slot)) else { break };
-        let next = run.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
-        let outcomes = next.map_or(1, |(op, _)| op.outcomes());
-        let outcome = if last_outcome { outcomes.saturating_sub(1) } else { 0 };
-        seen.ended[slot] |= next.is_some_and(|(op, _)| ends_a_run(op));
+        let mut order = (first..slots).chain(0..first);
+        let Some(slot) = order.find(|slot| run.enabled(*slot)) else { break };
+        let Some(Task { control, next: Some((op, _)), .. }) = &run.tasks()[slot] else { break };
+        let outcome = if last_outcome { op.outcomes().saturating_sub(1) } else { 0 };
+        let from = control.clone();
         let Ok(taken) = run.step(slot, outcome) else { break };
-        seen.stack(program, slot, &taken.stack);
-        if taken.hazard.is_some_and(|hazard| !hazard.goes_on()) {
-            return;
+        if !each(&run, slot, &from, &taken) || taken.hazard.is_some_and(|hazard| !hazard.goes_on()) {
+            return None;
         }
     }
-    for slot in 0..slots {
+    Some(run)
+}
+
+/// What happens in a plain run.
+fn look_at_run(program: &DriverCore, memory: &[u8], first: usize, last_outcome: bool, seen: &mut Seen) {
+    let run = plain_run(program, memory, first, last_outcome, |_, slot, _, taken| {
+        seen.ended[slot] |= ends_a_run(&taken.op);
+        seen.stack(program, slot, &taken.stack);
+        true
+    });
+    let Some(run) = run else { return };
+    for slot in 0..program.slots().len() {
         seen.ended[slot] |= run.may_start(slot) && run.ended(slot);
         // Who waits for nothing that comes is a worker without work, or in a call that the contract holds back.
         let next = run.tasks()[slot].as_ref().and_then(|task| task.next.as_ref());
         let claims = next.is_some_and(|(op, _)| matches!(op.wait(), Some(Wait::Claim(_))));
-        if claims && run.may_start(slot) && (0..slots).all(|slot| !run.enabled(slot)) {
+        if claims && run.may_start(slot) && (0..program.slots().len()).all(|slot| !run.enabled(slot)) {
             let stack = run.tasks()[slot].as_ref().map(|task| program.stack(&task.control));
             if let Some(call) = stack.iter().flatten().next() {
                 seen.held_back.insert(slot, call_words(program, call.name, &call.args));
