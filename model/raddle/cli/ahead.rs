@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use rayon::ThreadPoolBuilder;
+
 /// The results of rows, in their order.
 pub struct Results<'w, R> {
     rows: usize,
@@ -64,7 +66,7 @@ pub fn work_ahead<T: Sync, R: Send, U>(
     thread::scope(|scope| {
         for _ in 0..threads.min(rows.len()) {
             let (to, next) = (to.clone(), &next);
-            scope.spawn(move || {
+            let all_rows = move || {
                 loop {
                     let row = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = rows.get(row) else { break };
@@ -73,6 +75,12 @@ pub fn work_ahead<T: Sync, R: Send, U>(
                         break;
                     }
                 }
+            };
+            // The one thread of all its searches: to start one for each takes as long as a small search.
+            let alone = ThreadPoolBuilder::new().num_threads(1).build();
+            scope.spawn(|| match alone {
+                Ok(alone) => alone.install(all_rows),
+                Err(_) => all_rows(),
             });
         }
         drop(to);

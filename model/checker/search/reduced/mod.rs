@@ -144,9 +144,7 @@ fn visit<'p, P: Program>(
     }
     let mut place = resources.saving.as_ref().map(|saving| Place::claim(saving, peers)).transpose()?;
     let begun = Instant::now();
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(resources.threads.min(MOST_THREADS)).build();
-    let threads = threads.map_err(|error| SearchError::Io(std::io::Error::other(error)))?;
-    threads.install(|| {
+    let mut search = || {
         for width in WIDTHS {
             let mut searched = Searched::new(program, memory, (&limits, every_state), width);
             match searched.run((&limits, resources, begun), &mut place, peers, &mut progress) {
@@ -161,7 +159,14 @@ fn visit<'p, P: Program>(
         let saving = resources.saving.as_ref().expect("internal: four bytes number all nodes");
         let file = saving.from.as_ref().unwrap_or(&saving.file).clone();
         Err(SearchError::Refused { file, why: Refused::OtherLength.to_string() })
-    })
+    };
+    let threads = resources.threads.min(MOST_THREADS);
+    // Whoever makes many searches may have the threads already.
+    if rayon::current_thread_index().is_some() && rayon::current_num_threads() == threads {
+        return search();
+    }
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    pool.map_err(|error| SearchError::Io(std::io::Error::other(error)))?.install(search)
 }
 
 /// More threads than these are no help to anybody.
