@@ -99,7 +99,7 @@ fn within<P: Program>(
         }
     }
     if !others.is_empty() {
-        let all = exhaustive::runs(program, memory, rest(), &others, progress);
+        let all = exhaustive::runs(reduced.expander(), memory, rest(), &others, progress);
         reduced.outcome.most_spawned = reduced.outcome.most_spawned.max(all.most_spawned);
         cut = cut.or(all.cut);
         shown.extend(all.found);

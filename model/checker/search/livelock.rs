@@ -44,7 +44,23 @@ pub fn livelock<P: Program>(
         })
         .collect();
     components.sort_unstable();
-    components.into_iter().find(|members| is_fair(system, states, edges, members))
+    let mut of: FxHashMap<u32, usize> = FxHashMap::default();
+    for (number, members) in components.iter().enumerate() {
+        of.extend(members.iter().map(|state| (*state, number)));
+    }
+    let mut steps: Vec<Vec<&Edge>> = vec![Vec::new(); components.len()];
+    for edge in edges {
+        if let (Some(from), Some(to)) = (of.get(&edge.from), of.get(&edge.to))
+            && from == to
+        {
+            steps[*from].push(edge);
+        }
+    }
+    let fair = |(members, steps): (&Vec<u32>, &Vec<&Edge>)| {
+        !steps.is_empty() && starved(system, states, members, steps).is_none()
+    };
+    let first = components.iter().zip(&steps).position(fair)?;
+    Some(components.swap_remove(first))
 }
 
 /// The states from which a cycle can be reached: what is left when states without a way on are taken
@@ -66,19 +82,6 @@ fn on_cycles(states: usize, edges: &[Edge]) -> Vec<u32> {
         }
     }
     (0..states as u32).filter(|state| ways_on[*state as usize] > 0).collect()
-}
-
-/// Whether every task is disabled in one of these states, or moves between them.
-fn is_fair<P: Program>(
-    system: &System<'_, P>,
-    states: &impl States,
-    edges: &[Edge],
-    members: &[u32],
-) -> bool {
-    let within =
-        |edge: &&Edge| members.binary_search(&edge.from).is_ok() && members.binary_search(&edge.to).is_ok();
-    let steps: Vec<&Edge> = edges.iter().filter(within).collect();
-    !steps.is_empty() && starved(system, states, members, &steps).is_none()
 }
 
 /// A task that could go on in all of these states and never does, by its slot in the first.

@@ -25,8 +25,8 @@ use crate::machine::step::Stop;
 /// More automaton nodes turned up than two bytes can number.
 struct TooNarrow;
 
-struct Search<'p, P: Program> {
-    expander: Expander<'p, P>,
+struct Search<'e, 'p, P: Program> {
+    expander: &'e mut Expander<'p, P>,
     store: Exact,
     /// Where the states of each depth begin.
     layers: Vec<usize>,
@@ -42,38 +42,40 @@ pub fn search<P: Program>(
     limits: Limits,
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
-    search_until(program, memory, limits, None, &mut progress)
+    search_until(&mut Expander::new(program, false), memory, limits, None, &mut progress)
 }
 
-/// The same, but only up to the depth at which these hazards have been found.
-pub fn runs<P: Program>(
-    program: &P,
+/// The same, but only up to the depth at which these hazards have been found, and without a look for livelocks. The
+/// steps are those of an expander, which may know some automata already.
+pub(super) fn runs<P: Program>(
+    expander: &mut Expander<'_, P>,
     memory: &[u8],
     limits: Limits,
     hazards: &[&'static str],
     mut progress: impl FnMut(Progress),
 ) -> Outcome {
-    search_until(program, memory, limits, Some(hazards), &mut progress)
+    search_until(expander, memory, limits, Some(hazards), &mut progress)
 }
 
 fn search_until<P: Program>(
-    program: &P,
+    expander: &mut Expander<'_, P>,
     memory: &[u8],
     limits: Limits,
     wanted: Option<&[&'static str]>,
     progress: &mut impl FnMut(Progress),
 ) -> Outcome {
     let begun = Instant::now();
-    let narrow = Search::new(program, memory, false).run(limits, wanted, begun, progress);
-    narrow.unwrap_or_else(|TooNarrow| {
-        let wide = Search::new(program, memory, true).run(limits, wanted, begun, progress);
+    let program = expander.program;
+    Search::new(expander, memory).run(limits, wanted, begun, progress).unwrap_or_else(|TooNarrow| {
+        let wide = &mut Expander::new(program, true);
+        let wide = Search::new(wide, memory).run(limits, wanted, begun, progress);
         wide.unwrap_or_else(|TooNarrow| unreachable!("internal: four bytes number all nodes"))
     })
 }
 
-impl<'p, P: Program> Search<'p, P> {
-    fn new(program: &'p P, memory: &[u8], wide: bool) -> Self {
-        let mut expander = Expander::new(program, wide);
+impl<'e, 'p, P: Program> Search<'e, 'p, P> {
+    fn new(expander: &'e mut Expander<'p, P>, memory: &[u8]) -> Self {
+        let program = expander.program;
         let mut store = Exact::new(expander.shape.stride());
         let initial = expander.initial(memory);
         store.insert(&initial, hash(&initial));
@@ -129,7 +131,12 @@ impl<'p, P: Program> Search<'p, P> {
             }
         }
         self.outcome.states = self.store.len();
-        self.outcome.found = self.traces(index, limits.memory_limit);
+        let livelock = match wanted {
+            None => self.livelock(index, limits.memory_limit),
+            Some(_) => None,
+        };
+        self.outcome.found = self.traces().into_iter().chain(livelock).collect();
+        self.outcome.found.sort_unstable_by_key(|found| found.id);
         if self.outcome.cut.is_none() {
             self.outcome.never = self.watch.never(self.expander.program);
         }

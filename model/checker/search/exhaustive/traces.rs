@@ -57,18 +57,14 @@ fn edges<P: Program>(
     }
 }
 
-impl<P: Program> Search<'_, P> {
-    /// For each id the run that is shown; so many states were expanded.
-    pub(super) fn traces(&mut self, expanded: usize, memory_limit: Option<usize>) -> Vec<Found> {
+impl<P: Program> Search<'_, '_, P> {
+    /// For each id that was met the run that is shown.
+    pub(super) fn traces(&mut self) -> Vec<Found> {
         let seen = std::mem::take(&mut self.seen);
-        let mut found = Vec::new();
-        found.extend(self.livelock(expanded, memory_limit));
         let towards = self.towards(seen.sources());
         let Search { expander, store, .. } = self;
         let states = Packed { shape: expander.shape, store };
-        found.extend(seen.shown(|sources| shortest(&mut expander.system, &states, &towards, sources)));
-        found.sort_unstable_by_key(|found| found.id);
-        found
+        seen.shown(|sources| shortest(&mut expander.system, &states, &towards, sources)).collect()
     }
 
     /// The steps that lead one deeper and towards these sources, sorted.
@@ -83,7 +79,7 @@ impl<P: Program> Search<'_, P> {
         let mut layer = self.layers.partition_point(|begin| *begin <= deepest) - 1;
         while layer > 0 {
             let (begins, next_begins) = (self.layers[layer - 1], self.layers[layer]);
-            edges(&mut self.expander, &self.store, begins..next_begins, |edge, target| {
+            edges(self.expander, &self.store, begins..next_begins, |edge, target| {
                 if target >= next_begins && wanted[target] {
                     wanted[edge.from as usize] = true;
                     kept.push(edge);
@@ -95,8 +91,8 @@ impl<P: Program> Search<'_, P> {
         kept
     }
 
-    /// A way into a cycle that a fair run never leaves, and the cycle.
-    fn livelock(&mut self, expanded: usize, memory_limit: Option<usize>) -> Option<Found> {
+    /// A way into a cycle that a fair run never leaves, and the cycle; so many states were expanded.
+    pub(super) fn livelock(&mut self, expanded: usize, memory_limit: Option<usize>) -> Option<Found> {
         // What looking for cycles takes for each step.
         const BYTES: usize = size_of::<Edge>() + size_of::<&Edge>();
         if !self.expander.may_come_back() {
@@ -108,7 +104,7 @@ impl<P: Program> Search<'_, P> {
             return None;
         }
         let mut all = Vec::new();
-        edges(&mut self.expander, &self.store, 0..expanded, |edge, _| all.push(edge));
+        edges(self.expander, &self.store, 0..expanded, |edge, _| all.push(edge));
         let Search { expander, store, .. } = self;
         let states = Packed { shape: expander.shape, store };
         let members = livelock(&expander.system, &states, &all)?;

@@ -73,6 +73,11 @@ impl<'p, P: Program> Reduced<'p, P> {
     pub fn automaton(&self) -> &Automaton<'p, P> {
         self.searched.expander.system.automaton()
     }
+
+    /// The steps, for a search that goes on with the same automata.
+    pub(super) fn expander(&mut self) -> &mut Expander<'p, P> {
+        &mut self.searched.expander
+    }
 }
 
 /// Searches for all hazards of the program from this memory. `None` if only a search of all states can
