@@ -135,7 +135,7 @@ pub enum Breach<O = Object, C = CellId> {
     /// The last steps, so many, can be repeated for ever.
     Cycle(usize),
     /// One of the program's own.
-    Program(Told<O, C>),
+    Program(Box<Told<O, C>>),
 }
 
 /// How a property of the program's own was broken.
@@ -250,7 +250,7 @@ impl<O: Clone, C: Clone> Breach<O, C> {
             Breach::Deadlock(of) => Breach::Deadlock(of.iter().map(cell).collect()),
             Breach::SetUpWaits => Breach::SetUpWaits,
             Breach::Cycle(steps) => Breach::Cycle(*steps),
-            Breach::Program(told) => Breach::Program(Told {
+            Breach::Program(told) => Breach::Program(Box::new(Told {
                 sentence: told.sentence.clone(),
                 objects: told.objects.iter().map(&object).collect(),
                 cells: told.cells.iter().map(cell).collect(),
@@ -261,7 +261,7 @@ impl<O: Clone, C: Clone> Breach<O, C> {
                     Blame::NotRun => Blame::NotRun,
                     Blame::Overwritten(of, words) => Blame::Overwritten(object(of), words.clone()),
                 },
-            }),
+            })),
         }
     }
 }
@@ -276,7 +276,7 @@ impl Hazard {
     /// A hazard of the program's own.
     #[must_use]
     pub fn told(id: &'static str, about: About, told: Told) -> Self {
-        Hazard { id, about, breach: Breach::Program(told) }
+        Hazard { id, about, breach: Breach::Program(Box::new(told)) }
     }
 
     /// The hazard of a machine step.

@@ -9,7 +9,7 @@ use super::lines::{Line, bad_step, deadlocked, is_deadlock, lines};
 use super::sentences::{awaited, hazard_words};
 use super::words::actor;
 use super::wrap::wrap;
-use crate::machine::hazard::{Breach, Told};
+use crate::machine::hazard::Breach;
 use crate::story::{HeldMutex, Source, Story, ToldStep, WaitFor, Waiting};
 
 /// The narrowest diagram; a smaller width is taken as this one.
@@ -147,11 +147,13 @@ pub fn diagram(story: &Story, options: &DiagramOptions) -> String {
 
 /// That nothing more can happen, and what stays as it must not by that.
 fn at_rest_words(story: &Story) -> String {
-    match story.hazard.as_ref().map(|hazard| &hazard.breach) {
-        Some(Breach::Program(Told { stays: Some((object, how)), .. })) => {
-            format!("(nothing more can happen: {object} stays {how})")
-        }
-        _ => "(nothing more can happen)".to_owned(),
+    let stays = match story.hazard.as_ref().map(|hazard| &hazard.breach) {
+        Some(Breach::Program(told)) => told.stays.as_ref(),
+        _ => None,
+    };
+    match stays {
+        Some((object, how)) => format!("(nothing more can happen: {object} stays {how})"),
+        None => "(nothing more can happen)".to_owned(),
     }
 }
 

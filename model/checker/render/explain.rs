@@ -12,7 +12,7 @@ use super::diagram::lock;
 use super::lines::{bad_step, deadlocked, is_deadlock};
 use super::sentences;
 use super::words::actor;
-use crate::machine::hazard::{Blame, Breach, Told};
+use crate::machine::hazard::{Blame, Breach};
 use crate::story::links::{Gone, gone, last_write, pointer, taken, written};
 use crate::story::{Does, Saw, Story, ToldHazard, ToldStep, Value};
 
@@ -135,8 +135,8 @@ fn writes(story: &Explained<'_>, before: usize, named: &[&str]) -> Vec<String> {
 
 /// What the program says is to blame, where the steps show it.
 fn blame(story: &Explained<'_>, hazard: &ToldHazard) -> Vec<String> {
-    let Breach::Program(Told { blame, .. }) = &hazard.breach else { return Vec::new() };
-    match blame {
+    let Breach::Program(told) = &hazard.breach else { return Vec::new() };
+    match &told.blame {
         Blame::Unknown => Vec::new(),
         Blame::NotRun => not_run(story),
         Blame::Overwritten(object, words) => {

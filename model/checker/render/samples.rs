@@ -315,7 +315,7 @@ pub(super) fn single() -> Story {
         .sees(Value::Bool(false));
     let mut told = Told::new("v.refs is 2, but only 1 holder remains");
     told.cells.push("v.refs".to_owned());
-    t.ends("refcount-leak", Breach::Program(told), false)
+    t.ends("refcount-leak", Breach::Program(Box::new(told)), false)
 }
 
 /// Three tasks as deep as the kernel goes, so that no column can have what it wants.

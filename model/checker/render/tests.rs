@@ -356,10 +356,10 @@ fn breach() -> impl Strategy<Value = Breach<String, String>> {
         name().prop_map(Breach::UsedAfterFree),
         name().prop_map(Breach::NullFollowed),
         name().prop_map(|name| Breach::Deadlock(vec![name])),
-        (name(), name()).prop_map(|(sentence, of)| Breach::Program(Told {
+        (name(), name()).prop_map(|(sentence, of)| Breach::Program(Box::new(Told {
             stays: Some((of, "lost".to_owned())),
             ..Told::new(sentence)
-        })),
+        }))),
     ]
 }
 

@@ -5,7 +5,7 @@
 
 use super::told::{Does, Life, Saw, Value, is_part_of};
 use super::{Change, Story, ToldHazard, ToldStep};
-use crate::machine::hazard::{Blame, Breach, Told};
+use crate::machine::hazard::{Blame, Breach};
 
 /// How a later step follows from an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +194,10 @@ fn at_rest(story: &Story, hazard: &ToldHazard) -> Vec<Link> {
             .next()
     };
     let blamed = match &hazard.breach {
-        Breach::Program(Told { blame: Blame::Overwritten(object, _), .. }) => Some(object),
+        Breach::Program(told) => match &told.blame {
+            Blame::Overwritten(object, _) => Some(object),
+            Blame::Unknown | Blame::NotRun => None,
+        },
         _ => None,
     };
     if let Some(object) = blamed {

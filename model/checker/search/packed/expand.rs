@@ -1,8 +1,11 @@
 //! Steps on packed states: what [`System`] does, by table lookup and without allocation. Model code
 //! runs only when a step leads to a node that has not been met.
 
+use std::sync::OnceLock;
+
 use indexmap::IndexSet;
 use petgraph::graph::NodeIndex;
+use rustc_hash::FxBuildHasher;
 
 use super::shape::Shape;
 use crate::machine::blocked::{Hold, TaskView, Tasks, deadlocked};
@@ -19,6 +22,8 @@ use crate::search::system::{Choice, EMPTY, State, System};
 pub(in crate::search) struct Node {
     /// The next step; `None` at the end.
     pub(in crate::search) op: Option<Op>,
+    /// Whether the step ever waits.
+    waits: bool,
     /// How many outcomes the step has.
     pub(in crate::search) outcomes: u8,
     /// Where the observations met so far lead.
@@ -29,6 +34,8 @@ pub(in crate::search) struct Node {
     pub(in crate::search) holds: Vec<Hold>,
     /// What its task was started with, by number.
     pub(in crate::search) entry: usize,
+    /// Whether it does not matter which truth value the step observes, once somebody has asked.
+    indifferent: OnceLock<bool>,
 }
 
 impl Node {
@@ -51,7 +58,7 @@ pub(in crate::search) enum Halt {
     /// It leads nowhere.
     Stop(Stop),
     /// It leads to a node that has not been met: [`Expander::learn`] first.
-    Unknown(Unknown),
+    Unknown(Box<Unknown>),
 }
 
 /// A step that leads to a node that has not been met.
@@ -90,25 +97,20 @@ struct New {
     started: Option<(usize, Entry)>,
 }
 
-impl New {
-    fn is_empty(&self) -> bool {
-        self.resumed.is_none() && self.started.is_none()
-    }
-}
-
 /// The numbers of a state's nodes, while the task at this node takes a step.
 struct Numbers<'a> {
     node: &'a Node,
     shape: Shape,
     numbers: &'a mut [u8],
-    new: New,
+    /// What the node does not know; nearly always nothing.
+    new: Option<Box<New>>,
 }
 
 impl Slots for Numbers<'_> {
     fn resume(&mut self, slot: usize, observed: Obs) {
         match self.node.target(observed) {
             Some(target) => self.shape.set(self.numbers, slot, target),
-            None => self.new.resumed = Some((slot, observed)),
+            None => self.new.get_or_insert_default().resumed = Some((slot, observed)),
         }
     }
 
@@ -122,7 +124,7 @@ impl Slots for Numbers<'_> {
 
     fn start(&mut self, slot: usize, entry: &Entry) {
         match self.node.spawns {
-            EMPTY => self.new.started = Some((slot, entry.clone())),
+            EMPTY => self.new.get_or_insert_default().started = Some((slot, entry.clone())),
             spawns => self.shape.set(self.numbers, slot, spawns),
         }
     }
@@ -154,9 +156,9 @@ pub(in crate::search) struct Expander<'p, P: Program> {
     pub(in crate::search) shape: Shape,
     pub(in crate::search) nodes: Vec<Node>,
     /// What tasks were started with.
-    pub(in crate::search) entries: IndexSet<Entry>,
+    pub(in crate::search) entries: IndexSet<Entry, FxBuildHasher>,
     /// The nodes at which tasks begin.
-    pub(in crate::search) starts: IndexSet<u32>,
+    pub(in crate::search) starts: IndexSet<u32, FxBuildHasher>,
     /// For each slot, the slots whose tasks must have ended before it starts.
     pub(in crate::search) after: Vec<Vec<usize>>,
     /// For each node its place among all nodes by content, for the order of workers.
@@ -184,8 +186,8 @@ impl<'p, P: Program> Expander<'p, P> {
             layout,
             shape: Shape::of(program, wide),
             nodes: Vec::new(),
-            entries: IndexSet::new(),
-            starts: IndexSet::new(),
+            entries: IndexSet::default(),
+            starts: IndexSet::default(),
             after: after.collect(),
             ranks: Vec::new(),
             by_content: Vec::new(),
@@ -239,15 +241,29 @@ impl<'p, P: Program> Expander<'p, P> {
         choices.clear();
         for slot in 0..self.shape.slots {
             let Some(node) = self.node_of(state, slot) else { continue };
-            let Some(op) = &node.op else { continue };
-            if enabled(self.layout, &state[..self.shape.memory], slot, op) && self.started(state, slot) {
+            if self.is_enabled(node, state, slot) && self.started(state, slot) {
                 choices.extend((0..node.outcomes).map(|outcome| Choice { slot, outcome }));
             }
         }
     }
 
+    /// Whether a task at this node, in this slot, can take its next step, if it has started.
+    #[inline]
+    pub(in crate::search) fn is_enabled(&self, node: &Node, state: &[u8], slot: usize) -> bool {
+        let goes_on = |op| enabled(self.layout, &state[..self.shape.memory], slot, op);
+        if node.waits { node.op.as_ref().is_some_and(goes_on) } else { node.op.is_some() }
+    }
+
     /// The deadlock that a state is, if it is one.
     pub(in crate::search) fn deadlock(&self, state: &[u8]) -> Option<Hazard> {
+        let waits = |slot: usize| {
+            let node = self.node_of(state, slot).filter(|node| node.waits);
+            node.is_some_and(|node| !self.is_enabled(node, state, slot) && self.started(state, slot))
+        };
+        // Nearly always nobody waits.
+        if !(0..self.shape.slots).any(waits) {
+            return None;
+        }
         let here = Here { expander: self, state };
         let waiters = deadlocked(self.program, &state[..self.shape.memory], &here);
         (!waiters.is_empty()).then(|| deadlock(&waiters))
@@ -270,7 +286,7 @@ impl<'p, P: Program> Expander<'p, P> {
         to: &mut [u8],
     ) -> Result<Landed, Stop> {
         let (stepped, new) = self.take(from, choice, to)?;
-        if !new.is_empty() {
+        if let Some(new) = new {
             self.grow(self.shape.node(from, choice.slot), &new);
             let node = &self.nodes[self.shape.node(from, choice.slot) as usize];
             if let Some((slot, observed)) = new.resumed {
@@ -299,22 +315,22 @@ impl<'p, P: Program> Expander<'p, P> {
         to: &mut [u8],
     ) -> Result<Landed, Halt> {
         let (stepped, new) = self.take(from, choice, to).map_err(Halt::Stop)?;
-        if !new.is_empty() {
+        if let Some(new) = new {
             let at = self.shape.node(from, choice.slot);
-            return Err(Halt::Unknown(Unknown { tried: (from.to_vec(), choice), at, new }));
+            return Err(Halt::Unknown(Box::new(Unknown { tried: (from.to_vec(), choice), at, new: *new })));
         }
         Ok(self.land(scratch, choice, stepped, to))
     }
 
     /// Takes a step up to the numbers of nodes that are new: these slots are left as they were.
     #[inline]
-    fn take(&self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<(Stepped, New), Stop> {
+    fn take(&self, from: &[u8], choice: Choice, to: &mut [u8]) -> Result<(Stepped, Option<Box<New>>), Stop> {
         to.copy_from_slice(from);
         let node = &self.nodes[self.shape.node(from, choice.slot) as usize];
         let op = node.op.as_ref().expect("internal: an allowed step");
         let (memory, numbers) = to.split_at_mut(self.shape.memory);
         let shape = Shape { memory: 0, ..self.shape };
-        let mut slots = Numbers { node, shape, numbers, new: New::default() };
+        let mut slots = Numbers { node, shape, numbers, new: None };
         let stepped = step(self.program, memory, &mut slots, choice.slot, op, choice.outcome)?;
         Ok((stepped, slots.new))
     }
@@ -370,9 +386,11 @@ impl<'p, P: Program> Expander<'p, P> {
 
     /// Whether it does not matter which truth value the step at a node observes.
     pub(in crate::search) fn is_indifferent(&self, at: usize) -> bool {
-        let control = &self.system.automaton().node(NodeIndex::new(at)).control;
-        let after = |observed| self.program.resume(control, Obs::Bool(observed)).0;
-        after(true) == after(false)
+        *self.nodes[at].indifferent.get_or_init(|| {
+            let control = &self.system.automaton().node(NodeIndex::new(at)).control;
+            let after = |observed| self.program.resume(control, Obs::Bool(observed)).0;
+            after(true) == after(false)
+        })
     }
 
     /// Whether a task that is not spawned starts at a node.
@@ -413,11 +431,13 @@ impl<'p, P: Program> Expander<'p, P> {
             let entry = node.control.entry();
             self.nodes.push(Node {
                 outcomes: op.as_ref().map_or(0, Op::outcomes),
+                waits: op.as_ref().is_some_and(|op| op.wait().is_some()),
                 op,
                 edges: Vec::new(),
                 spawns: EMPTY,
                 holds: node.holds.clone(),
                 entry: self.entries.insert_full(entry.clone()).0,
+                indifferent: OnceLock::new(),
             });
             let content = |other: &u32| &automaton.node(NodeIndex::new(*other as usize)).control;
             let place = self.by_content.partition_point(|other| content(other) < &node.control);
@@ -453,7 +473,10 @@ impl<'p, P: Program> Expander<'p, P> {
     /// `came_from` says where the task of each slot was.
     pub(in crate::search) fn sort_workers(&self, scratch: &mut Scratch, state: &mut [u8]) -> bool {
         let workers = self.system.workers();
-        if workers.clone().skip(1).all(|slot| self.before(state, slot - 1, slot).is_lt()) {
+        // Most states have few spawned tasks, which come first.
+        let idle = workers.clone().rev().take_while(|slot| self.shape.node(state, *slot) == EMPTY).count();
+        let busy = workers.start..workers.end - idle;
+        if busy.skip(1).all(|slot| self.before(state, slot - 1, slot).is_lt()) {
             return true;
         }
         let Scratch { before, came_from } = scratch;

@@ -32,11 +32,9 @@ impl Shape {
     #[inline]
     pub(in crate::search) fn node(self, state: &[u8], slot: usize) -> u32 {
         if self.wide {
-            let at = self.memory + 4 * slot;
-            return u32::from_le_bytes([state[at], state[at + 1], state[at + 2], state[at + 3]]);
+            return u32::from_le_bytes(bytes(state, self.memory + 4 * slot));
         }
-        let at = self.memory + 2 * slot;
-        match u16::from_le_bytes([state[at], state[at + 1]]) {
+        match u16::from_le_bytes(bytes(state, self.memory + 2 * slot)) {
             u16::MAX => EMPTY,
             node => u32::from(node),
         }
@@ -59,11 +57,11 @@ impl Shape {
     pub(in crate::search) fn shift(self, state: &mut [u8], slot: usize, by: u32) {
         if self.wide {
             let at = self.memory + 4 * slot;
-            let number = u32::from_le_bytes([state[at], state[at + 1], state[at + 2], state[at + 3]]);
+            let number = u32::from_le_bytes(bytes(state, at));
             state[at..at + 4].copy_from_slice(&number.wrapping_add(by).to_le_bytes());
         } else {
             let at = self.memory + 2 * slot;
-            let number = u16::from_le_bytes([state[at], state[at + 1]]);
+            let number = u16::from_le_bytes(bytes(state, at));
             state[at..at + 2].copy_from_slice(&number.wrapping_add(by as u16).to_le_bytes());
         }
     }
@@ -87,4 +85,10 @@ impl Shape {
     pub(in crate::search) fn fits<P: Program>(self, system: &System<'_, P>) -> bool {
         self.wide || system.automaton().graph().node_count() < Shape::NARROW
     }
+}
+
+/// The bytes of a number in a state.
+#[inline]
+fn bytes<const N: usize>(state: &[u8], at: usize) -> [u8; N] {
+    *state[at..].first_chunk().expect("internal: a state has all its slots")
 }

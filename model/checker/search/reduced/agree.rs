@@ -93,7 +93,7 @@ impl<P: Program> Searched<'_, P> {
         for (state, slot, outcome) in unknown {
             let step = self.expander.try_step(&mut scratch, &state, Choice { slot, outcome }, &mut next);
             if let Err(Halt::Unknown(unknown)) = step {
-                round.stale |= self.learn(unknown).is_err();
+                round.stale |= self.learn(*unknown).is_err();
                 round.news = Some(round.gains.transitions);
                 round.tried.push(state);
             }

@@ -61,7 +61,7 @@ impl<P: Program> Searched<'_, P> {
                         }
                         Err(Halt::Unknown(unknown)) => {
                             vain = 0;
-                            alike = self.learn(unknown).and(alike);
+                            alike = self.learn(*unknown).and(alike);
                         }
                     }
                 };

@@ -73,9 +73,9 @@ enum NoWay {
     Cut(Cut),
 }
 
-impl From<Unknown> for NoWay {
-    fn from(unknown: Unknown) -> Self {
-        NoWay::Unknown(Box::new(unknown))
+impl From<Box<Unknown>> for NoWay {
+    fn from(unknown: Box<Unknown>) -> Self {
+        NoWay::Unknown(unknown)
     }
 }
 

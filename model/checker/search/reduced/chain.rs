@@ -155,7 +155,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         &mut self,
         state: &[u8],
         mut found: impl FnMut(&[u8], &[Choice]),
-    ) -> Result<(), Unknown> {
+    ) -> Result<(), Box<Unknown>> {
         self.start(state);
         // What has faded may make a worker as good as idle that was not when the last step was taken: then nobody
         // may be left who goes on.
@@ -187,7 +187,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         slots: u64,
         led_on: &mut bool,
         found: &mut impl FnMut(&[u8], &[Choice]),
-    ) -> Result<(), Unknown> {
+    ) -> Result<(), Box<Unknown>> {
         let expander = self.chooser.expander;
         for slot in members(slots) {
             let outcomes = expander.nodes[expander.shape.node(state, slot) as usize].outcomes;
@@ -219,7 +219,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     }
 
     /// Goes on from `here` as long as one step is enough. True if it ends in a state to store.
-    pub(super) fn run(&mut self, last: usize) -> Result<bool, Unknown> {
+    pub(super) fn run(&mut self, last: usize) -> Result<bool, Box<Unknown>> {
         let expander = self.chooser.expander;
         let mut last = last;
         let (mut steps, mut marked_at) = (0usize, 0usize);
@@ -274,7 +274,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     }
 
     /// One step from `here` to `next`. `alone` is a step that commutes with all that others can do.
-    fn step(&mut self, choice: Choice, alone: bool) -> Result<Way, Unknown> {
+    fn step(&mut self, choice: Choice, alone: bool) -> Result<Way, Box<Unknown>> {
         let expander = self.chooser.expander;
         self.way.push(choice);
         match expander.try_step(&mut self.scratch, &self.here, choice, &mut self.next) {
@@ -311,9 +311,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
             return false;
         }
         let (from, to) = (&expander.nodes[from as usize], &expander.nodes[to as usize]);
-        let memory = &self.next[..expander.shape.memory];
-        let goes_on = |op| crate::machine::op::enabled(expander.layout, memory, after, op);
-        from.spawns == EMPTY && from.holds == to.holds && to.op.as_ref().is_some_and(goes_on)
+        from.spawns == EMPTY && from.holds == to.holds && expander.is_enabled(to, &self.next, after)
     }
 
     /// Looks at a state that is stored as every one is, for what is a property of it.

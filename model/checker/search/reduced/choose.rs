@@ -5,12 +5,12 @@
 //! the state can be reordered so that a step of the set comes first.
 
 use super::conds::{Cond, changes_nothing, is_seen, of_memory};
-use super::pieces::Piece;
+use super::pieces::{Fading, Piece};
 use super::quiet::Item;
 use super::remedies::Remedy;
 use super::tables::{ENDLESS, Tables, View, WORKERS, has};
-use crate::machine::layout::{CellId, Kind, Part};
-use crate::machine::op::{Op, enabled};
+use crate::machine::layout::CellId;
+use crate::machine::op::Op;
 use crate::machine::program::Program;
 use crate::machine::work::DISABLED;
 use crate::search::packed::expand::Expander;
@@ -293,15 +293,10 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     fn forget(&self, state: &mut [u8], piece: Piece) {
-        let (cell, part) = self.tables.pieces.at(piece);
-        let info = self.expander.layout.info(cell);
-        let bytes = &mut state[info.range()];
-        match (&info.kind, part) {
-            (Kind::Klist(..), Part::Order) => crate::machine::klist::sort(bytes),
-            (Kind::Generation(..), Part::Sample(who)) => bytes[usize::from(who)] = 0,
-            // Of those only all is forgotten.
-            (Kind::Klist(..) | Kind::Work(_) | Kind::Async(_) | Kind::Lock, _) => {}
-            _ => bytes.fill(0),
+        match self.tables.pieces.fading(piece) {
+            Fading::Zero(range) => state[range].fill(0),
+            Fading::Sort(range) => crate::machine::klist::sort(&mut state[range]),
+            Fading::Stays => {}
         }
     }
 
@@ -334,9 +329,8 @@ impl<P: Program> Chooser<'_, '_, P> {
     }
 
     fn is_enabled(&self, tasks: &Tasks<'_>, slot: usize) -> bool {
-        let Some(op) = &self.expander.nodes[tasks.nodes[slot] as usize].op else { return false };
-        let memory = &tasks.state[..self.expander.shape.memory];
-        self.started(tasks, slot) && enabled(self.expander.layout, memory, slot, op)
+        let node = &self.expander.nodes[tasks.nodes[slot] as usize];
+        self.started(tasks, slot) && self.expander.is_enabled(node, tasks.state, slot)
     }
 
     /// The tasks that may do something that does not commute with the next step of this one before it.

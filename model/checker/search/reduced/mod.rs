@@ -452,7 +452,7 @@ impl<'p, P: Program> Searched<'p, P> {
                     return Ok(round);
                 }
                 (Err(unknown), ..) => {
-                    round.stale |= self.learn(unknown).is_err();
+                    round.stale |= self.learn(*unknown).is_err();
                     if !self.packer.fits(self.expander.nodes.len()) {
                         return Err(Stop::TooNarrow);
                     }
@@ -474,7 +474,7 @@ impl<'p, P: Program> Searched<'p, P> {
                     all_found.push(found);
                 }
                 (Err(unknown), ..) => {
-                    round.meet(unknown);
+                    round.meet(*unknown);
                     round.gains.stuck.push(state);
                 }
             }
@@ -484,7 +484,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     /// Goes on from a state that is not stored, perhaps past a deadlock. Returns the state to store to which that
     /// leads, if there is one; what came of it; and whether it is another one.
-    fn walk_from(&self, from: &[u8], past: bool) -> (Result<Batch, Unknown>, Gains, bool) {
+    fn walk_from(&self, from: &[u8], past: bool) -> (Result<Batch, Box<Unknown>>, Gains, bool) {
         let chooser = self.chooser();
         let mut walker = Walker::new(&chooser, past);
         walker.start(from);

@@ -1,7 +1,9 @@
 //! The parts of cells by number, and what a step touches of them.
 
+use std::ops::Range;
+
 use crate::machine::action::Touch;
-use crate::machine::layout::{CellId, Kind, Layout, Part};
+use crate::machine::layout::{CellId, CellInfo, Kind, Layout, Part};
 
 /// A part of a cell, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +14,32 @@ pub(super) struct Piece(pub(super) u16);
 pub(super) struct Pieces {
     first: Vec<u16>,
     all: Vec<(CellId, Part)>,
+    fading: Vec<Fading>,
+}
+
+/// What becomes of a piece that nobody can see any more.
+#[derive(Clone, Debug)]
+pub(super) enum Fading {
+    /// These bytes are zeroed.
+    Zero(Range<usize>),
+    /// This klist is sorted.
+    Sort(Range<usize>),
+    /// Nothing: of what it is a part of only all is forgotten.
+    Stays,
+}
+
+impl Fading {
+    fn of(info: &CellInfo, part: Part) -> Self {
+        match (&info.kind, part) {
+            (Kind::Klist(..), Part::Order) => Fading::Sort(info.range()),
+            (Kind::Generation(..), Part::Sample(who)) => {
+                let at = info.offset + usize::from(who);
+                Fading::Zero(at..at + 1)
+            }
+            (Kind::Klist(..) | Kind::Work(_) | Kind::Async(_) | Kind::Lock, _) => Fading::Stays,
+            _ => Fading::Zero(info.range()),
+        }
+    }
 }
 
 /// The parts that a cell of this kind has.
@@ -39,10 +67,11 @@ fn parts(kind: &Kind) -> Vec<Part> {
 impl Pieces {
     /// Those of a layout; not `fine`: each cell is one.
     pub(super) fn of(layout: &Layout, fine: bool) -> Self {
-        let mut pieces = Pieces { first: Vec::new(), all: Vec::new() };
+        let mut pieces = Pieces { first: Vec::new(), all: Vec::new(), fading: Vec::new() };
         for (cell, info) in layout.ids().zip(layout.cells()) {
             pieces.first.push(pieces.all.len() as u16);
             let parts = if fine { parts(&info.kind) } else { vec![Part::Whole] };
+            pieces.fading.extend(parts.iter().map(|part| Fading::of(info, *part)));
             pieces.all.extend(parts.into_iter().map(|part| (cell, part)));
         }
         pieces.first.push(u16::try_from(pieces.all.len()).expect("internal: too many parts of cells"));
@@ -62,6 +91,11 @@ impl Pieces {
     /// Of which cell a piece is which part.
     pub(super) fn at(&self, piece: Piece) -> (CellId, Part) {
         self.all[usize::from(piece.0)]
+    }
+
+    /// What becomes of a piece that nobody can see any more.
+    pub(super) fn fading(&self, piece: Piece) -> Fading {
+        self.fading[usize::from(piece.0)].clone()
     }
 
     /// The pieces that a part is made of.

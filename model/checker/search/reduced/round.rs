@@ -281,7 +281,7 @@ impl<P: Program> Searched<'_, P> {
             if let Err(unknown) = result {
                 piece.found.truncate(before);
                 piece.unclear.extend_from_slice(from);
-                piece.unknown.push(unknown);
+                piece.unknown.push(*unknown);
                 continue;
             }
             if round.edges.is_some() {

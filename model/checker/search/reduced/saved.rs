@@ -260,7 +260,7 @@ impl<P: Program> Searched<'_, P> {
             if let Err(Halt::Unknown(unknown)) =
                 self.expander.try_step(&mut scratch, &state, choice, &mut next)
             {
-                round.meet(unknown);
+                round.meet(*unknown);
             }
         }
         self.level = note.level;

@@ -89,7 +89,7 @@ impl<P: Program> Searched<'_, P> {
             };
             if let Err(unknown) = result {
                 // Nothing is taken for alike here.
-                let _ = self.learn(unknown);
+                let _ = self.learn(*unknown);
                 continue;
             }
             for (state, way) in found {
