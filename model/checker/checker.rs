@@ -103,7 +103,7 @@ impl<'p, P: Program> Checker<'p, P> {
             }
         };
         let outcome = answer::search(self.program, &memory, self.limits, &self.resources, progress)?;
-        Ok(Report::of(self.program, &outcome))
+        Ok(Report::of(self.program, &memory, &outcome))
     }
 }
 
@@ -149,9 +149,9 @@ impl Report {
         }
     }
 
-    fn of<P: Program>(program: &P, outcome: &Outcome) -> Self {
+    fn of<P: Program>(program: &P, memory: &[u8], outcome: &Outcome) -> Self {
         Report {
-            violations: outcome.found.iter().map(|found| Violation::of(program, found)).collect(),
+            violations: outcome.found.iter().map(|found| Violation::of(program, memory, found)).collect(),
             unshown: outcome.unshown.clone(),
             never: outcome.never.clone(),
             cut: outcome.cut,
@@ -199,9 +199,9 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// A hazard that a search found.
+    /// A hazard that a search found. `memory`: what the set-up leaves.
     #[must_use]
-    pub fn of<P: Program>(program: &P, found: &Found) -> Self {
+    pub fn of<P: Program>(program: &P, memory: &[u8], found: &Found) -> Self {
         let turn = |choice: &Choice| Turn { slot: choice.slot, outcome: choice.outcome };
         let schedule = found.schedule.iter().map(turn).collect();
         let ending = match (&found.at_rest, found.cycle) {
@@ -209,10 +209,10 @@ impl Violation {
             (Some(hazard), None) => Ending::AtRest(hazard.id),
             (None, None) => Ending::Step,
         };
-        Violation::told(program, found.id, schedule, ending, found.others)
+        Violation { others: found.others, ..Violation::told(program, memory, found.id, schedule, ending) }
     }
 
-    /// A hazard with the run that shows it, which is replayed.
+    /// A hazard with the run that shows it, which is replayed. `memory`: what the set-up leaves.
     ///
     /// # Panics
     ///
@@ -220,17 +220,17 @@ impl Violation {
     #[must_use]
     pub fn told<P: Program>(
         program: &P,
+        memory: &[u8],
         id: &str,
         schedule: Vec<Turn>,
         ending: Ending<'_>,
-        others: usize,
     ) -> Self {
-        let story = story::replay(program, &schedule, ending).unwrap_or_else(|error| {
+        let story = story::replay_from(program, memory.to_vec(), &schedule, ending).unwrap_or_else(|error| {
             unreachable!("internal: a trace that was just found cannot be replayed: {error}")
         });
         let shows = story.hazard.as_ref().map(|hazard| hazard.id.as_str());
         assert!(shows == Some(id), "internal: the replay shows {shows:?} instead of {id}");
-        Violation { id: id.to_owned(), others, schedule, in_set_up: false, story }
+        Violation { id: id.to_owned(), others: 0, schedule, in_set_up: false, story }
     }
 
     /// A hazard that the set-up raises.

@@ -1,7 +1,6 @@
 //! What gets cells by itself: fields, variables, allocated structures, lists and work items of reached functions
 //! that no table names. A patch has added them, say.
 
-use indexmap::{IndexMap, IndexSet};
 use raddle_checker::machine::value::Sort;
 use raddle_probing::objects::{BUS, DEVICE, DEVICE_PRIVATE, DEVRES, DRIVER, LINK, MODULE, PRIVATE};
 
@@ -12,7 +11,7 @@ use super::tree::Tree;
 use super::types::Typer;
 use super::value::{Path, word};
 use super::walk;
-use super::{devres, links};
+use super::{FxIndexMap, FxIndexSet, devres, links};
 
 /// The sort of the first structure that is allocated; those after it have the numbers after it.
 pub const MADE: Sort = Sort(32);
@@ -121,11 +120,13 @@ const LIST_ADDS: &[&str] = &["list_add", "list_add_tail", "list_move", "list_mov
 impl Added {
     /// What a tree has of it. `map`: what the tables name; `ignored`: structures at which nobody looks.
     #[must_use]
-    pub fn of(tree: &Tree, reach: &Reach, map: &Map, ignored: &IndexMap<String, String>) -> Self {
+    pub fn of(tree: &Tree, reach: &Reach, map: &Map, ignored: &FxIndexMap<String, String>) -> Self {
         let mut seen = Seen::default();
         for function in reach.functions.values() {
             seen.look(tree, function);
         }
+        // What a stub stands for is no variable.
+        seen.names.retain(|(name, _)| !reach.stubs.contains_key(*name));
         let mut added = Added::default();
         let known = |record: &str| {
             STRUCTURES.iter().any(|(name, ..)| *name == record) || ignored.contains_key(record)
@@ -133,7 +134,7 @@ impl Added {
         added
             .made
             .extend(seen.allocated.iter().filter(|record| !known(record)).map(|record| Made { record }));
-        let works: IndexSet<Vec<Name>> =
+        let works: FxIndexSet<Vec<Name>> =
             seen.works.values().map(|functions| functions.iter().copied().collect()).collect();
         added.works.extend(works);
         let mut structures: Vec<(Name, &'static str, &str)> =
@@ -180,17 +181,17 @@ impl Added {
 #[derive(Default)]
 struct Seen {
     /// Fields that are used, of structures where that is known.
-    fields: IndexSet<(Option<Name>, Name)>,
-    names: IndexSet<(Name, Name)>,
+    fields: FxIndexSet<(Option<Name>, Name)>,
+    names: FxIndexSet<(Name, Name)>,
     /// Fields and variables that are set, or whose address is taken.
-    set: IndexSet<(Option<Name>, Name)>,
-    allocated: IndexSet<Name>,
+    set: FxIndexSet<(Option<Name>, Name)>,
+    allocated: FxIndexSet<Name>,
     /// By a work item's place, its functions; `None` in place of a structure for a variable.
-    works: IndexMap<(Option<Name>, Name), IndexSet<Name>>,
+    works: FxIndexMap<(Option<Name>, Name), FxIndexSet<Name>>,
     /// Variables of functions that outlive the call, with their paths.
     statics: Vec<(Path, &'static Variable)>,
     /// By a head's place, the node's.
-    lists: IndexMap<(Option<Name>, Path), (Name, Path)>,
+    lists: FxIndexMap<(Option<Name>, Path), (Name, Path)>,
 }
 
 impl Seen {
@@ -391,7 +392,7 @@ impl Fields<'_> {
             if !small || unset || self.map.knows("global", name) || self.added.own.iter().any(known) {
                 continue;
             }
-            let global = self.tree.global(name, file).filter(|global| global.file.starts_with("drivers/"));
+            let global = self.tree.global_of("drivers/", name, file);
             let Some(global) = global else { continue };
             if let Some(("DECLARE_WORK" | "DECLARE_DELAYED_WORK", args)) = &global.made_by
                 && let Some(function) = args.first().and_then(|name| self.tree.function(name, file))

@@ -1,5 +1,6 @@
 //! `contracts.toml`: what in the kernel's C tells the checks of which event.
 
+use rustc_hash::FxHashSet;
 use toml::{Table, Value};
 
 const OURS: &str = include_str!("contracts.toml");
@@ -102,6 +103,8 @@ struct Contract {
 #[derive(Clone, Debug)]
 pub struct Contracts {
     all: Vec<Contract>,
+    /// The primitives, functions and fields that some hang on.
+    names: FxHashSet<String>,
 }
 
 impl Contracts {
@@ -110,7 +113,15 @@ impl Contracts {
     pub fn ours() -> Self {
         let table: Table = OURS.parse().expect("internal: our own contracts");
         let rows = table["on"].as_array().expect("internal: rows");
-        Contracts { all: rows.iter().map(contract).collect() }
+        let all: Vec<Contract> = rows.iter().map(contract).collect();
+        let names = all.iter().filter_map(|contract| contract.on.name().map(str::to_owned)).collect();
+        Contracts { all, names }
+    }
+
+    /// Whether some contract hangs on a primitive, a function or a field of this name.
+    #[must_use]
+    pub fn tells(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// What a primitive on a field tells, with the frame that counts. `stack`: functions, outermost first.
@@ -131,13 +142,15 @@ impl Contracts {
     /// What entering a function tells.
     #[must_use]
     pub fn enter(&self, function: &str) -> Option<Tell> {
-        self.find(&[], |on| matches!(on, On::Enter(own) if own == function)).map(|(tell, _)| tell)
+        let enters = |on: &On| matches!(on, On::Enter(own) if own == function);
+        self.tells(function).then(|| self.find(&[], enters)).flatten().map(|(tell, _)| tell)
     }
 
     /// What a function's return tells.
     #[must_use]
     pub fn leave(&self, function: &str) -> Option<Tell> {
-        self.find(&[], |on| matches!(on, On::Leave(own) if own == function)).map(|(tell, _)| tell)
+        let leaves = |on: &On| matches!(on, On::Leave(own) if own == function);
+        self.tells(function).then(|| self.find(&[], leaves)).flatten().map(|(tell, _)| tell)
     }
 
     /// The innermost frame that makes this so, if one does.
@@ -168,6 +181,15 @@ impl Contracts {
         let rows = self.all.iter().filter(|contract| on(&contract.on));
         rows.filter_map(|contract| Some((contract.tell, contract.fits(stack)?)))
             .max_by_key(|(_, frame)| *frame)
+    }
+}
+
+impl On {
+    fn name(&self) -> Option<&str> {
+        match self {
+            On::Primitive(name, _) | On::Store(name) | On::Enter(name) | On::Leave(name) => Some(name),
+            On::Stack => None,
+        }
     }
 }
 

@@ -4,9 +4,9 @@
 //! over it in memory. Headers and other files are read when something in them is asked for.
 //!
 //! ```no_run
-//! use raddle_kernel_c::tree::{Options, Tree};
+//! use raddle_kernel_c::tree::{Tree, TreeOptions};
 //!
-//! let tree = Tree::open("linux".as_ref(), Options::default())?;
+//! let tree = Tree::open("linux".as_ref(), TreeOptions::default())?;
 //! let probe = tree.function("really_probe", "drivers/base/dd.c").expect("every driver core has it");
 //! println!("{}: {}:{}", tree.version(), probe.file, probe.line);
 //! # Ok::<(), raddle_kernel_c::error::Error>(())
@@ -37,3 +37,9 @@ pub mod tree;
 mod types;
 mod value;
 pub mod walk;
+
+/// A map in the order of insertion, for keys of our own.
+type FxIndexMap<K, V> = indexmap::IndexMap<K, V, rustc_hash::FxBuildHasher>;
+
+/// A set in the order of insertion, for members of our own.
+type FxIndexSet<T> = indexmap::IndexSet<T, rustc_hash::FxBuildHasher>;

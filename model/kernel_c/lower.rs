@@ -9,6 +9,7 @@ use super::ast::{Expr, ExprKind, Field, Int, Name, Stmt, StmtKind, Type, Unread,
 use super::config::Conditions;
 use super::index::chosen;
 use super::text::{Prepared, heads};
+use super::value::word;
 
 /// `int`.
 pub const INT: Int = Int { signed: true, bytes: 4 };
@@ -55,9 +56,13 @@ impl<'a> Lower<'a> {
         Lower { text: prepared.text, conditions, unread: Vec::new(), frees: &prepared.frees }
     }
 
-    /// A node's text.
+    /// A node's text. Each identifier is one text, wherever it stands.
     pub fn slice(&self, node: Node<'_>) -> &'static str {
-        &self.text[node.byte_range()]
+        let text = &self.text[node.byte_range()];
+        match node.kind() {
+            "identifier" | "field_identifier" | "type_identifier" | "statement_identifier" => word(text),
+            _ => text,
+        }
     }
 
     fn field(&self, node: Node<'_>, name: &str) -> Option<&'static str> {

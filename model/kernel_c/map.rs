@@ -94,7 +94,8 @@ enum Known {
 /// The map.
 #[derive(Clone, Debug)]
 pub struct Map {
-    known: FxHashMap<(&'static str, Path), Known>,
+    /// By owner and path.
+    known: FxHashMap<&'static str, FxHashMap<Path, Known>>,
     /// The names of fields that are only passed on.
     opaque: FxHashSet<&'static str>,
     kept: Vec<Kept>,
@@ -115,15 +116,18 @@ impl Map {
         let opaque = passed_on.filter_map(|((_, path), _)| path.rsplit('.').next()).collect();
         let kept = tables.lists.clone();
         // What comes later counts.
-        let mut known: FxHashMap<(&'static str, Path), Known> = FxHashMap::default();
-        known.extend(fields.into_iter().map(|(at, field)| (at, Known::Field(field))));
-        known.extend(added.lists.iter().map(|list| (list.node, Known::Node)));
+        let mut known: FxHashMap<&'static str, FxHashMap<Path, Known>> = FxHashMap::default();
+        let mut knows = |(owner, path): (&'static str, Path), what: Known| {
+            known.entry(owner).or_default().insert(path, what);
+        };
+        fields.into_iter().for_each(|(at, field)| knows(at, Known::Field(field)));
+        added.lists.iter().for_each(|list| knows(list.node, Known::Node));
         for (list, at) in kept.iter().zip(0..) {
             let parts = [("global", list.head), ("global", list.lock), list.node];
-            known.extend(parts.map(|part| (part, Known::Kept(at))));
+            parts.into_iter().for_each(|part| knows(part, Known::Kept(at)));
         }
-        known.extend(added.unset.iter().map(|at| (*at, Known::Unset)));
-        known.extend(added.own.iter().enumerate().map(|(at, own)| ((own.owner, own.path), Known::Own(at))));
+        added.unset.iter().for_each(|at| knows(*at, Known::Unset));
+        added.own.iter().enumerate().for_each(|(at, own)| knows((own.owner, own.path), Known::Own(at)));
         let numbers = numbers(&added, kept.len());
         Map { known, opaque, kept, links, notes, added, numbers }
     }
@@ -336,7 +340,7 @@ impl Map {
         if special.is_some() {
             return special;
         }
-        let field = match self.known.get(&(self.owner(at), path))? {
+        let field = match self.known.get(self.owner(at))?.get(path)? {
             Known::Own(own) => {
                 let cell = layout.find(self.own_cell(at, *own));
                 return Some(match self.added.own[*own].kind {
@@ -392,7 +396,7 @@ impl Map {
     /// Whether the table or a cell of its own stands for a field.
     #[must_use]
     pub fn knows(&self, owner: &'static str, path: &str) -> bool {
-        self.known.contains_key(&(owner, word(path)))
+        self.known.get(owner).is_some_and(|known| known.contains_key(path))
     }
 
     /// Whether some object has an opaque field of this name.
@@ -411,7 +415,7 @@ impl Map {
     #[must_use]
     pub fn assumption(&self, owner: &'static str, path: Path) -> Option<String> {
         let what = if owner == "global" { path.to_owned() } else { format!("{owner}.{path}") };
-        Some(match self.known.get(&(owner, path))? {
+        Some(match self.known.get(owner)?.get(path)? {
             Known::Unset => format!("{what} is 0: nothing that scenarios reach sets it"),
             Known::Field(Field::Zero(reason)) => format!("{what} is 0: {reason}"),
             Known::Field(Field::Unlocked(reason)) => format!("{what} is not taken: {reason}"),

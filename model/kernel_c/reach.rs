@@ -1,13 +1,12 @@
 //! What of a tree is reached from where scenarios enter it, found without running anything.
 
-use indexmap::{IndexMap, IndexSet};
-
 use super::ast::{Expr, ExprKind, Function, Name, Stmt, StmtKind, Variable};
 use super::known::{HEADS, ROOTS, is_primitive, is_special};
 use super::table::{Stubbed, Tables};
 use super::tree::Tree;
 use super::types::Typer;
 use super::walk::{self, statements};
+use super::{FxIndexMap, FxIndexSet};
 
 /// Something of which nothing is known, where it is first reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,13 +25,13 @@ pub struct Unknown {
 #[derive(Clone, Debug, Default)]
 pub struct Reach {
     /// Functions that are run, in the order in which they are found.
-    pub functions: IndexMap<(Name, Name), &'static Function>,
+    pub functions: FxIndexMap<(Name, Name), &'static Function>,
     /// Functions that a stub stands for.
-    pub stubs: IndexMap<Name, Stubbed>,
+    pub stubs: FxIndexMap<Name, Stubbed>,
     /// Functions whose effect is the machine's own.
-    pub primitives: IndexSet<Name>,
+    pub primitives: FxIndexSet<Name>,
     /// Macros that are replaced by what they stand for.
-    pub macros: IndexSet<Name>,
+    pub macros: FxIndexSet<Name>,
     /// What nothing is known of.
     pub unknown: Vec<Unknown>,
 }
@@ -41,8 +40,13 @@ impl Tree {
     /// What is reached from these functions, as far as the tree has them.
     #[must_use]
     pub fn reach(&self, roots: &[&str], tables: &Tables) -> Reach {
-        let mut walker =
-            Walker { tree: self, tables, reach: Reach::default(), todo: Vec::new(), said: IndexSet::new() };
+        let mut walker = Walker {
+            tree: self,
+            tables,
+            reach: Reach::default(),
+            todo: Vec::new(),
+            said: FxIndexSet::default(),
+        };
         for root in roots {
             walker.todo.extend(self.function(root, "drivers/base/dd.c"));
         }
@@ -65,13 +69,13 @@ struct Walker<'t> {
     tables: &'t Tables,
     reach: Reach,
     todo: Vec<&'static Function>,
-    said: IndexSet<String>,
+    said: FxIndexSet<String>,
 }
 
 /// Where the walk is: macros are on the line of their use.
 struct At {
     function: &'static Function,
-    locals: IndexSet<Name>,
+    locals: FxIndexSet<Name>,
     line: Option<u32>,
     depth: u8,
 }
@@ -81,7 +85,7 @@ impl Walker<'_> {
         if self.reach.functions.insert((function.name, function.file), function).is_some() {
             return;
         }
-        let mut locals: IndexSet<Name> = function.params.iter().map(|(name, _)| *name).collect();
+        let mut locals: FxIndexSet<Name> = function.params.iter().map(|(name, _)| *name).collect();
         declared(&function.body, &mut |variable| {
             locals.insert(variable.name);
         });

@@ -27,13 +27,14 @@ pub fn scan(text: &str) -> Seen<'_> {
         match first {
             _ if inner.starts_with('#') => {
                 let name = directive(inner, &mut seen);
-                let (mut last, mut pastes) = (line, false);
+                let (mut last, mut pastes, mut body) = (line, false, false);
                 while last.ends_with('\\') {
                     let Some(next) = lines.next() else { break };
                     pastes |= next.contains("##") && next.contains('(');
+                    body |= next.contains('{');
                     last = next;
                 }
-                seen.makers.extend(name.filter(|_| pastes));
+                seen.makers.extend(name.filter(|_| pastes && body));
             }
             b' ' | b'\t' => enumerator(inner, &mut seen),
             b'/' | b'*' | b'{' | b'}' => {}
@@ -120,9 +121,8 @@ fn definitions<'t>(line: &'t str, body: bool, seen: &mut Seen<'t>) {
                 if body || next.starts_with("(*") {
                     seen.names.push(name);
                 }
-                if !name.starts_with("__") {
-                    return;
-                }
+                let Some(end) = next.find(')').filter(|_| name.starts_with("__")) else { return };
+                rest = &next[end..];
             }
             Some(b'{') if tag => seen.names.push(name),
             Some(b';' | b',' | b'[') if !tag => seen.names.push(name),
@@ -145,16 +145,18 @@ mod tests {
     fn names_are_seen_at_the_beginning_of_lines() {
         let text = "#include <linux/a.h>\n#define ONE 1\n# define TWO(x) \\\n\tthree(x)\n\
                     static inline int\nfour(int x)\n{\n\tfive(x);\n}\nstruct six {\n\tint seven;\n};\n\
+                    int __seventeen(int eighteen, int nineteen);\nextern __printf(1, 2) int twenty;\n\
                     enum eight {\n\tNINE,\n\tTEN = 3, /* x */\n};\nstatic LIST_HEAD(eleven);\nint twelve = 12;\n\
                     int thirteen(int a,\n\tint b);\nEXPORT_SYMBOL(fourteen);\n\
-                    #define fifteen(x) \\\n\tstatic int sixteen_##x(void) { return 1; }\n";
+                    #define fifteen(x) \\\n\tstatic int sixteen_##x(void) { return 1; }\n\
+                    #define dev_attr(x) \\\n\tint a_##x = b(x)\n";
         let seen = scan(text);
         assert_eq!(seen.makers, ["fifteen"]);
         assert_eq!(seen.includes, ["<linux/a.h>"]);
-        for name in ["ONE", "TWO", "four", "six", "NINE", "TEN", "eleven", "twelve"] {
+        for name in ["ONE", "TWO", "four", "six", "NINE", "TEN", "eleven", "twelve", "twenty"] {
             assert!(seen.names.contains(&name), "{name}: {:?}", seen.names);
         }
-        for name in ["three", "five", "seven", "thirteen", "fourteen"] {
+        for name in ["three", "five", "seven", "thirteen", "fourteen", "eighteen", "nineteen"] {
             assert!(!seen.names.contains(&name), "{name}");
         }
     }

@@ -83,6 +83,11 @@ impl Reached {
         self.acting.contains(&statement.id())
     }
 
+    pub(crate) fn take_in(&mut self, other: Reached) {
+        self.all.extend(other.all);
+        self.acting.extend(other.acting);
+    }
+
     pub(crate) fn insert(&mut self, id: usize, acts: bool) {
         self.all.insert(id);
         if acts {

@@ -23,11 +23,11 @@ use raddle_probing::world::World;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::added::Added;
-use super::ast::{ExprKind, Function, Name, Stmt, Type};
+use super::ast::{ExprKind, Function, Macro, Name, Stmt, Type};
 use super::contracts::Contracts;
 use super::devres::Notes;
 use super::interp::{Interp, domain_path};
-use super::known::PRINTS;
+use super::known::{PRINTS, is_primitive, is_special};
 use super::links::Links;
 use super::live;
 use super::map::Map;
@@ -35,7 +35,7 @@ use super::reach::Reach;
 use super::statement::{self, Reached, Statement};
 use super::table::Tables;
 use super::tree::Tree;
-use super::value::{Path, Value, word};
+use super::value::{Path, Value, place, word};
 use super::walk;
 
 /// A place at which a task cannot go on.
@@ -96,6 +96,23 @@ pub(crate) enum Assumed {
     Devm,
 }
 
+/// What the name of something that is called stands for, in a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Callee {
+    /// It is evaluated by hand.
+    Special,
+    /// Its effect is the machine's own, or a stub stands for it.
+    Own,
+    /// A function of the tree.
+    Function(&'static Function),
+    /// A macro with parameters.
+    Macro(Macro),
+    /// A variable that points to a function.
+    Variable,
+    /// Nothing is known of it.
+    Unknown,
+}
+
 /// The release function of a driver's private structure.
 pub(crate) const RELEASE: &str = "driver_release";
 
@@ -103,9 +120,23 @@ pub(crate) const RELEASE: &str = "driver_release";
 pub type OnTree<'t> = Probing<&'t KernelC>;
 
 /// A kernel's own C.
+///
+/// What runs find out of the tree is shared by all copies; what they assume and where they are stuck is each copy's own.
 #[derive(Debug)]
 pub struct KernelC {
-    tree: Arc<Tree>,
+    shared: Arc<Shared>,
+    stuck: Mutex<IndexSet<Stuck>>,
+    assumed: Mutex<FxHashSet<Assumed>>,
+    /// A statement that is not run.
+    left_out: Option<usize>,
+    /// The statements that runs have come to, if that is to be known.
+    reached: Option<Mutex<Reached>>,
+}
+
+/// A tree, and all that is known of it.
+#[derive(Debug)]
+struct Shared {
+    tree: Tree,
     tables: Tables,
     contracts: Contracts,
     map: Map,
@@ -116,16 +147,12 @@ pub struct KernelC {
     runs_release: bool,
     /// For each number of work items' functions, whether they may probe devices.
     probing: Vec<bool>,
+    /// By the places of the name and of the file's name.
+    callees: Mutex<FxHashMap<[(usize, usize); 2], Callee>>,
     constants: Mutex<FxHashMap<Name, Option<i128>>>,
     typedefs: Mutex<FxHashMap<Name, Option<Type>>>,
     /// By loop, the variables that it need not carry.
     dead: Mutex<FxHashMap<usize, Arc<[Name]>>>,
-    stuck: Mutex<IndexSet<Stuck>>,
-    assumed: Mutex<FxHashSet<Assumed>>,
-    /// A statement that is not run.
-    left_out: Option<usize>,
-    /// The statements that runs have come to, if that is to be known.
-    reached: Option<Mutex<Reached>>,
 }
 
 impl KernelC {
@@ -147,8 +174,8 @@ impl KernelC {
             })
             .collect();
         let map = Map::new(&tables, added, links, notes);
-        KernelC {
-            tree: Arc::new(tree),
+        let shared = Shared {
+            tree,
             tables,
             contracts,
             probing,
@@ -157,36 +184,39 @@ impl KernelC {
             runs_release: runs_release(&reach),
             reach,
             spawned,
+            callees: Mutex::default(),
             constants: Mutex::default(),
             typedefs: Mutex::default(),
             dead: Mutex::default(),
-            stuck: Mutex::default(),
-            assumed: Mutex::default(),
-            left_out: None,
-            reached: None,
-        }
+        };
+        KernelC::of(Arc::new(shared))
+    }
+
+    /// A copy of which nothing has run.
+    fn of(shared: Arc<Shared>) -> Self {
+        KernelC { shared, stuck: Mutex::default(), assumed: Mutex::default(), left_out: None, reached: None }
     }
 
     /// The same without a statement.
     #[must_use]
     pub fn without(&self, statement: Statement) -> Self {
-        KernelC {
-            tree: Arc::clone(&self.tree),
-            tables: self.tables.clone(),
-            contracts: self.contracts.clone(),
-            map: self.map.clone(),
-            reach: self.reach.clone(),
-            spawned: self.spawned.clone(),
-            takes_drivers_lock: self.takes_drivers_lock,
-            runs_release: self.runs_release,
-            probing: self.probing.clone(),
-            constants: Mutex::default(),
-            typedefs: Mutex::default(),
-            dead: Mutex::default(),
-            stuck: Mutex::default(),
-            assumed: Mutex::default(),
-            left_out: Some(statement.id()),
-            reached: None,
+        KernelC { left_out: Some(statement.id()), ..KernelC::of(Arc::clone(&self.shared)) }
+    }
+
+    /// A copy for the runs of one scenario. [`KernelC::take_in`] takes in what they have noted.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let reached = self.reached.as_ref().map(|_| Mutex::default());
+        KernelC { left_out: self.left_out, reached, ..KernelC::of(Arc::clone(&self.shared)) }
+    }
+
+    /// Takes in what the runs of a copy have assumed, where they were stuck and which statements they came to.
+    pub fn take_in(&self, copy: &KernelC) {
+        let locked = "internal: nobody panics here";
+        self.stuck.lock().expect(locked).extend(copy.stuck.lock().expect(locked).iter().cloned());
+        self.assumed.lock().expect(locked).extend(copy.assumed.lock().expect(locked).iter().copied());
+        if let Some(reached) = &self.reached {
+            reached.lock().expect(locked).take_in(copy.take_reached());
         }
     }
 
@@ -223,39 +253,42 @@ impl KernelC {
     /// Whether of a call of this function nothing is run: a stub stands for it, or it prints.
     #[must_use]
     pub fn passes_over(&self, function: &str) -> bool {
-        let stub = self.tables.stubs.get(function).filter(|stub| !stub.without_links);
+        let stub = self.shared.tables.stubs.get(function).filter(|stub| !stub.without_links);
         stub.is_some() || PRINTS.contains(&function)
     }
 
     /// The tree.
     #[must_use]
     pub fn tree(&self) -> &Tree {
-        &self.tree
+        &self.shared.tree
     }
 
     /// What scenarios reach of it.
     #[must_use]
     pub fn reach(&self) -> &Reach {
-        &self.reach
+        &self.shared.reach
     }
 
     /// The tables of stubs and fields.
     #[must_use]
     pub fn tables(&self) -> &Tables {
-        &self.tables
+        &self.shared.tables
     }
 
     /// What has cells of its own because no table names it.
     #[must_use]
     pub fn added(&self) -> &Added {
-        self.map.added()
+        self.shared.map.added()
     }
 
     /// Functions that contracts name and that the tree does not have: what they tell is never told.
     #[must_use]
     pub fn missing(&self) -> Vec<&str> {
-        let names: IndexSet<&str> = self.contracts.functions().collect();
-        names.into_iter().filter(|name| self.tree.function(name, "drivers/base/dd.c").is_none()).collect()
+        let names: IndexSet<&str> = self.shared.contracts.functions().collect();
+        names
+            .into_iter()
+            .filter(|name| self.shared.tree.function(name, "drivers/base/dd.c").is_none())
+            .collect()
     }
 
     /// What stood at this place when a task could not go on.
@@ -286,16 +319,16 @@ impl KernelC {
 
     fn in_words(&self, what: Assumed) -> Option<String> {
         match what {
-            Assumed::Field(owner, path) => self.map.assumption(owner, path),
+            Assumed::Field(owner, path) => self.shared.map.assumption(owner, path),
             Assumed::Stub(name) => {
-                let stub = self.tables.stubs.get(name)?;
+                let stub = self.shared.tables.stubs.get(name)?;
                 Some(format!("{name} is not run: {}", stub.reason))
             }
             Assumed::NotInterrupted(name) => Some(format!("{name} is not interrupted")),
             Assumed::FindsMemory(name) => Some(format!("{name} finds memory")),
             Assumed::NoLinks => Some("no device link is made: the tree has no device_link_add".to_owned()),
             Assumed::Ignored(record) => {
-                let reason = self.tables.ignored.get(record)?;
+                let reason = self.shared.tables.ignored.get(record)?;
                 Some(format!("nobody looks at a {record}: {reason}"))
             }
             Assumed::Loader => Some(
@@ -315,29 +348,52 @@ impl KernelC {
     }
 
     pub(crate) fn map(&self) -> &Map {
-        &self.map
+        &self.shared.map
     }
 
     pub(crate) fn contracts(&self) -> &Contracts {
-        &self.contracts
+        &self.shared.contracts
     }
 
     pub(crate) fn constant(&self, name: Name) -> Option<i128> {
-        let mut known = self.constants.lock().expect("internal: nobody panics here");
+        let mut known = self.shared.constants.lock().expect("internal: nobody panics here");
         *known.entry(name).or_insert_with(|| {
-            let table = || self.tables.constants.get(name).map(|number| i128::from(*number));
-            self.tree.constant(name).or_else(table)
+            let table = || self.shared.tables.constants.get(name).map(|number| i128::from(*number));
+            self.shared.tree.constant(name).or_else(table)
+        })
+    }
+
+    /// What a name stands for that is called in a file.
+    pub(crate) fn callee(&self, name: Name, file: Name) -> Callee {
+        let mut known = self.shared.callees.lock().expect("internal: nobody panics here");
+        *known.entry([name, file].map(place)).or_insert_with(|| {
+            let tree = self.tree();
+            let own = is_primitive(name) || name.starts_with('<') || self.tables().stubs.contains_key(name);
+            let made = || tree.macro_of(name, file).filter(|made| made.params.is_some());
+            if is_special(name) {
+                Callee::Special
+            } else if own {
+                Callee::Own
+            } else if let Some(function) = tree.function(name, file) {
+                Callee::Function(function)
+            } else if let Some(made) = made() {
+                Callee::Macro(made)
+            } else if self.map().knows("global", name) {
+                Callee::Variable
+            } else {
+                Callee::Unknown
+            }
         })
     }
 
     pub(crate) fn typedef(&self, name: Name) -> Option<Type> {
-        let mut known = self.typedefs.lock().expect("internal: nobody panics here");
-        known.entry(name).or_insert_with(|| self.tree.typedef(name)).clone()
+        let mut known = self.shared.typedefs.lock().expect("internal: nobody panics here");
+        known.entry(name).or_insert_with(|| self.shared.tree.typedef(name)).clone()
     }
 
     /// The variables that a loop of a function need not carry.
     pub(crate) fn dead(&self, function: &'static Function, whole: &'static Stmt) -> Arc<[Name]> {
-        let mut known = self.dead.lock().expect("internal: nobody panics here");
+        let mut known = self.shared.dead.lock().expect("internal: nobody panics here");
         let found = known.entry(statement::id(whole)).or_insert_with(|| live::dead(function, whole).into());
         Arc::clone(found)
     }
@@ -352,18 +408,18 @@ impl KernelC {
 
     /// Whether some function takes the spinlock of a bus' klist of drivers by hand.
     pub(crate) fn takes_drivers_lock(&self) -> bool {
-        self.takes_drivers_lock
+        self.shared.takes_drivers_lock
     }
 
     /// Whether what frees a driver's private structure does more than that.
     pub(crate) fn runs_release(&self) -> bool {
-        self.runs_release
+        self.shared.runs_release
     }
 
     /// The number of an async entry that runs this function, and its domain.
     pub(crate) fn spawned(&self, function: Name) -> Option<(u8, u8)> {
-        let at = self.spawned.iter().position(|(name, _)| *name == function)?;
-        Some((SUBJECT + u8::try_from(at).ok()?, self.spawned[at].1))
+        let at = self.shared.spawned.iter().position(|(name, _)| *name == function)?;
+        Some((SUBJECT + u8::try_from(at).ok()?, self.shared.spawned[at].1))
     }
 
     /// Whether an async entry of this function is for one driver: the one that found the device.
@@ -428,7 +484,7 @@ fn takes_drivers_lock(reach: &Reach) -> bool {
 impl Subject for &KernelC {
     fn init_waits(&self) -> InitWaits {
         // Whether anybody asks for the mark of a task, so that it is kept: do_init_module itself is run.
-        let init = self.tree.function("do_init_module", "kernel/module/main.c");
+        let init = self.shared.tree.function("do_init_module", "kernel/module/main.c");
         let mut waits = InitWaits { if_async_used: false, unless_async_probe: false };
         if let Some(init) = init {
             walk::exprs(&init.body, &mut |expr| match expr.kind {
@@ -479,10 +535,10 @@ impl Subject for &KernelC {
     fn run(&self, cpu: &Cpu<'_>, entry: &Entry) -> Step<()> {
         let Obs::Id(object) = entry.args[0] else { unreachable!("internal: an entry without its object") };
         let at = usize::from(entry.function - SUBJECT);
-        match (self.spawned.get(at), entry.args.get(1)) {
+        match (self.shared.spawned.get(at), entry.args.get(1)) {
             (Some((function, _)), _) => Interp::new(self, cpu).spawned(function, Value::Pointer(object, "")),
             (None, Some(Obs::Word(path))) => {
-                let functions = &self.added().works[at - self.spawned.len()];
+                let functions = &self.added().works[at - self.shared.spawned.len()];
                 Interp::new(self, cpu).work(functions, object, path.0)
             }
             _ => unreachable!("internal: no function has this number"),
@@ -492,9 +548,9 @@ impl Subject for &KernelC {
     fn items(&self, world: &World) -> Vec<Item> {
         let item = |(object, path, work, function): (Object, Path, Cell<u8>, u8)| {
             let name = self.added().works[usize::from(function)].join(" or ");
-            let attaches = self.probing[usize::from(function)].then_some(object);
+            let attaches = self.shared.probing[usize::from(function)].then_some(object);
             let number = if object.index > 0 { format!(" #{}", object.index + 1) } else { String::new() };
-            let function = SUBJECT + self.spawned.len() as u8 + function;
+            let function = SUBJECT + self.shared.spawned.len() as u8 + function;
             Item {
                 name: format!("kworker ({name}{number})"),
                 entry: Entry { function, args: vec![Obs::Id(object), Obs::Word(Word(path))] },
@@ -505,21 +561,21 @@ impl Subject for &KernelC {
                 again: false,
             }
         };
-        self.map.items(world).into_iter().map(item).collect()
+        self.shared.map.items(world).into_iter().map(item).collect()
     }
 
     fn domain(&self, function: u8) -> Option<u8> {
         let at = usize::from(function.checked_sub(SUBJECT)?);
-        self.spawned.get(at).map(|(_, domain)| *domain)
+        self.shared.spawned.get(at).map(|(_, domain)| *domain)
     }
 
     fn lay_out(&self, world: &World, layout: &mut Layout) {
-        self.map.lay_out(world, layout);
+        self.shared.map.lay_out(world, layout);
         let stands_for =
             [(world.loads_modules(), Assumed::Loader), (!world.devres.is_empty(), Assumed::Devm)];
         stands_for.into_iter().filter(|(stands, _)| *stands).for_each(|(_, what)| self.assume(what));
-        for (object, _, work, function) in self.map.items(world) {
-            if self.probing[usize::from(function)] {
+        for (object, _, work, function) in self.shared.map.items(world) {
+            if self.shared.probing[usize::from(function)] {
                 let name = format!("{}: covered run", layout.info(layout.find(work)).name);
                 layout.ghost(covered_run(object), name, Kind::Int);
             }
@@ -527,13 +583,13 @@ impl Subject for &KernelC {
     }
 
     fn source_line(&self, at: Place) -> Option<SourceLine> {
-        let text = self.tree.line(at.file(), at.line())?;
+        let text = self.shared.tree.line(at.file(), at.line())?;
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        Some(SourceLine { text, added: self.tree.is_added(at.file(), at.line()) })
+        Some(SourceLine { text, added: self.shared.tree.is_added(at.file(), at.line()) })
     }
 
     fn outcome(&self, call: &Call, outcome: usize) -> Option<&'static str> {
-        let stub = self.tables.stubs.get(call.name)?;
+        let stub = self.shared.tables.stubs.get(call.name)?;
         match &stub.stub {
             super::table::Stub::OneOf(values) => {
                 Some(word(&format!("{} returns {}", call.name, values[outcome])))

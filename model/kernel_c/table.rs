@@ -1,8 +1,8 @@
 //! `driver-core.toml`: what of a kernel is not run, and what stands for it. A user's file is read after ours.
 
-use indexmap::IndexMap;
 use toml::{Table, Value};
 
+use super::FxIndexMap;
 use super::error::Error;
 use super::value::word;
 
@@ -72,15 +72,15 @@ pub const OWNERS: &[&str] =
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
     /// Functions that are not run.
-    pub stubs: IndexMap<String, Stubbed>,
+    pub stubs: FxIndexMap<String, Stubbed>,
     /// Fields, by what has them (of [`OWNERS`]) and their path in it.
-    pub fields: IndexMap<(&'static str, String), Field>,
+    pub fields: FxIndexMap<(&'static str, String), Field>,
     /// Lists that steps of the machine keep.
     pub lists: Vec<Kept>,
     /// Structures that are allocated and at which nobody looks, each with the reason.
-    pub ignored: IndexMap<String, String>,
+    pub ignored: FxIndexMap<String, String>,
     /// Numbers by name, for trees that do not have the file that defines them.
-    pub constants: IndexMap<String, i64>,
+    pub constants: FxIndexMap<String, i64>,
 }
 
 const OURS: &str = include_str!("driver-core.toml");

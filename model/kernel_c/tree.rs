@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-use indexmap::{IndexMap, IndexSet};
-use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHashSet;
 
 use super::ast::{Expr, ExprKind, Function, Global, Macro, Name, Record, Stmt, StmtKind, Type};
 use super::config::Config;
@@ -15,8 +14,7 @@ use super::patch::{self, Applied, Mail};
 use super::scan::scan;
 use super::sources::Sources;
 use super::text::Use;
-
-type Map<K, V> = IndexMap<K, V, FxBuildHasher>;
+use super::{FxIndexMap, FxIndexSet};
 
 /// Files that are read at once: the driver core.
 const CORE: &[&str] = &[
@@ -47,7 +45,7 @@ pub(crate) const FILES: &[&str] = &[
 /// How a tree is opened.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Options {
+pub struct TreeOptions {
     /// The kernel's configuration; the small default otherwise.
     pub config: Option<Config>,
     /// A revision of the git repository that the directory is in, instead of its files.
@@ -72,23 +70,29 @@ pub struct Tree {
 struct Inner {
     sources: Sources,
     /// Every file that may be read, with its text until it is.
-    files: Map<Name, Option<String>>,
+    files: FxIndexMap<Name, Option<String>>,
     /// The files that may define a name.
-    candidates: Map<String, Vec<Name>>,
+    candidates: FxIndexMap<String, Vec<Name>>,
     /// Macros that stand alone in files: the macro, its first argument, the file.
     scanned: Vec<(String, String, Name)>,
     /// Macros that may make functions.
-    makers: IndexSet<String, FxBuildHasher>,
-    functions: Map<Name, Vec<&'static Function>>,
-    macros: Map<Name, Vec<Macro>>,
-    records: Map<Name, &'static Record>,
-    enumerators: Map<Name, Enumerator>,
-    globals: Map<Name, Vec<&'static Global>>,
-    typedefs: Map<Name, Type>,
+    makers: FxIndexSet<String>,
+    functions: FxIndexMap<Name, Vec<&'static Function>>,
+    macros: FxIndexMap<Name, Vec<Macro>>,
+    records: FxIndexMap<Name, &'static Record>,
+    enumerators: FxIndexMap<Name, Enumerator>,
+    globals: FxIndexMap<Name, Vec<&'static Global>>,
+    typedefs: FxIndexMap<Name, Type>,
     /// Macros that stand alone and that nobody has asked for yet.
     uses: Vec<(Name, Use)>,
-    expansions: Map<(Name, u32, String), Result<&'static Function, String>>,
-    read: IndexSet<Name>,
+    expansions: FxIndexMap<(Name, u32, String), Result<&'static Function, String>>,
+    read: FxIndexSet<Name>,
+    /// The lines of files that have been shown.
+    shown: FxIndexMap<String, Vec<String>>,
+    /// Names for which all has been read that may define them. Emptied when more becomes known.
+    exhausted: FxHashSet<String>,
+    /// The same for functions that macros make.
+    made: FxHashSet<String>,
 }
 
 impl Tree {
@@ -97,7 +101,7 @@ impl Tree {
     /// # Errors
     ///
     /// If it is no kernel tree, or a patch does not apply.
-    pub fn open(dir: &Path, options: Options) -> Result<Self, Error> {
+    pub fn open(dir: &Path, options: TreeOptions) -> Result<Self, Error> {
         if !dir.is_dir() {
             return Err(Error::NoDirectory(dir.to_owned()));
         }
@@ -154,8 +158,12 @@ impl Tree {
     /// A line of a file, as it is written there.
     #[must_use]
     pub fn line(&self, file: &str, line: u32) -> Option<String> {
-        let text = self.inner().sources.read(file)?;
-        text.lines().nth((line as usize).checked_sub(1)?).map(str::to_owned)
+        let mut inner = self.inner();
+        if !inner.shown.contains_key(file) {
+            let text = inner.sources.read(file)?;
+            inner.shown.insert(file.to_owned(), text.lines().map(str::to_owned).collect());
+        }
+        inner.shown[file].get((line as usize).checked_sub(1)?).cloned()
     }
 
     /// The files that have been read so far.
@@ -172,7 +180,9 @@ impl Tree {
     #[must_use]
     pub fn function(&self, name: &str, from: &str) -> Option<&'static Function> {
         let mut inner = self.inner();
-        inner.look_for(name, &self.config, |inner| inner.functions.contains_key(name));
+        let known = |inner: &Inner| inner.functions.contains_key(name);
+        inner.look_for(name, &self.config, known);
+        inner.generate(name, &self.config);
         let all = inner.functions.get(name)?;
         all.iter().find(|function| function.file == from).or(all.first()).copied()
     }
@@ -198,10 +208,20 @@ impl Tree {
     /// The variable of this name that a file sees.
     #[must_use]
     pub fn global(&self, name: &str, from: &str) -> Option<&'static Global> {
+        self.global_of("", name, from)
+    }
+
+    /// The same, if it is a variable of a file below this directory.
+    #[must_use]
+    pub fn global_of(&self, below: &str, name: &str, from: &str) -> Option<&'static Global> {
         let mut inner = self.inner();
-        inner.look_for(name, &self.config, |inner| inner.globals.contains_key(name));
+        let known = |inner: &Inner| {
+            inner.globals.get(name).is_some_and(|all| all.iter().any(|one| one.file.starts_with(below)))
+        };
+        inner.look_below(below, name, &self.config, known);
         let all = inner.globals.get(name)?;
-        all.iter().find(|global| global.file == from).or(all.first()).copied()
+        let mut below = all.iter().filter(|global| global.file.starts_with(below));
+        below.clone().find(|global| global.file == from).or(below.next()).copied()
     }
 
     /// What a typedef stands for.
@@ -316,19 +336,22 @@ impl Inner {
     fn new(sources: Sources) -> Self {
         Inner {
             sources,
-            files: Map::default(),
-            candidates: Map::default(),
+            files: FxIndexMap::default(),
+            candidates: FxIndexMap::default(),
             scanned: Vec::new(),
-            makers: IndexSet::default(),
-            functions: Map::default(),
-            macros: Map::default(),
-            records: Map::default(),
-            enumerators: Map::default(),
-            globals: Map::default(),
-            typedefs: Map::default(),
+            makers: FxIndexSet::default(),
+            functions: FxIndexMap::default(),
+            macros: FxIndexMap::default(),
+            records: FxIndexMap::default(),
+            enumerators: FxIndexMap::default(),
+            globals: FxIndexMap::default(),
+            typedefs: FxIndexMap::default(),
             uses: Vec::new(),
-            expansions: Map::default(),
-            read: IndexSet::new(),
+            expansions: FxIndexMap::default(),
+            read: FxIndexSet::default(),
+            shown: FxIndexMap::default(),
+            exhausted: FxHashSet::default(),
+            made: FxHashSet::default(),
         }
     }
 
@@ -340,7 +363,7 @@ impl Inner {
         }
         let patched: Vec<String> = self.sources.laid().map(str::to_owned).collect();
         todo.extend(patched.into_iter().filter(|path| path.ends_with(".c") || path.ends_with(".h")));
-        let mut known: IndexSet<String> = todo.iter().cloned().collect();
+        let mut known: FxIndexSet<String> = todo.iter().cloned().collect();
         let mut at = 0;
         while at < known.len() {
             let path = known[at].clone();
@@ -370,6 +393,8 @@ impl Inner {
     fn read_file(&mut self, file: Name, config: &Config) {
         let Some(text) = self.files.get_mut(file).and_then(Option::take) else { return };
         self.read.insert(file);
+        self.exhausted.clear();
+        self.made.clear();
         let items = index::read(file, &text, config);
         self.merge(file, items);
     }
@@ -398,22 +423,42 @@ impl Inner {
 
     /// Reads files that may define a name until one does.
     fn look_for(&mut self, name: &str, config: &Config, known: impl Fn(&Inner) -> bool) {
-        if known(self) {
+        self.look_below("", name, config, known);
+    }
+
+    /// The same for files below a directory.
+    fn look_below(&mut self, below: &str, name: &str, config: &Config, known: impl Fn(&Inner) -> bool) {
+        if known(self) || self.exhausted.contains(name) {
             return;
         }
         // free$x is made by DEFINE_FREE(x, ..).
         let written = name.rsplit('$').next().unwrap_or(name);
-        for file in self.candidates.get(written).cloned().unwrap_or_default() {
+        let candidates = self.candidates.get(written).cloned().unwrap_or_default();
+        for file in candidates.into_iter().filter(|file| file.starts_with(below)) {
             self.read_file(file, config);
             if known(self) {
                 return;
             }
         }
-        self.generate(name, config);
+        if below.is_empty() {
+            self.exhausted.insert(name.to_owned());
+        }
     }
 
-    /// Expands the macros that stand alone and may make a function of this name: an argument is part of it.
+    /// Expands the macros that stand alone and may make a function of this name: an argument is part of it. What is a macro
+    /// itself is not called as a function.
     fn generate(&mut self, name: &str, config: &Config) {
+        if self.functions.contains_key(name) || self.macros.contains_key(name) || self.made.contains(name) {
+            return;
+        }
+        let read = self.read.len();
+        self.make(name, config);
+        if self.read.len() == read {
+            self.made.insert(name.to_owned());
+        }
+    }
+
+    fn make(&mut self, name: &str, config: &Config) {
         let makers = &self.makers;
         let may =
             |(made, arg, _): &&(String, String, Name)| name.contains(arg.as_str()) && makers.contains(made);
@@ -484,7 +529,7 @@ fn version(makefile: &str) -> Option<String> {
 
 /// A patch file that touches no file of ours is a mistake.
 fn unused(applied: &[Applied]) -> Result<(), Error> {
-    let files: IndexSet<&str> = applied.iter().map(|mail| mail.file.as_str()).collect();
+    let files: FxIndexSet<&str> = applied.iter().map(|mail| mail.file.as_str()).collect();
     for file in files {
         let mut mails = applied.iter().filter(|mail| mail.file == file);
         if mails.clone().all(|mail| mail.changed.is_empty()) {

@@ -21,6 +21,18 @@ pub fn word(text: &str) -> &'static str {
     new
 }
 
+/// The address and the length of a text that lives as long as the process. No other text ever has both.
+#[must_use]
+pub fn place(text: &'static str) -> (usize, usize) {
+    (text.as_ptr().addr(), text.len())
+}
+
+/// Whether two names are the same. Those of a tree are so at one look: each is one text.
+#[must_use]
+pub fn same(one: &'static str, other: &'static str) -> bool {
+    std::ptr::eq(one, other) || one == other
+}
+
 /// `int`.
 pub const INT: Int = Int { signed: true, bytes: 4 };
 /// `unsigned long`.

@@ -228,8 +228,14 @@ impl Scenario {
         peers: &mut dyn Peers,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, InputError> {
-        self.check_subject(program, revision, options, peers, progress, |report| {
-            fill_native(report, self, program, options, engine::explore(self, program, revision, options));
+        self.check_subject(program, revision, options, peers, progress, |report, memory| {
+            fill_native(
+                report,
+                self,
+                (program, memory),
+                options,
+                engine::explore(self, program, revision, options),
+            );
         })
     }
 
@@ -241,7 +247,7 @@ impl Scenario {
         options: &Options,
         peers: &mut dyn Peers,
         progress: impl FnMut(Progress) + Send,
-        native: impl FnOnce(&mut Report),
+        native: impl FnOnce(&mut Report, &[u8]),
     ) -> Result<Report, InputError> {
         let mut report = Report {
             scenario: self.file().path.clone(),
@@ -265,7 +271,7 @@ impl Scenario {
         };
         let begun = Instant::now();
         match start(program, &options.limits) {
-            Ok(_) if options.engine.is_native() => native(&mut report),
+            Ok(memory) if options.engine.is_native() => native(&mut report, &memory),
             Ok(memory) => {
                 let mut limits = options.limits;
                 limits.data_races |= self.file().also.iter().any(|also| also == id::DATA_RACE);
@@ -280,7 +286,7 @@ impl Scenario {
                 if let (Some(Cut::Time(told)), Some(limit)) = (&mut outcome.cut, options.limits.time_limit) {
                     *told = limit;
                 }
-                fill(&mut report, self, program, &outcome);
+                fill(&mut report, self, program, &memory, &outcome);
             }
             Err(NoStart::Mistake(text)) => return Err(self.set_up_mistake(program, text)),
             Err(NoStart::Cut(cut)) => {
@@ -313,12 +319,18 @@ fn set_up_memory(program: &Probing<impl Subject>) -> Vec<u8> {
     memory
 }
 
-fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<impl Subject>, outcome: &Outcome) {
+fn fill(
+    report: &mut Report,
+    scenario: &Scenario,
+    program: &Probing<impl Subject>,
+    memory: &[u8],
+    outcome: &Outcome,
+) {
     report.states = outcome.states;
     report.transitions = outcome.transitions;
     report.cut = outcome.cut.is_some();
     report.bytes = outcome.bytes;
-    report.violations = outcome.found.iter().map(|found| Violation::of(program, found)).collect();
+    report.violations = outcome.found.iter().map(|found| Violation::of(program, memory, found)).collect();
     report.unshown = outcome.unshown.iter().map(|id| (*id).to_owned()).collect();
     let found = !report.hazards().is_empty();
     report.verdict = Verdict::of(found, !report.cut);
@@ -329,7 +341,7 @@ fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<impl Subject
 pub(crate) fn fill_native<S: Subject>(
     report: &mut Report,
     scenario: &Scenario,
-    program: &Probing<S>,
+    (program, memory): (&Probing<S>, &[u8]),
     options: &Options,
     result: Result<raddle_engines::Result, NoAnswer>,
 ) {
@@ -347,7 +359,7 @@ pub(crate) fn fill_native<S: Subject>(
             None if shown.at_rest => Ending::AtRest(&shown.id),
             None => Ending::Step,
         };
-        Violation::told(program, &shown.id, shown.schedule.clone(), ending, 0)
+        Violation::told(program, memory, &shown.id, shown.schedule.clone(), ending)
     };
     let native = &options.native;
     let is_loom = options.engine == Engine::Loom;

@@ -20,6 +20,14 @@ pub struct OnTree {
     pub stuck: Option<Stuck>,
 }
 
+impl OnTree {
+    /// Whether a limit has stopped the search.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.report.cut && self.stuck.is_none()
+    }
+}
+
 impl Scenario {
     /// Why the scenario is not run on trees, if it is not.
     #[must_use]
@@ -48,11 +56,18 @@ impl Scenario {
             return Err(InputError::of_file(&self.file().path, why));
         }
         let progress: &mut (dyn FnMut(Progress) + Send) = &mut progress;
-        let program = Probing::new(self.file().world.clone(), kernel);
+        let copy = &kernel.copy();
+        let program = Probing::new(self.file().world.clone(), copy);
         let name = format!("Linux {}", kernel.tree().version());
         let mut report =
-            self.check_subject(&program, &name, options, &mut Alone, &mut *progress, |report| {
-                fill_native(report, self, &program, options, explore_on_tree(self, arguments, options));
+            self.check_subject(&program, &name, options, &mut Alone, &mut *progress, |report, memory| {
+                fill_native(
+                    report,
+                    self,
+                    (&program, memory),
+                    options,
+                    explore_on_tree(self, arguments, options),
+                );
             })?;
         if report.unshown.iter().any(|id| id == STUCK_ID) && options.limits.no_runs {
             // Only a run says where.
@@ -63,7 +78,8 @@ impl Scenario {
         report.options = arguments.to_vec();
         // What a scenario expects, it expects of a revision.
         report.expected = None;
-        let assumptions = kernel.assumptions().len();
+        kernel.take_in(copy);
+        let assumptions = copy.assumptions().len();
         report.guarantee.push_str(&format!(
             ", the kernel's C with {assumptions} assumptions about the rest (--assumptions)"
         ));
@@ -73,7 +89,7 @@ impl Scenario {
             report.cut = true;
             report.verdict = Verdict::of(!report.violations.is_empty(), false);
             let place = stuck.story.steps.last().map(|step| step.at.clone());
-            place.and_then(|place| kernel.stuck_at(&place.file, place.line))
+            place.and_then(|place| copy.stuck_at(&place.file, place.line))
         });
         Ok(OnTree { report, stuck: stuck.flatten() })
     }

@@ -293,7 +293,9 @@ impl<'p> Search<'p> {
             state = next;
         }
         let ending = if choice.is_none() { Ending::AtRest(&usual.id) } else { Ending::Step };
-        let mut violation = Violation::told(self.system.program(), &usual.id, schedule, ending, usual.others);
+        let program = self.system.program();
+        let mut violation = Violation::told(program, memory, &usual.id, schedule, ending);
+        violation.others = usual.others;
         for (step, first) in violation.story.steps.iter_mut().zip(first.into_iter().rev()) {
             step.needed |= first;
         }

@@ -279,6 +279,20 @@ pub enum Ending<'a> {
 ///
 /// Why the schedule is not one of this program, or does not end so.
 pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) -> Result<Story, ReplayError> {
+    replay_from(program, set_up_memory(program)?, schedule, ending)
+}
+
+/// The same, with the memory that the set-up leaves.
+///
+/// # Errors
+///
+/// As [`replay`].
+pub fn replay_from<P: Program>(
+    program: &P,
+    memory: Vec<u8>,
+    schedule: &[Turn],
+    ending: Ending<'_>,
+) -> Result<Story, ReplayError> {
     let mut teller = teller::Teller::new(program, false);
     // The states of the cycle from its first one on, and who moves in it.
     let mut seen = Vec::new();
@@ -286,7 +300,7 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
     let mut began = None;
     let begins = if let Ending::Cycle(begins) = ending { Some(begins) } else { None };
     let mut number = 0;
-    let run = follow(program, schedule, |step, after| {
+    let run = follow(program, memory, schedule, |step, after| {
         if let Some((slot, before, taken)) = step {
             teller.tell(slot, before, taken, after);
             if begins.is_some_and(|begins| number >= begins) {
@@ -326,13 +340,18 @@ pub fn replay<P: Program>(program: &P, schedule: &[Turn], ending: Ending<'_>) ->
 /// A step as it is taken: the slot, the run before it, and what was done.
 type Step<'s, 'p, P> = (usize, &'s Run<'p, P>, &'s Taken);
 
+/// The memory that the set-up leaves.
+fn set_up_memory<P: Program>(program: &P) -> Result<Vec<u8>, ReplayError> {
+    set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)
+}
+
 /// Follows a schedule after the set-up. `see` is told of the run at its start and after each step.
 fn follow<'p, P: Program>(
     program: &'p P,
+    memory: Vec<u8>,
     schedule: &[Turn],
     mut see: impl FnMut(Option<Step<'_, 'p, P>>, &Run<'p, P>),
 ) -> Result<Run<'p, P>, ReplayError> {
-    let memory = set_up(program, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
     let mut run = Run::from_memory(program, memory);
     see(None, &run);
     let mut over = false;

@@ -8,12 +8,11 @@
 use super::naming::op_does;
 use super::teller::Teller;
 use super::told::{Does, WaitFor};
-use super::{Ending, ReplayError, Story, Turn, follow, named, replay};
+use super::{Ending, ReplayError, Story, Turn, follow, named, replay, set_up_memory};
 use crate::machine::expect::broken;
 use crate::machine::hazard::Hazard;
 use crate::machine::program::Program;
 use crate::machine::run::{Refused, Run, Taken};
-use crate::machine::set_up::set_up;
 
 /// A task takes at most so many steps of its own on the way to the next common one.
 const STEPS_BETWEEN: usize = 60;
@@ -120,13 +119,13 @@ pub fn retrace<P: Program>(
     other: &P,
 ) -> Result<Retraced, ReplayError> {
     let mut keys = Vec::new();
-    follow(program, schedule, |step, _| {
+    follow(program, set_up_memory(program)?, schedule, |step, _| {
         keys.extend(step.map(|(_, _, taken)| Key {
             does: op_does(program, &taken.op),
             function: taken.stack.last().map(|call| call.name),
         }));
     })?;
-    let memory = set_up(other, |_, _, _, _| {}).map_err(|_| ReplayError::SetUp)?;
+    let memory = set_up_memory(other)?;
     let mut going = Going { run: Run::from_memory(other, memory), schedule: Vec::new(), wrong: None };
     let slot = |name: &String| other.slots().iter().position(|slot| named(&slot.kind) && slot.name == *name);
     let mut slots: Vec<Option<usize>> = story.actors.iter().map(|actor| slot(&actor.name)).collect();
@@ -264,7 +263,7 @@ fn extra<P: Program>(
     pairs: &[Option<usize>],
 ) -> Result<Vec<bool>, ReplayError> {
     let mut extra = Vec::new();
-    follow(program, schedule, |step, _| {
+    follow(program, set_up_memory(program)?, schedule, |step, _| {
         extra.extend(step.map(|(_, _, taken)| {
             let does = op_does(program, &taken.op);
             !keys.iter().any(|key| key.does == does)

@@ -3,7 +3,7 @@
 use super::naming::op_does;
 use super::teller::Teller;
 use super::told::{Call, Does, Value, WaitFor};
-use super::{Blocked, Ready, ReplayError, Scene, Shown, Turn, follow};
+use super::{Blocked, Ready, ReplayError, Scene, Shown, Turn, follow, set_up_memory};
 use crate::machine::layout::{ALIVE, CellId, Kind};
 use crate::machine::program::Program;
 use crate::machine::run::Run;
@@ -17,7 +17,7 @@ use crate::machine::set_up::{SetUpError, set_up};
 pub fn scenes<P: Program>(program: &P, schedule: &[Turn]) -> Result<Vec<Scene>, ReplayError> {
     let mut teller = Teller::new(program, false);
     let mut drafts = Vec::new();
-    follow(program, schedule, |step, run| {
+    follow(program, set_up_memory(program)?, schedule, |step, run| {
         if let Some((slot, before, taken)) = step {
             teller.tell(slot, before, taken, run);
         }

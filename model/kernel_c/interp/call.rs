@@ -1,5 +1,7 @@
 //! Calls: of functions of the tree, of macros, of what stands for them; and where scenarios enter.
 
+use std::rc::Rc;
+
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::Cell;
 use raddle_checker::machine::op::{Action, Op};
@@ -15,9 +17,8 @@ use super::{Flow, Frame, Interp, Target};
 use crate::added::func_of;
 use crate::ast::{Expr, ExprKind, Function, Macro, Name, StmtKind, Type};
 use crate::contracts::Tell;
-use crate::known::{is_primitive, is_special};
 use crate::reach::is_run;
-use crate::subject::{Assumed, Stuck};
+use crate::subject::{Assumed, Callee, Stuck};
 use crate::table::Stub;
 use crate::value::{Atoms, INT, Path, ULONG, Value, ZERO, word};
 
@@ -306,12 +307,11 @@ impl Interp<'_> {
     }
 
     fn enter_frame(&mut self, frame: Frame, args: &[Value]) {
-        let function = frame.function;
-        self.frames.push(frame);
-        for ((name, ty), value) in function.params.iter().zip(args) {
-            let value = self.converted(*value, ty);
-            self.frame().locals_mut().push((name, "", value));
+        let mut frame = frame;
+        for ((name, ty), value) in frame.function.params.iter().zip(args) {
+            frame.locals.push((name, "", self.converted(*value, ty)));
         }
+        self.frames.push(Rc::new(frame));
     }
 
     fn body(&mut self, function: &'static Function) -> Step<Value> {
@@ -371,24 +371,20 @@ impl Interp<'_> {
                 other => return self.stuck(format!("{other:?} is called")),
             },
         };
-        if is_special(name) {
-            return self.special(name, args);
-        }
-        let known = is_primitive(name) || name.starts_with('<') || self.c.tables().stubs.contains_key(name);
-        if !known && self.c.tree().function(name, self.file()).is_none() {
-            if let Some(made) = self.c.tree().macro_of(name, self.file()).filter(|made| made.params.is_some())
-            {
+        match self.c.callee(name, self.file()) {
+            Callee::Special => return self.special(name, args),
+            Callee::Macro(made) => {
                 let texts: Vec<&str> = args.iter().map(|arg| arg.text).collect();
                 return self.expanded(&made, &texts);
             }
-            if self.c.map().knows("global", name) {
-                // A variable that points to a function.
+            Callee::Variable => {
                 let value = self.eval(callee)?;
                 return match value {
                     Value::Int(0, _) => self.null(),
                     other => self.stuck(format!("{other:?} is called")),
                 };
             }
+            Callee::Own | Callee::Function(_) | Callee::Unknown => {}
         }
         let mut values = Vec::with_capacity(args.len());
         for arg in args {
@@ -426,7 +422,11 @@ impl Interp<'_> {
                 }
             };
         }
-        match c.tree().function(name, self.file()) {
+        let function = match c.callee(name, self.file()) {
+            Callee::Function(function) => Some(function),
+            _ => c.tree().function(name, self.file()),
+        };
+        match function {
             Some(function) if is_run(function.file) => self.call(function, args),
             Some(function) => self.stuck(format!("the function {name}, of {}", function.file)),
             None => self.stuck(format!("the function {name}")),

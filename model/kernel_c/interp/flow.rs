@@ -8,7 +8,7 @@ use raddle_checker::machine::op::Action;
 use raddle_checker::machine::value::Obs;
 use raddle_probing::objects::{CORE, Core, DevicePrivate};
 
-use super::{Flow, Interp, Target};
+use super::{Flow, Frame, Interp, Target};
 use crate::ast::{Expr, ExprKind, Name, Stmt, StmtKind, Variable};
 use crate::map::Slot;
 use crate::subject::Assumed;
@@ -138,7 +138,7 @@ impl Interp<'_> {
             }
         }
         if forgets {
-            self.frame().forget(|name, _| declared.iter().any(|one| one.name == name));
+            Frame::forget(self.frame(), |name, _| declared.iter().any(|one| one.name == name));
         }
         Ok(())
     }
@@ -156,12 +156,12 @@ impl Interp<'_> {
     fn declare(&mut self, variable: &'static Variable) -> Step<()> {
         let frame = self.frames.len() - 1;
         if variable.is_static {
-            Rc::make_mut(&mut self.frame().statics).push(variable.name);
+            Rc::make_mut(self.frame()).statics.push(variable.name);
             return Ok(());
         }
-        Rc::make_mut(&mut self.frame().types).push((variable.name, &variable.ty));
+        Rc::make_mut(self.frame()).types.push((variable.name, &variable.ty));
         // A turn of a loop declares anew.
-        self.frame().forget(|name, _| name == variable.name);
+        Frame::forget(self.frame(), |name, _| name == variable.name);
         let Some(init) = &variable.init else { return Ok(()) };
         let target = Target::Local(frame, variable.name, "");
         if let ExprKind::Initializer(_, values) = &init.kind {
@@ -187,7 +187,7 @@ impl Interp<'_> {
             || made.is_none()
             || made != self.cpu.made()
             || pending != self.pending.len()
-            || frames.iter().zip(&self.frames).any(|(old, new)| !Rc::ptr_eq(&old.locals, &new.locals));
+            || frames.iter().zip(&self.frames).any(|(old, new)| !Rc::ptr_eq(old, new));
         self.c.reaches(stmt, acts);
         done.map(drop)
     }

@@ -14,7 +14,7 @@ use crate::contracts::Tell;
 use crate::links::U32;
 use crate::map::Slot;
 use crate::subject::Assumed;
-use crate::value::{INT, Path, Value, ZERO, convert, truth, word};
+use crate::value::{INT, Path, Value, ZERO, convert, same, truth, word};
 
 impl Interp<'_> {
     pub(super) fn slot(&mut self, at: Object, path: Path) -> Step<Slot> {
@@ -227,7 +227,7 @@ impl Interp<'_> {
     /// The frame of a local variable of the function that executes.
     pub(super) fn local(&self, name: Name) -> Option<usize> {
         let frame = self.frames.len().checked_sub(1)?;
-        self.frames[frame].types.iter().any(|(own, _)| *own == name).then_some(frame)
+        self.frames[frame].typed().any(|(own, _)| same(own, name)).then_some(frame)
     }
 
     /// The path of a variable of the function that executes, if it outlives the call.
@@ -238,7 +238,7 @@ impl Interp<'_> {
 
     /// The declared type of a local variable.
     pub(super) fn type_of(&self, frame: usize, name: Name) -> Option<&'static Type> {
-        self.frames[frame].types.iter().rev().find(|(own, _)| *own == name).map(|(_, ty)| *ty)
+        self.frames[frame].typed().find(|(own, _)| same(own, name)).map(|(_, ty)| ty)
     }
 
     /// A value as a variable of this type holds it.

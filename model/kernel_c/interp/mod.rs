@@ -39,35 +39,37 @@ pub(crate) use primitive::domain_path;
 use super::ast::{Function, Name, Type};
 use super::map::{STUCK, null};
 use super::subject::{KernelC, Stuck};
-use super::value::{Atoms, Path, Value, get_byte, get_word, word};
+use super::value::{Atoms, Path, Value, get_byte, get_word, place, same, word};
 use rustc_hash::FxHashMap;
 
-/// A function that is executing. Copies share what has not changed since.
+/// A function that is executing. It is copied when it changes and somebody else has it too.
 #[derive(Clone)]
 struct Frame {
     function: &'static Function,
-    locals: Rc<Vec<(Name, Path, Value)>>,
-    types: Rc<Vec<(Name, &'static Type)>>,
+    locals: Vec<(Name, Path, Value)>,
+    /// Of the variables that have been declared.
+    types: Vec<(Name, &'static Type)>,
     /// Variables that outlive the call.
-    statics: Rc<Vec<Name>>,
+    statics: Vec<Name>,
 }
 
 impl Frame {
     /// A call that has just been made.
     fn new(function: &'static Function) -> Self {
-        let types = function.params.iter().map(|(name, ty)| (*name, ty)).collect();
-        Frame { function, locals: Rc::default(), types: Rc::new(types), statics: Rc::default() }
+        Frame { function, locals: Vec::new(), types: Vec::new(), statics: Vec::new() }
+    }
+
+    /// The parameters and the variables with their types, last declared first.
+    fn typed(&self) -> impl Iterator<Item = (Name, &'static Type)> {
+        let params = self.function.params.iter().map(|(name, ty)| (*name, ty));
+        params.chain(self.types.iter().copied()).rev()
     }
 
     /// Drops variables, or parts of them.
-    fn forget(&mut self, which: impl Fn(Name, Path) -> bool) {
-        if self.locals.iter().any(|(name, path, _)| which(name, path)) {
-            self.locals_mut().retain(|(name, path, _)| !which(name, path));
+    fn forget(frame: &mut Rc<Self>, which: impl Fn(Name, Path) -> bool) {
+        if frame.locals.iter().any(|(name, path, _)| which(name, path)) {
+            Rc::make_mut(frame).locals.retain(|(name, path, _)| !which(name, path));
         }
-    }
-
-    fn locals_mut(&mut self) -> &mut Vec<(Name, Path, Value)> {
-        Rc::make_mut(&mut self.locals)
     }
 }
 
@@ -96,7 +98,7 @@ enum Flow {
 pub struct Interp<'a> {
     c: &'a KernelC,
     cpu: &'a Cpu<'a>,
-    frames: Vec<Frame>,
+    frames: Vec<Rc<Frame>>,
     /// Checks that are made together with the next step, and before them a lock that is taken with it.
     pending: Vec<Action>,
     line: u32,
@@ -123,7 +125,7 @@ const IDLE: u32 = 10_000;
 
 thread_local! {
     /// Paths that have been put together before.
-    static JOINED: RefCell<FxHashMap<(Path, &'static str), Path>> = RefCell::default();
+    static JOINED: RefCell<FxHashMap<[(usize, usize); 2], Path>> = RefCell::default();
 }
 
 /// What would be the structure of a member, if the head of a list were one: `list<entry`. The member is the head again.
@@ -134,6 +136,11 @@ fn join(path: Path, field: &'static str) -> Path {
     if path.is_empty() {
         return field;
     }
+    let key = [path, field].map(place);
+    JOINED.with_borrow_mut(|joined| *joined.entry(key).or_insert_with(|| joined_anew(path, field)))
+}
+
+fn joined_anew(path: Path, field: &'static str) -> Path {
     if let Some((head, member)) = path.split_once(NO_ENTRY)
         && let Some(rest) = member.strip_prefix(field)
     {
@@ -143,9 +150,7 @@ fn join(path: Path, field: &'static str) -> Path {
             None => {}
         }
     }
-    JOINED.with_borrow_mut(|joined| {
-        *joined.entry((path, field)).or_insert_with(|| word(&format!("{path}.{field}")))
-    })
+    word(&format!("{path}.{field}"))
 }
 
 impl<'a> Interp<'a> {
@@ -172,7 +177,7 @@ impl<'a> Interp<'a> {
         self.cpu.layout()
     }
 
-    fn frame(&mut self) -> &mut Frame {
+    fn frame(&mut self) -> &mut Rc<Frame> {
         self.frames.last_mut().expect("internal: a function executes")
     }
 
@@ -193,9 +198,10 @@ impl<'a> Interp<'a> {
     fn nearest(&self, sort: raddle_checker::machine::value::Sort, from: usize) -> Option<Object> {
         let ty = if sort == DEVICE { "struct device" } else { "struct device_driver" };
         self.frames[..=from].iter().rev().find_map(|frame| {
-            frame.types.iter().rev().find_map(|(name, of)| {
+            frame.typed().find_map(|(name, of)| {
                 let points = matches!(of, Type::Pointer(of) if **of == Type::Record(ty));
-                let value = frame.locals.iter().find(|(own, path, _)| own == name && path.is_empty());
+                let mut all = frame.locals.iter();
+                let value = all.find(|(own, path, _)| same(own, name) && path.is_empty());
                 match value {
                     Some((_, _, Value::Pointer(object, ""))) if points && object.sort == sort => {
                         Some(*object)
@@ -300,20 +306,20 @@ impl<'a> Interp<'a> {
     // ----------------------------------------------------------------------------------- results
 
     /// What has changed of the variables since, and the checks that are due.
-    fn changes(&self, before: &[Frame]) -> Vec<Obs> {
+    fn changes(&self, before: &[Rc<Frame>]) -> Vec<Obs> {
         let mut changes: Vec<(u8, Name, Path, Value)> = Vec::new();
         for ((old, new), i) in before.iter().zip(&self.frames).zip(0..) {
-            if Rc::ptr_eq(&old.locals, &new.locals) {
+            if Rc::ptr_eq(old, new) {
                 continue;
             }
             for (name, path, value) in new.locals.iter() {
-                let was = old.locals.iter().find(|(own, at, _)| (own, at) == (name, path));
+                let was = old.locals.iter().find(|(own, at, _)| same(own, name) && same(at, path));
                 if was.is_none_or(|(_, _, was)| was != value) {
                     changes.push((i, name, path, *value));
                 }
             }
             for (name, path, _) in old.locals.iter() {
-                if !new.locals.iter().any(|(own, at, _)| (own, at) == (name, path)) {
+                if !new.locals.iter().any(|(own, at, _)| same(own, name) && same(at, path)) {
                     changes.push((i, name, path, Value::Unset));
                 }
             }
@@ -359,18 +365,19 @@ impl<'a> Interp<'a> {
 
     fn set_local(&mut self, frame: usize, name: Name, path: Path, value: Value) {
         let frame = &mut self.frames[frame];
-        let at = frame.locals.iter().position(|(own, of, _)| *own == name && *of == path);
+        let at = frame.locals.iter().position(|(own, of, _)| same(own, name) && same(of, path));
         match (at, value) {
-            (Some(at), Value::Unset) => drop(frame.locals_mut().remove(at)),
+            (Some(at), Value::Unset) => drop(Rc::make_mut(frame).locals.remove(at)),
             (Some(at), value) if frame.locals[at].2 == value => {}
-            (Some(at), value) => frame.locals_mut()[at].2 = value,
+            (Some(at), value) => Rc::make_mut(frame).locals[at].2 = value,
             (None, Value::Unset) => {}
-            (None, value) => frame.locals_mut().push((name, path, value)),
+            (None, value) => Rc::make_mut(frame).locals.push((name, path, value)),
         }
     }
 
     fn local_value(&self, frame: usize, name: Name, path: Path) -> Option<Value> {
-        let found = self.frames[frame].locals.iter().find(|(own, of, _)| *own == name && *of == path);
+        let mut all = self.frames[frame].locals.iter();
+        let found = all.find(|(own, of, _)| same(own, name) && same(of, path));
         found.map(|(_, _, value)| *value)
     }
 
@@ -393,7 +400,7 @@ impl<'a> Interp<'a> {
             if idle == IDLE {
                 return self.stuck(format!("a loop that goes round {IDLE} times without a step"));
             }
-            self.frames[top].forget(|name, path| path.is_empty() && dead.contains(&name));
+            Frame::forget(&mut self.frames[top], |name, path| path.is_empty() && dead.contains(&name));
             let mut out = self.changes(&base);
             Ok(match flow {
                 None => ControlFlow::Continue(Atoms(out)),

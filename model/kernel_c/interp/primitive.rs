@@ -21,7 +21,7 @@ use crate::ast::Name;
 use crate::contracts::Tell;
 use crate::devres::released_by;
 use crate::map::{Slot, klist};
-use crate::subject::RELEASE;
+use crate::subject::{Callee, RELEASE};
 use crate::value::{INT, Path, Value, ZERO, truth, word};
 
 impl Interp<'_> {
@@ -33,6 +33,9 @@ impl Interp<'_> {
         };
         if let Some(value) = self.links(name, args)? {
             return Ok(Some(value));
+        }
+        if matches!(self.c.callee(name, self.file()), Callee::Function(_)) {
+            return Ok(None);
         }
         let value = match name {
             "mutex_lock"
@@ -167,7 +170,11 @@ impl Interp<'_> {
 
     /// What a primitive on a field tells.
     fn tells(&self, name: &str, at: Object, path: Path) -> Option<(Tell, usize)> {
-        self.c.contracts().primitive(name, &format!("{}.{path}", self.c.map().owner(at)), &self.stack())
+        let contracts = self.c.contracts();
+        if !contracts.tells(name) {
+            return None;
+        }
+        contracts.primitive(name, &format!("{}.{path}", self.c.map().owner(at)), &self.stack())
     }
 
     fn is_deleting(&self) -> bool {
@@ -246,7 +253,7 @@ impl Interp<'_> {
     /// The devices of a frame's own local variables, last declared first.
     fn devices_in(&self, frame: usize) -> impl Iterator<Item = Device> {
         let one = &self.frames[frame];
-        one.types.iter().rev().filter_map(move |(name, ty)| {
+        one.typed().filter_map(move |(name, ty)| {
             let device = matches!(ty, crate::ast::Type::Pointer(of)
                 if **of == crate::ast::Type::Record("struct device"));
             match self.local_value(frame, name, "") {

@@ -7,7 +7,7 @@ use raddle_checker::checker::Checker;
 use raddle_kernel_c::map::STUCK_ID;
 use raddle_kernel_c::subject::KernelC;
 use raddle_kernel_c::table::Tables;
-use raddle_kernel_c::tree::{Options, Tree};
+use raddle_kernel_c::tree::{Tree, TreeOptions};
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::{ScenarioFile, Terms};
 use written::written;
@@ -36,7 +36,7 @@ fn kernel(fields: &str, code: &str, tables: &str) -> KernelC {
         ("drivers/base/dd.c", &format!("{}\n{code}", include_str!("c/core.c"))),
         ("drivers/base/bus.c", "#include \"base.h\"\n"),
     ]);
-    let tree = Tree::open(dir.path(), Options::default()).unwrap();
+    let tree = Tree::open(dir.path(), TreeOptions::default()).unwrap();
     let mut ours = Tables::ours();
     ours.add("mine.toml", tables).unwrap();
     KernelC::new(tree, ours)

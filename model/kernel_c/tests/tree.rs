@@ -10,7 +10,7 @@ use raddle_kernel_c::config::Config;
 use raddle_kernel_c::error::Error;
 use raddle_kernel_c::patch::Mail;
 use raddle_kernel_c::table::Tables;
-use raddle_kernel_c::tree::{Options, Tree};
+use raddle_kernel_c::tree::{Tree, TreeOptions};
 use tempfile::TempDir;
 use written::written;
 
@@ -27,11 +27,11 @@ fn small(files: &[(&str, &str)]) -> TempDir {
 }
 
 fn open(dir: &TempDir) -> Tree {
-    Tree::open(dir.path(), Options::default()).unwrap()
+    Tree::open(dir.path(), TreeOptions::default()).unwrap()
 }
 
 fn with_patch(dir: &TempDir, patch: &str) -> Result<Tree, Error> {
-    let mut options = Options::default();
+    let mut options = TreeOptions::default();
     options.patches = Mail::all("a.patch", patch.as_bytes())?;
     Tree::open(dir.path(), options)
 }
@@ -167,7 +167,7 @@ fn variables_of_a_file_are_known() {
 fn the_configuration_chooses() {
     let dir = small(&[]);
     let choose = |config: &str| {
-        let mut options = Options::default();
+        let mut options = TreeOptions::default();
         options.config = Some(Config::parse(config).unwrap());
         let tree = Tree::open(dir.path(), options).unwrap();
         let function = tree.function("small_configured", "drivers/base/dd.c").unwrap();
@@ -236,17 +236,17 @@ fn what_is_reached_is_found_and_what_nothing_is_known_of_is_said() {
 #[test]
 fn what_is_no_kernel_is_refused() {
     let empty = TempDir::new().unwrap();
-    let error = Tree::open(empty.path(), Options::default()).unwrap_err().to_string();
+    let error = Tree::open(empty.path(), TreeOptions::default()).unwrap_err().to_string();
     assert!(error.ends_with("no kernel tree: it has no Makefile of a kernel"), "{error}");
-    let error = Tree::open(Path::new("/no/such"), Options::default()).unwrap_err().to_string();
+    let error = Tree::open(Path::new("/no/such"), TreeOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "/no/such: there is no such directory");
     let dir = small(&[]);
     let outer = TempDir::new().unwrap();
     fs::rename(dir.path(), outer.path().join("linux")).unwrap();
-    let error = Tree::open(outer.path(), Options::default()).unwrap_err().to_string();
+    let error = Tree::open(outer.path(), TreeOptions::default()).unwrap_err().to_string();
     assert!(error.ends_with(&format!("did you mean {}?", outer.path().join("linux").display())), "{error}");
     fs::remove_file(outer.path().join("linux/drivers/base/bus.c")).unwrap();
-    let error = Tree::open(&outer.path().join("linux"), Options::default()).unwrap_err().to_string();
+    let error = Tree::open(&outer.path().join("linux"), TreeOptions::default()).unwrap_err().to_string();
     assert!(error.ends_with("it has no drivers/base/bus.c"), "{error}");
 }
 
@@ -259,7 +259,7 @@ fn a_revision_is_read_without_a_checkout() {
         assert!(command.output().expect("git runs").status.success(), "{args:?}");
     };
     let open = |revision: &str| {
-        let mut options = Options::default();
+        let mut options = TreeOptions::default();
         options.revision = Some(revision.to_owned());
         Tree::open(dir.path(), options)
     };
@@ -436,7 +436,7 @@ fn second() -> String {
 }
 
 fn rebuilt(dir: &TempDir, patch: &str) -> Result<Tree, Error> {
-    let mut options = Options::default();
+    let mut options = TreeOptions::default();
     options.patches = Mail::all("a.patch", patch.as_bytes())?;
     options.rebuild = true;
     Tree::open(dir.path(), options)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use raddle_kernel_c::patch::Mail;
 use raddle_kernel_c::table::Tables;
-use raddle_kernel_c::tree::{Options, Tree};
+use raddle_kernel_c::tree::{Tree, TreeOptions};
 
 /// The trees. Without `RADDLE_TREES` there are none, which a run in CI must not overlook.
 fn trees() -> Vec<PathBuf> {
@@ -30,7 +30,7 @@ fn tree(version: &str) -> Option<PathBuf> {
 fn what_scenarios_reach_is_understood() {
     let mut unknown = Vec::new();
     for path in trees() {
-        let tree = Tree::open(&path, Options::default()).unwrap();
+        let tree = Tree::open(&path, TreeOptions::default()).unwrap();
         assert_eq!(Some(tree.version()), path.file_name().and_then(|name| name.to_str()));
         let reach = tree.reached(&Tables::ours());
         unknown.extend(reach.unknown.iter().map(|one| format!("{}: {one:?}", path.display())));
@@ -47,7 +47,7 @@ fn what_scenarios_reach_is_understood() {
 #[test]
 fn accessors_that_a_macro_makes_are_found() {
     let Some(path) = tree("7.1.5") else { return };
-    let tree = Tree::open(&path, Options::default()).unwrap();
+    let tree = Tree::open(&path, TreeOptions::default()).unwrap();
     let made = tree.function("dev_ready_to_probe", "drivers/base/dd.c").unwrap();
     assert!(made.made_by.is_some());
     assert!(tree.line(made.file, made.line).unwrap().contains("ready_to_probe"));
@@ -57,7 +57,7 @@ fn accessors_that_a_macro_makes_are_found() {
 #[test]
 fn a_patch_applies_to_each_tree() {
     for path in trees() {
-        let plain = Tree::open(&path, Options::default()).unwrap();
+        let plain = Tree::open(&path, TreeOptions::default()).unwrap();
         let function = plain.function("driver_attach", "drivers/base/dd.c").unwrap();
         let line = |number| plain.line(function.file, number).unwrap();
         let (before, after) = (line(function.line), line(function.line + 1));
@@ -66,7 +66,7 @@ fn a_patch_applies_to_each_tree() {
             "--- a/{0}\n+++ b/{0}\n@@ -{at},2 +{at},3 @@\n {before}\n {after}\n+\tmight_sleep();\n",
             function.file
         );
-        let mut options = Options::default();
+        let mut options = TreeOptions::default();
         options.patches = Mail::all("a.patch", patch.as_bytes()).unwrap();
         let patched = Tree::open(&path, options).unwrap();
         let after = patched.function("driver_attach", "drivers/base/dd.c").unwrap();

@@ -8,7 +8,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
+use raddle::Options;
 use rayon::ThreadPoolBuilder;
+
+/// A row with more states is checked on all threads.
+const SMALL: usize = 100_000;
+
+/// How one thread checks a row: it stops where that is [`SMALL`] no longer. `None`: rows are limited, and then they go one
+/// after the other.
+pub fn few(options: &Options) -> Option<Options> {
+    let limits = &options.limits;
+    let limited =
+        limits.state_limit.is_some() || limits.memory_limit.is_some() || limits.time_limit.is_some();
+    let mut few = options.clone().threads(1);
+    few.limits.state_limit = Some(SMALL);
+    (!limited).then_some(few)
+}
 
 /// The results of rows, in their order.
 pub struct Results<'w, R> {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use raddle::coverage::samples::samples;
 use raddle::formats::{Document, Extras, summary};
+use raddle::on_tree::OnTree;
 use raddle::route::Route;
 use raddle::whatif::why::{Why, why};
 use raddle::{Engine, Options, Report, Scenario, Verdict};
@@ -12,11 +13,11 @@ use raddle_checker::render::diagram;
 use raddle_checker::search::reduced::resources::Resources;
 use raddle_checker::search::reference::Limits;
 use raddle_engines::Scheduler;
-use raddle_kernel_c::subject::KernelC;
+use raddle_kernel_c::subject::{KernelC, Stuck};
 use raddle_probing::scenario::InputError;
 
 use super::agree::{ENGINE_TIME, this_program};
-use super::ahead::{Results, work_ahead};
+use super::ahead::{Results, few, work_ahead};
 use super::cluster::{self, Together};
 use super::dump::{Dumps, names};
 use super::embedded::embedded;
@@ -139,30 +140,36 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
         Err(code) => return code,
     };
     let options = options(args);
-    let mut rows = Rows { together, ..Rows::default() };
-    if let Some(dir) = &args.tree {
-        match args.on.open(dir) {
-            Ok((tree, tables)) => rows.kernel = Some(KernelC::new(tree, tables)),
-            Err(error) => {
-                complain(error);
-                return INPUT_ERROR;
-            }
+    let kernel = match args.tree.as_ref().map(|dir| args.on.open(dir)).transpose() {
+        Ok(opened) => opened.map(|(tree, tables)| KernelC::new(tree, tables)),
+        Err(error) => {
+            complain(error);
+            return INPUT_ERROR;
         }
-    }
+    };
+    let arguments = args.tree.as_deref().map(|dir| args.on.arguments(dir)).unwrap_or_default();
+    let kernel = kernel.as_ref().map(|kernel| (kernel, &arguments[..]));
+    let mut rows = Rows { together, ..Rows::default() };
     let inputs = files(&args.paths, &mut rows.exit);
     let dumps = names(inputs.iter().map(|input| input.file.as_path()));
     let load = |input: &Input| input.load(args.slow, &mut rows.exit);
     let loaded: Vec<Loaded> = inputs.iter().map(load).collect();
     // All threads are for the only row.
-    let small = Some(pairs(&loaded, &options)).filter(|rows| rows.len() > 1 && may_work_ahead(args));
-    let small = small.unwrap_or_default();
-    let one = |(scenario, revision): &(&Scenario, &String)| small_row(scenario, revision, &options, args);
-    work_ahead(&small, options.resources.threads, one, |mut ahead| {
+    let all = match kernel {
+        Some(kernel) => on_tree(&loaded, kernel, args),
+        None => pairs(&loaded, &options),
+    };
+    let few = few(&options);
+    let ahead = all.len() > 1 && may_work_ahead(args);
+    let all = if ahead && few.is_some() { all } else { Vec::new() };
+    let one = |(scenario, on): &(&Scenario, On<'_>)| small(scenario, *on, few.as_ref()?, Some(args));
+    work_ahead(&all, options.resources.threads, one, |mut ahead| {
         for (input, loaded) in inputs.iter().zip(&loaded) {
             if out.is_gone() || rows.exit.interrupted() || rows.together.is_lost() {
                 break;
             }
-            rows.file((input, loaded), &dumps[input.file.as_path()], args, &options, &mut ahead, out);
+            let stem = dumps[input.file.as_path()].as_str();
+            rows.file((input, loaded, stem), kernel, args, &options, &mut ahead, out);
         }
     });
     if out.is_gone() {
@@ -191,7 +198,7 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     if let Some(StatsFormat::Json) = args.stats {
         rows.stats.print(processes);
     }
-    if let Some(kernel) = rows.kernel.as_ref().filter(|_| args.assumptions) {
+    if let Some((kernel, _)) = kernel.filter(|_| args.assumptions) {
         kernel.assumptions().iter().for_each(|assumption| out.line(format_args!("assumed: {assumption}")));
     }
     rows.exit.code()
@@ -200,8 +207,6 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
 /// What was checked so far.
 #[derive(Default)]
 struct Rows {
-    /// The kernel's own C, if that is checked.
-    kernel: Option<KernelC>,
     exit: Exit,
     checked: usize,
     as_expected: usize,
@@ -244,8 +249,8 @@ impl Rows {
 
     fn file(
         &mut self,
-        (input, loaded): (&Input, &Loaded),
-        stem: &str,
+        (input, loaded, stem): (&Input, &Loaded, &str),
+        kernel: Option<(&KernelC, &[String])>,
         args: &CheckArgs,
         options: &Options,
         ahead: &mut Results<'_, Small>,
@@ -259,8 +264,8 @@ impl Rows {
             }
             Loaded::Wrong => return,
         };
-        if self.kernel.is_some() {
-            return self.on_tree(scenario, args, options, out);
+        if let Some(kernel) = kernel {
+            return self.on_tree(scenario, kernel, args, options, ahead, out);
         }
         for revision in scenario.revisions(options) {
             if self.exit.interrupted() || self.together.is_lost() {
@@ -279,13 +284,9 @@ impl Rows {
                 );
                 return;
             }
-            let begun = Instant::now();
             let what = format!("{} on {revision}", scenario.file().path);
             let Rows { exit, together, .. } = self;
-            let now = || {
-                let row = self::row(scenario, revision, &options, args, together)?;
-                Ok(Checked { time: begun.elapsed(), ..row })
-            };
+            let now = || self::row(scenario, On::Revision(revision), &options, Some(args), together);
             let Some(row) = exit.run(&what, || ahead.take_or(now)) else { continue };
             let verdict = row.report.verdict;
             self.row(scenario, row, (&input.file, stem), args, out);
@@ -301,23 +302,26 @@ impl Rows {
     }
 
     /// A scenario on the kernel's own C, if it is run there.
-    fn on_tree(&mut self, scenario: &Scenario, args: &CheckArgs, options: &Options, out: &mut Out) {
-        if scenario.not_on_trees().is_some() && args.paths.iter().all(|path| path.is_dir()) {
+    fn on_tree(
+        &mut self,
+        scenario: &Scenario,
+        kernel: (&KernelC, &[String]),
+        args: &CheckArgs,
+        options: &Options,
+        ahead: &mut Results<'_, Small>,
+        out: &mut Out,
+    ) {
+        if is_passed_over(scenario, args) {
             self.not_on_trees += 1;
             return;
         }
-        let Some(kernel) = &self.kernel else { return };
-        let arguments = args.tree.as_deref().map(|dir| args.on.arguments(dir)).unwrap_or_default();
-        let what = format!("{} on Linux {}", scenario.file().path, kernel.tree().version());
-        let begun = Instant::now();
-        let Some(on) = self.exit.run(&what, || scenario.check_on_tree(kernel, &arguments, options, |_| {}))
-        else {
-            return;
-        };
-        if let Some(stuck) = &on.stuck {
+        let what = format!("{} on Linux {}", scenario.file().path, kernel.0.tree().version());
+        let Rows { exit, together, .. } = self;
+        let now = || row(scenario, On::Tree(kernel.0, kernel.1), options, Some(args), together);
+        let Some(row) = exit.run(&what, || ahead.take_or(now)) else { return };
+        if let Some(stuck) = &row.stuck {
             complain(format_args!("raddle: {}: not understood: {stuck}", scenario.file().path));
         }
-        let row = Checked { report: on.report, why: None, time: begun.elapsed() };
         self.row(scenario, row, (Path::new(&scenario.file().path), ""), args, out);
     }
 
@@ -329,7 +333,7 @@ impl Rows {
         args: &CheckArgs,
         out: &mut Out,
     ) {
-        let Checked { report, why, time } = row;
+        let Checked { report, why, time, .. } = row;
         self.stats.row(&report, time);
         self.exit.row(&report);
         self.exit.unexpected |= args.strict && !report.warnings.is_empty();
@@ -367,69 +371,111 @@ impl Rows {
 /// What was found out about a row.
 struct Checked {
     report: Report,
+    /// Where the kernel's C is not understood.
+    stuck: Option<Stuck>,
     why: Option<Why>,
     time: Duration,
+}
+
+impl From<Report> for Checked {
+    fn from(report: Report) -> Self {
+        Checked { report, stuck: None, why: None, time: Duration::ZERO }
+    }
+}
+
+impl Checked {
+    /// With why a hazard is there, if that is asked for, and the time since it was begun.
+    fn explained(
+        self,
+        scenario: &Scenario,
+        on: On<'_>,
+        options: &Options,
+        args: Option<&CheckArgs>,
+        begun: Instant,
+    ) -> Result<Self, InputError> {
+        let wanted = matches!(on, On::Revision(_)) && args.is_some_and(|args| args.why);
+        let why = wanted.then(|| why(scenario, &self.report, options, WHY_STATES)).transpose()?;
+        Ok(Checked { why, time: begun.elapsed(), ..self })
+    }
 }
 
 /// A row that was checked by one thread; `None`: it has too many states for that.
 type Small = Option<Result<Checked, InputError>>;
 
-/// A row with more states is checked on all threads.
-const SMALL: usize = 100_000;
-
 /// Whether rows may be checked on a thread each: then none of them is limited, saved or shared.
 fn may_work_ahead(args: &CheckArgs) -> bool {
-    let limits = &args.limits;
-    let limited = limits.max_states.is_some() || limits.max_memory.is_some() || limits.timeout.is_some();
     let saved = args.checkpoint.is_some() || args.resume.is_some() || args.certificate.is_some();
-    args.engine == Engine::Exhaustive
-        && args.tree.is_none()
-        && !limited
-        && !saved
-        && args.spill.is_none()
-        && cluster::threads(args).is_none()
+    args.engine == Engine::Exhaustive && !saved && args.spill.is_none() && cluster::threads(args).is_none()
 }
 
-/// The rows of a run.
-fn pairs<'l>(loaded: &'l [Loaded], options: &'l Options) -> Vec<(&'l Scenario, &'l String)> {
-    let scenarios = loaded.iter().filter_map(|loaded| match loaded {
-        Loaded::Scenario(scenario) => Some(&**scenario),
-        Loaded::Slow | Loaded::Wrong => None,
-    });
-    let of = |scenario: &'l Scenario| scenario.revisions(options).iter().map(move |it| (scenario, it));
-    scenarios.flat_map(of).collect()
+/// On what a scenario is checked.
+#[derive(Clone, Copy)]
+enum On<'l> {
+    /// A revision of the hand model.
+    Revision(&'l str),
+    /// A kernel's own C, with the arguments that name the tree.
+    Tree(&'l KernelC, &'l [String]),
 }
 
-fn small_row(scenario: &Scenario, revision: &str, options: &Options, args: &CheckArgs) -> Small {
+/// The rows of a run on the hand model.
+fn pairs<'l>(loaded: &'l [Loaded], options: &'l Options) -> Vec<(&'l Scenario, On<'l>)> {
+    let of = |scenario: &'l Scenario| {
+        scenario.revisions(options).iter().map(move |revision| (scenario, On::Revision(revision)))
+    };
+    loaded.iter().filter_map(Loaded::scenario).flat_map(of).collect()
+}
+
+/// Those of a run on a tree.
+fn on_tree<'l>(
+    loaded: &'l [Loaded],
+    (kernel, arguments): (&'l KernelC, &'l [String]),
+    args: &CheckArgs,
+) -> Vec<(&'l Scenario, On<'l>)> {
+    let all = loaded.iter().filter_map(Loaded::scenario).filter(|scenario| !is_passed_over(scenario, args));
+    all.map(|scenario| (scenario, On::Tree(kernel, arguments))).collect()
+}
+
+/// Whether a scenario is left out that does not run on trees: nobody has named it.
+fn is_passed_over(scenario: &Scenario, args: &CheckArgs) -> bool {
+    scenario.not_on_trees().is_some() && args.paths.iter().all(|path| path.is_dir())
+}
+
+/// What one thread finds out about a row.
+fn small(scenario: &Scenario, on: On<'_>, few: &Options, args: Option<&CheckArgs>) -> Small {
     let begun = Instant::now();
-    let row = small_report(scenario, revision, options)?.and_then(|report| {
-        let why = args.why.then(|| why(scenario, &report, options, WHY_STATES)).transpose()?;
-        Ok(Checked { report, why, time: begun.elapsed() })
-    });
-    Some(row)
-}
-
-fn small_report(
-    scenario: &Scenario,
-    revision: &str,
-    options: &Options,
-) -> Option<Result<Report, InputError>> {
-    let mut options = options.clone().threads(1);
-    options.limits.state_limit = Some(SMALL);
-    let report = scenario.check_on(revision, &options, |_| {});
-    if report.as_ref().is_ok_and(|report| report.cut) { None } else { Some(report) }
+    let row = match on {
+        On::Revision(revision) => scenario.check_on(revision, few, |_| {}).map(Checked::from),
+        On::Tree(kernel, arguments) => row_on_tree(scenario, (kernel, arguments), few),
+    };
+    if row.as_ref().is_ok_and(|row| row.report.cut && row.stuck.is_none()) {
+        return None;
+    }
+    Some(row.and_then(|row| row.explained(scenario, on, few, args, begun)))
 }
 
 fn row(
     scenario: &Scenario,
-    revision: &str,
+    on: On<'_>,
     options: &Options,
-    args: &CheckArgs,
+    args: Option<&CheckArgs>,
     together: &mut Together,
 ) -> Result<Checked, InputError> {
-    let report = watched(scenario, revision, options, together)?;
-    let why = args.why.then(|| why(scenario, &report, options, WHY_STATES)).transpose()?;
-    Ok(Checked { report, why, time: Duration::ZERO })
+    let begun = Instant::now();
+    let row = match on {
+        On::Revision(revision) => Checked::from(watched(scenario, revision, options, together)?),
+        On::Tree(kernel, arguments) => row_on_tree(scenario, (kernel, arguments), options)?,
+    };
+    row.explained(scenario, on, options, args, begun)
+}
+
+/// A scenario on the kernel's own C. `arguments`: those that name the tree.
+fn row_on_tree(
+    scenario: &Scenario,
+    (kernel, arguments): (&KernelC, &[String]),
+    options: &Options,
+) -> Result<Checked, InputError> {
+    let OnTree { report, stuck } = scenario.check_on_tree(kernel, arguments, options, |_| {})?;
+    Ok(Checked { stuck, ..Checked::from(report) })
 }
 
 /// Checks a row under a progress bar.
@@ -467,11 +513,12 @@ pub fn tour(out: &mut Out) -> u8 {
     });
     let scenarios: Vec<Loaded> = scenarios.collect();
     let rows = pairs(&scenarios, &options);
-    let one = |(scenario, revision): &(&Scenario, &String)| small_report(scenario, revision, &options);
+    let few = few(&options);
+    let one = |(scenario, on): &(&Scenario, On<'_>)| small(scenario, *on, few.as_ref()?, None);
     work_ahead(&rows, 0, one, |mut ahead| {
-        for (scenario, revision) in &rows {
-            let now = || watched(scenario, revision, &options, &mut Together::default());
-            if let Some(report) = exit.run(&scenario.file().path, || ahead.take_or(now)) {
+        for (scenario, on) in &rows {
+            let now = || row(scenario, *on, &options, None, &mut Together::default());
+            if let Some(Checked { report, .. }) = exit.run(&scenario.file().path, || ahead.take_or(now)) {
                 exit.row(&report);
                 out.line(summary(&report));
                 out.flush();

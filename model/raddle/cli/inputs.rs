@@ -178,6 +178,16 @@ pub enum Loaded {
     Wrong,
 }
 
+impl Loaded {
+    /// The scenario, if there is one.
+    pub fn scenario(&self) -> Option<&Scenario> {
+        match self {
+            Loaded::Scenario(scenario) => Some(scenario),
+            Loaded::Slow | Loaded::Wrong => None,
+        }
+    }
+}
+
 impl Input {
     /// Reads it.
     pub fn load(&self, slow_too: bool, exit: &mut Exit) -> Loaded {

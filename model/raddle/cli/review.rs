@@ -11,6 +11,7 @@ use raddle_kernel_c::patch::Mail;
 use raddle_kernel_c::subject::KernelC;
 use serde_json::{Value, json};
 
+use super::ahead::{few, work_ahead};
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain};
 use super::tree::{TreeArgs, patched, read};
@@ -74,13 +75,20 @@ pub fn check(
     exit: &mut Exit,
 ) -> Row {
     let mut row = Row::default();
-    for scenario in scenarios {
-        let path = scenario.file().path.clone();
-        let Some(on) = exit.run(&path, || scenario.check_on_tree(kernel, args, options, |_| {})) else {
-            continue;
-        };
-        row.add(&path, on);
-    }
+    let few = few(options);
+    let one = |scenario: &Scenario| {
+        let on = scenario.check_on_tree(kernel, args, few.as_ref()?, |_| {});
+        Some(on).filter(|on| !on.as_ref().is_ok_and(OnTree::is_cut))
+    };
+    work_ahead(scenarios, options.resources.threads, one, |mut ahead| {
+        for scenario in scenarios {
+            let path = &scenario.file().path;
+            let now = || scenario.check_on_tree(kernel, args, options, |_| {});
+            if let Some(on) = exit.run(path, || ahead.take_or(now)) {
+                row.add(path, on);
+            }
+        }
+    });
     row
 }
 

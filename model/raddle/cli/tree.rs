@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
-use raddle::{Options as CheckOptions, Report, Scenario};
+use raddle::on_tree::OnTree;
+use raddle::{Options, Report, Scenario};
 use raddle_driver_core::revision::{REVISIONS, Series};
 use raddle_kernel_c::config::Config;
 use raddle_kernel_c::error::Error;
@@ -11,10 +12,11 @@ use raddle_kernel_c::patch::{Applied, Mail};
 use raddle_kernel_c::reach::Reach;
 use raddle_kernel_c::subject::KernelC;
 use raddle_kernel_c::table::Tables;
-use raddle_kernel_c::tree::{Options, Tree};
+use raddle_kernel_c::tree::{Tree, TreeOptions};
 use raddle_probing::scenario::InputError;
 
 use super::AgreeArgs;
+use super::ahead::{few, work_ahead};
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain, shown};
 
@@ -91,9 +93,9 @@ impl TreeArgs {
     }
 
     /// How a tree is opened, without patches, and the tables for it.
-    pub fn options(&self) -> Result<(Options, Tables), Error> {
+    pub fn options(&self) -> Result<(TreeOptions, Tables), Error> {
         let text = |path: &PathBuf| read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        let mut options = Options::default();
+        let mut options = TreeOptions::default();
         options.revision.clone_from(&self.rev);
         options.rebuild = self.rebuild;
         if let Some(path) = &self.config {
@@ -158,30 +160,34 @@ pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
         ));
         return INPUT_ERROR;
     };
-    let mut options = CheckOptions::default();
-    options = options.limits(args.limits.limits());
+    let options = args.limits.options();
+    let few = few(&options);
     let paths = if args.paths.is_empty() { vec![PathBuf::from("scenarios")] } else { args.paths.clone() };
     let mut exit = Exit::default();
     let (mut same, mut all, mut absent) = (0, 0, 0);
-    for scenario in scenarios(&paths, args.slow, &mut exit) {
-        if out.is_gone() {
-            break;
-        }
-        if scenario.not_on_trees().is_some() {
-            continue;
-        }
-        all += 1;
-        match compare(&scenario, &kernel, revision, &options) {
-            Ok((agreement, line)) => {
-                same += usize::from(agreement == Agreement::Same);
-                absent += usize::from(agreement == Agreement::Absent);
-                exit.unexpected |= agreement == Agreement::Different;
-                out.line(line);
-                out.flush();
+    let mut scenarios = scenarios(&paths, args.slow, &mut exit);
+    scenarios.retain(|scenario| scenario.not_on_trees().is_none());
+    let one = |scenario: &Scenario| {
+        let both = both(scenario, &kernel, revision, few.as_ref()?);
+        let cut = |(model, c): &(Report, OnTree)| model.cut || c.is_cut();
+        Some(both).filter(|both| !both.as_ref().is_ok_and(cut))
+    };
+    work_ahead(&scenarios, options.resources.threads, one, |mut ahead| {
+        for scenario in &scenarios {
+            if out.is_gone() || exit.interrupted() {
+                break;
             }
-            Err(error) => exit.wrong(error),
+            all += 1;
+            let now = || both(scenario, &kernel, revision, &options);
+            let Some((model, c)) = exit.run(&scenario.file().path, || ahead.take_or(now)) else { continue };
+            let (agreement, line) = compare(&scenario.file().path, &model, c);
+            same += usize::from(agreement == Agreement::Same);
+            absent += usize::from(agreement == Agreement::Absent);
+            exit.unexpected |= agreement == Agreement::Different;
+            out.line(line);
+            out.flush();
         }
-    }
+    });
     out.line(format_args!(
         "{same} of {all} scenarios are the same on {revision} and in Linux {}",
         kernel.tree().version()
@@ -201,14 +207,17 @@ enum Agreement {
     Absent,
 }
 
-fn compare(
+fn both(
     scenario: &Scenario,
     kernel: &KernelC,
     revision: &str,
-    options: &CheckOptions,
-) -> Result<(Agreement, String), InputError> {
+    options: &Options,
+) -> Result<(Report, OnTree), InputError> {
     let model = scenario.check_on(revision, options, |_| {})?;
-    let c = scenario.check_on_tree(kernel, &[], options, |_| {})?;
+    Ok((model, scenario.check_on_tree(kernel, &[], options, |_| {})?))
+}
+
+fn compare(path: &str, model: &Report, c: OnTree) -> (Agreement, String) {
     let same = c.report.verdict == model.verdict && c.report.hazards() == model.hazards();
     let agreement = match &c.stuck {
         Some(stuck) if stuck.is_absent() => Agreement::Absent,
@@ -219,20 +228,19 @@ fn compare(
         [] => report.verdict.name().to_owned(),
         ref hazards => hazards.join(", "),
     };
-    let path = &scenario.file().path;
     if let (Agreement::Absent, Some(stuck)) = (agreement, &c.stuck) {
-        return Ok((agreement, format!("absent  {path}: {stuck}")));
+        return (agreement, format!("absent  {path}: {stuck}"));
     }
     let word = if agreement == Agreement::Same { "same" } else { "DIFFERENT" };
     let mut line =
-        format!("{word}  {path}: {} ({} states, C {})", hazards(&model), model.states, c.report.states);
+        format!("{word}  {path}: {} ({} states, C {})", hazards(model), model.states, c.report.states);
     if agreement == Agreement::Different {
         line.push_str(&format!("; C: {}", hazards(&c.report)));
     }
     if let Some(stuck) = c.stuck {
         line.push_str(&format!("; not understood: {stuck}"));
     }
-    Ok((agreement, line))
+    (agreement, line)
 }
 
 /// The revision of the hand model for a kernel: its own, or else the newest release that is no newer.
