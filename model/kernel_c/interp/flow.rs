@@ -180,13 +180,13 @@ impl Interp<'_> {
 
     /// Runs an expression that is a statement, and notes whether it does something.
     fn watched(&mut self, stmt: &'static Stmt, expr: &'static Expr) -> Step<()> {
-        let before = (self.cpu.made(), self.frames.clone(), self.pending.len());
+        let before = (self.cpu.made(), self.frames.clone(), self.pending.clone());
         let done = self.eval(expr);
         let (made, frames, pending) = before;
         let acts = done.is_err()
             || made.is_none()
             || made != self.cpu.made()
-            || pending != self.pending.len()
+            || pending != self.pending
             || frames.iter().zip(&self.frames).any(|(old, new)| !Rc::ptr_eq(old, new));
         self.c.reaches(stmt, acts);
         done.map(drop)
