@@ -3,6 +3,7 @@
 //! [`export`] writes a row as a model for other checkers. A [`Certificate`] proves a verified one; its file has JSON on each line: first what was checked, the scenario included, then a record for each state of a
 //! reduced graph ([`raddle_checker::certificate`]). Whoever verifies it needs nothing else.
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::scenario::Scenario;
@@ -10,12 +11,14 @@ use raddle_checker::certificate::{self, Proved, Record};
 use raddle_checker::export::Model;
 use raddle_checker::machine::hazard::id;
 use raddle_checker::machine::program::Program;
+use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::set_up::{SetUpError, set_up};
+use raddle_checker::machine::value::{Object, Sort};
 use raddle_checker::render::printable;
 use raddle_driver_core::hand_model::DriverCore;
 
 /// The version of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 const FORMAT: &str = "raddle certificate";
 
@@ -31,10 +34,40 @@ struct Head {
     revision: String,
     /// The tasks of a record's bits, from the lowest.
     tasks: Vec<String>,
+    /// The renamings, from that of number 1: for each what takes the place of what.
+    renamings: Vec<Renamed>,
+}
+
+/// A renaming: by sort and index of an object those of the one whose place it takes, and for each task the place of the one
+/// whose place that takes. What stays what it is is left out of the objects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Renamed {
+    objects: Vec<[(u8, u8); 2]>,
+    tasks: Vec<usize>,
+}
+
+impl Renamed {
+    fn of(renaming: &Renaming) -> Self {
+        let object = |object: &Object| (object.sort.0, object.index);
+        let moved = renaming.objects.iter().filter(|(from, to)| from != to);
+        let mut objects: Vec<_> = moved.map(|(from, to)| [object(from), object(to)]).collect();
+        objects.sort_unstable();
+        Renamed { objects, tasks: renaming.slots.clone() }
+    }
+
+    /// The renaming of a program.
+    fn renaming(&self, program: &DriverCore) -> Renaming {
+        let object = |(sort, index): (u8, u8)| Object { sort: Sort(sort), index };
+        let named = self.objects.iter().map(|[from, to]| (object(*from), object(*to)));
+        let mut objects: IndexMap<Object, Object> =
+            program.layout().objects().keys().map(|object| (*object, *object)).collect();
+        objects.extend(named);
+        Renaming { objects, slots: self.tasks.clone() }
+    }
 }
 
 /// The line of a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Line {
     /// The record's hash, in hexadecimal.
     #[serde(with = "hexadecimal")]
@@ -43,6 +76,10 @@ struct Line {
     set: u64,
     /// Who does nothing as long as the set does nothing.
     still: u64,
+    /// For each step that is explored the number of the renaming after which the state that it leads to has a record; 0: it has
+    /// one itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    renamed: Vec<u8>,
 }
 
 mod hexadecimal {
@@ -147,7 +184,7 @@ impl Certificate {
     pub fn make(scenario: &Scenario, revision: &str, most: usize) -> Result<Self, String> {
         let program = scenario.program(revision).map_err(|error| error.to_string())?;
         let memory = memory(scenario, &program)?;
-        let records = certificate::produce(&program, &memory, most).map_err(|error| error.to_string())?;
+        let made = certificate::produce(&program, &memory, most).map_err(|error| error.to_string())?;
         let head = Head {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -155,8 +192,9 @@ impl Certificate {
             text: scenario.text().to_owned(),
             revision: revision.to_owned(),
             tasks: tasks(&program),
+            renamings: made.renamings.iter().map(Renamed::of).collect(),
         };
-        Ok(Certificate { head, records })
+        Ok(Certificate { head, records: made.records })
     }
 
     /// The scenario and the revision that it is about, as `FILE on REVISION`.
@@ -174,10 +212,9 @@ impl Certificate {
     /// As it is written to a file.
     #[must_use]
     pub fn text(&self) -> String {
-        let lines = self
-            .records
-            .iter()
-            .map(|Record { state, set, still }| line(&Line { state: *state, set: *set, still: *still }));
+        let lines = self.records.iter().map(|Record { state, set, still, renamed }| {
+            line(&Line { state: *state, set: *set, still: *still, renamed: renamed.clone() })
+        });
         std::iter::once(line(&self.head)).chain(lines).collect()
     }
 
@@ -203,9 +240,9 @@ impl Certificate {
             ));
         }
         let record = |(number, line): (usize, &str)| {
-            let Line { state, set, still } =
+            let Line { state, set, still, renamed } =
                 serde_json::from_str(line).map_err(|error| damaged(number + 2, &error))?;
-            Ok(Record { state, set, still })
+            Ok(Record { state, set, still, renamed })
         };
         let records = lines.enumerate().map(record).collect::<Result<_, String>>()?;
         Ok(Certificate { head, records })
@@ -217,14 +254,16 @@ impl Certificate {
     ///
     /// Why it proves nothing.
     pub fn verify(&self) -> Result<Proved, String> {
-        let Head { scenario: path, text, revision, tasks: named, .. } = &self.head;
+        let Head { scenario: path, text, revision, tasks: named, renamings, .. } = &self.head;
         let scenario = Scenario::parse(path, text).map_err(|errors| errors[0].to_string())?;
         let program = scenario.program(revision).map_err(|error| error.to_string())?;
         if tasks(&program) != *named {
             return Err("its tasks are not those of its scenario".to_owned());
         }
         let memory = memory(&scenario, &program)?;
-        certificate::verify(&program, &memory, &self.records).map_err(|error| error.to_string())
+        let renamings = renamings.iter().map(|renamed| renamed.renaming(&program)).collect();
+        let certificate = certificate::Certificate { renamings, records: self.records.clone() };
+        certificate::verify(&program, &memory, &certificate).map_err(|error| error.to_string())
     }
 }
 

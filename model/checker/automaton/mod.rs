@@ -9,6 +9,7 @@ pub mod functions;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -18,9 +19,10 @@ use rustc_hash::FxBuildHasher;
 
 use crate::machine::blocked::{Hold, holds};
 use crate::machine::history::History;
-use crate::machine::op::{Entry, Op};
+use crate::machine::op::{Entry, Event, Op};
 use crate::machine::place::Place;
 use crate::machine::program::{Next, Program};
+use crate::machine::rename::Renamer;
 use crate::machine::value::Obs;
 
 /// A control state of a task.
@@ -32,6 +34,28 @@ pub struct Node {
     pub next: Option<(Arc<Op>, Place)>,
     /// What a task here holds that others wait for.
     pub holds: Vec<Hold>,
+}
+
+impl Node {
+    /// Whether a renaming makes another node of this one, as far as what the task does next and what it holds is concerned.
+    pub(crate) fn becomes<P: Program>(&self, other: &Node, program: &P, renamer: &Renamer) -> bool {
+        let [op, renamed] = [self, other].map(|node| node.next.as_ref().map(|(op, _)| &**op));
+        let domain = |node: &Node| program.domain(node.control.entry());
+        let hold = |hold: &Hold| match hold {
+            Hold::Cell(cell) => Hold::Cell(renamer.cell(*cell)),
+            Hold::Node(klist, node) => Hold::Node(renamer.cell(*klist), renamer.member(*klist, *node)),
+        };
+        let [event, told] = [op, renamed].map(|op| op.and_then(|op| op.event.as_ref()));
+        let touches = |(event, told): (&Event, &Event)| {
+            let touches = program.event_touches(event).into_iter();
+            let touches: BTreeSet<_> = touches.map(|touch| renamer.touched(touch)).collect();
+            touches == program.event_touches(told).into_iter().collect()
+        };
+        op.map(|op| renamer.op(op)).as_ref() == renamed
+            && self.holds.iter().map(hold).eq(other.holds.iter().copied())
+            && domain(self) == domain(other)
+            && event.zip(told).is_none_or(touches)
+    }
 }
 
 /// The automata of all tasks of a program, as far as they have been explored.

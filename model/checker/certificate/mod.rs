@@ -2,10 +2,11 @@
 //!
 //! A certificate has a record for each state of a reduced graph: which tasks are explored there (a *persistent set*,
 //! Godefroid 1996), and which others are said to stand still as long as those do. [`verify`] walks that graph with
-//! the machine alone, and proves of each record that its set is persistent. It shares the machine, the automata and
-//! [`System`] with the searches: no tables, no choice of steps, no packing, no
-//! symmetry. [`produce`] makes a certificate by a search of its own, with the same simple relations, so it stores
-//! more states than the default search.
+//! the machine alone, and proves of each record that its set is persistent. A record stands for all states that
+//! the certificate's renamings make of its own, and of each renaming it is proved that the program is the same after it.
+//! [`verify`] shares the machine, the automata and [`System`] with the searches: no tables, no choice of steps, no packing, no
+//! choice of representatives. [`produce`] makes a certificate by a search of its own, with the same simple relations, so it
+//! stores more states than the default search.
 //!
 //! Why that is a proof (docs/reduction.md): a graph of persistent sets without a cycle has every hazard and every
 //! state at rest of the program, and a deadlock of every program that has one.
@@ -39,16 +40,18 @@
 //! layout.cell(N, "n", Kind::Int);
 //! let program = Functions::new(layout, Add).task("one", entry(0)).task("two", entry(0));
 //!
-//! let mut records = produce(&program, &program.memory(), 1_000).expect("there is no hazard");
-//! assert_eq!(verify(&program, &program.memory(), &records).map(|proved| proved.states), Ok(records.len()));
+//! let mut certificate = produce(&program, &program.memory(), 1_000).expect("there is no hazard");
+//! let proved = verify(&program, &program.memory(), &certificate);
+//! assert_eq!(proved.map(|proved| proved.states), Ok(certificate.records.len()));
 //!
 //! // Who is explored in the first state is not all that matters any more.
-//! records[0].set = 1;
-//! assert!(verify(&program, &program.memory(), &records).is_err());
+//! certificate.records[0].set = 1;
+//! assert!(verify(&program, &program.memory(), &certificate).is_err());
 //! ```
 
 mod produce;
 mod relations;
+mod renamings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod verify;
@@ -60,11 +63,22 @@ pub use produce::produce;
 pub use verify::verify;
 
 use crate::machine::program::Program;
+use crate::machine::rename::Renaming;
 use crate::machine::step::{Bound, Stop};
 use crate::search::system::{State, System};
 
-/// A state of the reduced graph, in the order in which a breadth-first search meets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What proves a program free of hazards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certificate {
+    /// Renamings after which the program is what it was: all that can be made of each other.
+    pub renamings: Vec<Renaming>,
+    /// A record for each state that is walked through.
+    pub records: Vec<Record>,
+}
+
+/// A state of the reduced graph, in the order in which a breadth-first search meets it. It stands for all states that
+/// the renamings make of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// A hash of memory and of where the tasks are.
     pub state: u64,
@@ -72,6 +86,9 @@ pub struct Record {
     pub set: u64,
     /// The slots of tasks that do nothing as long as the set does nothing, a bit each.
     pub still: u64,
+    /// For each step that is explored, in order, which renaming takes where it leads to a state that has a record: 0, it
+    /// has one itself; 1, the first. Those at the end that are 0 are left out.
+    pub renamed: Vec<u8>,
 }
 
 /// What a certificate has proved.
@@ -110,6 +127,12 @@ pub enum NoProof {
     Enabled(usize, usize, usize),
     /// In this state, this slot is said to stand still, and does not.
     Moves(usize, usize),
+    /// After this renaming, the first is 0, the program goes on differently, or the certificate has none of this number.
+    Renaming(usize),
+    /// What can be made of the renamings is not among them.
+    NoGroup,
+    /// In this state, a step of this slot leads elsewhere after some renaming, or to a hazard.
+    Unlike(usize, usize),
 }
 
 impl From<Stop> for NoProof {
@@ -144,6 +167,11 @@ impl fmt::Display for NoProof {
                 write!(f, "state {at}: task {other} may let task {slot} go on")
             }
             NoProof::Moves(at, slot) => write!(f, "state {at}: task {slot} does not stand still"),
+            NoProof::Renaming(number) => write!(f, "renaming {number}: the program is not the same after it"),
+            NoProof::NoGroup => write!(f, "the renamings are not all that can be made of them"),
+            NoProof::Unlike(at, slot) => {
+                write!(f, "state {at}: after a renaming, the step of task {slot} leads elsewhere")
+            }
         }
     }
 }

@@ -57,6 +57,30 @@ fn is_identity(places: &[usize]) -> bool {
     places.iter().enumerate().all(|(before, after)| before == *after)
 }
 
+/// More renamings than this are not tried one by one.
+const FEW: usize = 24;
+
+/// All renamings that are made of these, but for the one that does nothing; `None` if they are many.
+#[must_use]
+pub fn group(generators: &[Renaming]) -> Option<Vec<Renaming>> {
+    let mut all: Vec<Renaming> = Vec::new();
+    let mut at = 0;
+    let mut new: Vec<Renaming> = generators.to_vec();
+    loop {
+        for renaming in new {
+            if !renaming.is_identity() && !all.contains(&renaming) {
+                all.push(renaming);
+            }
+        }
+        if all.len() >= FEW {
+            return None;
+        }
+        let Some(renaming) = all.get(at) else { return Some(all) };
+        new = generators.iter().map(|generator| renaming.then(generator)).collect();
+        at += 1;
+    }
+}
+
 /// Who can take whose place, one item after the other: objects, tasks or whatever a program tells apart.
 pub trait Alike {
     /// How many items there are.

@@ -18,7 +18,7 @@ use crate::machine::step::{Slots, Stepped, Stop, step};
 use crate::machine::value::Obs;
 
 /// A slot in which no task is.
-pub(super) const EMPTY: u32 = u32::MAX;
+pub(crate) const EMPTY: u32 = u32::MAX;
 
 /// A global state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,12 +42,12 @@ impl State {
     }
 
     /// A state from its parts.
-    pub(super) fn from_parts(memory: &[u8], nodes: impl Iterator<Item = u32>) -> Self {
+    pub(crate) fn from_parts(memory: &[u8], nodes: impl Iterator<Item = u32>) -> Self {
         State { memory: memory.into(), nodes: nodes.collect() }
     }
 
     /// The nodes of all slots, those of empty ones included.
-    pub(super) fn nodes(&self) -> &[u32] {
+    pub(crate) fn nodes(&self) -> &[u32] {
         &self.nodes
     }
 
@@ -221,8 +221,8 @@ impl<'p, P: Program> System<'p, P> {
         Ok(Move { state, came_from, spawned, after, warning })
     }
 
-    /// Sorts the worker slots by content, empty ones last.
-    fn sort_workers(&self, state: &mut State) -> Vec<usize> {
+    /// Sorts the worker slots by content, empty ones last. For each slot, where its task was before.
+    pub(crate) fn sort_workers(&self, state: &mut State) -> Vec<usize> {
         let mut came_from: Vec<usize> = (0..state.nodes.len()).collect();
         let rank = |slot: &usize| state.node(*slot).map(|node| &self.automaton.node(node).control);
         let order = |a: &usize, b: &usize| {

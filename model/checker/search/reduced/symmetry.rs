@@ -14,16 +14,12 @@ pub mod audit;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
-
 use indexmap::{IndexMap, IndexSet};
 use petgraph::graph::{EdgeIndex, NodeIndex};
 
-use crate::machine::blocked::Hold;
 use crate::machine::hazard::About;
-use crate::machine::history::History;
 use crate::machine::program::Program;
-use crate::machine::rename::{Renamer, Renaming};
+use crate::machine::rename::{Renamer, group};
 use crate::search::packed::expand::{Expander, Scratch};
 use crate::search::system::EMPTY;
 
@@ -31,29 +27,6 @@ use crate::search::system::EMPTY;
 struct Element {
     renamer: Renamer,
     images: Vec<u32>,
-}
-
-/// More renamings than this are not tried one by one.
-const FEW: usize = 24;
-
-/// All renamings that are made of these, but for the one that does nothing; `None` if they are many.
-fn group(generators: &[Renaming]) -> Option<Vec<Renaming>> {
-    let mut all: Vec<Renaming> = Vec::new();
-    let mut at = 0;
-    let mut new: Vec<Renaming> = generators.to_vec();
-    loop {
-        for renaming in new {
-            if !renaming.is_identity() && !all.contains(&renaming) {
-                all.push(renaming);
-            }
-        }
-        if all.len() >= FEW {
-            return None;
-        }
-        let Some(renaming) = all.get(at) else { return Some(all) };
-        new = generators.iter().map(|generator| renaming.then(generator)).collect();
-        at += 1;
-    }
 }
 
 /// The renamings after which a program is what it was.
@@ -234,28 +207,8 @@ impl Element {
         }
         let automaton = expander.system.automaton();
         let [one, other] = [node, image].map(|node| automaton.node(NodeIndex::new(node as usize)));
-        let [op, renamed] = [one, other].map(|node| node.next.as_ref().map(|(op, _)| &**op));
-        let program = expander.program;
-        let domain = |control: &History| program.domain(control.entry());
-        let hold = |hold: &Hold| match hold {
-            Hold::Cell(cell) => Hold::Cell(self.renamer.cell(*cell)),
-            Hold::Node(klist, node) => {
-                Hold::Node(self.renamer.cell(*klist), self.renamer.member(*klist, *node))
-            }
-        };
-        if op.map(|op| self.renamer.op(op)).as_ref() != renamed
-            || !one.holds.iter().map(hold).eq(other.holds.iter().copied())
-            || domain(&one.control) != domain(&other.control)
-        {
+        if !one.becomes(other, expander.program, &self.renamer) {
             return None;
-        }
-        let [event, renamed] = [op, renamed].map(|op| op.and_then(|op| op.event.as_ref()));
-        if let Some((event, renamed)) = event.zip(renamed) {
-            let touches = program.event_touches(event).into_iter();
-            let touches: BTreeSet<_> = touches.map(|touch| self.renamer.touched(touch)).collect();
-            if touches != program.event_touches(renamed).into_iter().collect() {
-                return None;
-            }
         }
         let length = self.images.len().max(node as usize + 1);
         self.images.resize(length, EMPTY);

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::audit::{audit, closed};
 use crate::automaton::functions::{Functions, Subject, entry};
+use crate::certificate::tests::certified;
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::{About, id};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
@@ -178,6 +179,7 @@ fn alike(program: &Functions<Body<'_>>, expected: &[(&str, usize)]) {
     agree(program, &outcome);
     let (renamings, with, without) = compare(program, &program.memory());
     assert_eq!(renamings, 1, "the two things take each other's places");
+    certified(program, &program.memory());
     assert!(with < without || without < 4, "{with} states stand for {without}");
 }
 
@@ -185,6 +187,9 @@ fn alike(program: &Functions<Body<'_>>, expected: &[(&str, usize)]) {
 fn not_alike(program: &Functions<Body<'_>>, memory: &[u8]) {
     let (renamings, with, without) = compare(program, memory);
     assert_eq!((renamings, with), (0, without));
+    if let Some(certificate) = certified(program, memory) {
+        assert_eq!(certificate.renamings, []);
+    }
 }
 
 fn set(cpu: &Cpu<'_>, object: Object) -> Step<()> {
