@@ -127,8 +127,8 @@ impl Contracts {
     /// What a primitive on a field tells, with the frame that counts. `stack`: functions, outermost first.
     #[must_use]
     pub fn primitive(&self, name: &str, field: &str, stack: &[&str]) -> Option<(Tell, usize)> {
-        self.find(stack, |on| match on {
-            On::Primitive(own, of) => own == name && of.as_deref().is_none_or(|of| of == field),
+        self.find(name, stack, |on| match on {
+            On::Primitive(_, of) => of.as_deref().is_none_or(|of| of == field),
             _ => false,
         })
     }
@@ -136,21 +136,19 @@ impl Contracts {
     /// What storing NULL in a field tells.
     #[must_use]
     pub fn store(&self, field: &str, stack: &[&str]) -> Option<(Tell, usize)> {
-        self.find(stack, |on| matches!(on, On::Store(own) if own == field))
+        self.find(field, stack, |on| matches!(on, On::Store(_)))
     }
 
     /// What entering a function tells.
     #[must_use]
     pub fn enter(&self, function: &str) -> Option<Tell> {
-        let enters = |on: &On| matches!(on, On::Enter(own) if own == function);
-        self.tells(function).then(|| self.find(&[], enters)).flatten().map(|(tell, _)| tell)
+        self.find(function, &[], |on| matches!(on, On::Enter(_))).map(|(tell, _)| tell)
     }
 
     /// What a function's return tells.
     #[must_use]
     pub fn leave(&self, function: &str) -> Option<Tell> {
-        let leaves = |on: &On| matches!(on, On::Leave(own) if own == function);
-        self.tells(function).then(|| self.find(&[], leaves)).flatten().map(|(tell, _)| tell)
+        self.find(function, &[], |on| matches!(on, On::Leave(_))).map(|(tell, _)| tell)
     }
 
     /// The innermost frame that makes this so, if one does.
@@ -177,8 +175,11 @@ impl Contracts {
         })
     }
 
-    fn find(&self, stack: &[&str], on: impl Fn(&On) -> bool) -> Option<(Tell, usize)> {
-        let rows = self.all.iter().filter(|contract| on(&contract.on));
+    fn find(&self, name: &str, stack: &[&str], on: impl Fn(&On) -> bool) -> Option<(Tell, usize)> {
+        if !self.tells(name) {
+            return None;
+        }
+        let rows = self.all.iter().filter(|contract| contract.on.name() == Some(name) && on(&contract.on));
         rows.filter_map(|contract| Some((contract.tell, contract.fits(stack)?)))
             .max_by_key(|(_, frame)| *frame)
     }

@@ -56,7 +56,7 @@ impl<'a> Lower<'a> {
         Lower { text: prepared.text, conditions, unread: Vec::new(), frees: &prepared.frees }
     }
 
-    /// A node's text. Each identifier is one text, wherever it stands.
+    /// A node's text. Identifiers are interned.
     pub fn slice(&self, node: Node<'_>) -> &'static str {
         let text = &self.text[node.byte_range()];
         match node.kind() {

@@ -147,7 +147,7 @@ struct Shared {
     runs_release: bool,
     /// For each number of work items' functions, whether they may probe devices.
     probing: Vec<bool>,
-    /// By the places of the name and of the file's name.
+    /// By name and file, each by its [`place`].
     callees: Mutex<FxHashMap<[(usize, usize); 2], Callee>>,
     constants: Mutex<FxHashMap<Name, Option<i128>>>,
     typedefs: Mutex<FxHashMap<Name, Option<Type>>>,

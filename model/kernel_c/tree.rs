@@ -89,10 +89,8 @@ struct Inner {
     read: FxIndexSet<Name>,
     /// The lines of files that have been shown.
     shown: FxIndexMap<String, Vec<String>>,
-    /// Names for which all has been read that may define them. Emptied when more becomes known.
-    exhausted: FxHashSet<String>,
-    /// The same for functions that macros make.
-    made: FxHashSet<String>,
+    /// Names of which no macro in the files that have been read makes a function.
+    unmade: FxHashSet<String>,
 }
 
 impl Tree {
@@ -350,8 +348,7 @@ impl Inner {
             expansions: FxIndexMap::default(),
             read: FxIndexSet::default(),
             shown: FxIndexMap::default(),
-            exhausted: FxHashSet::default(),
-            made: FxHashSet::default(),
+            unmade: FxHashSet::default(),
         }
     }
 
@@ -393,8 +390,7 @@ impl Inner {
     fn read_file(&mut self, file: Name, config: &Config) {
         let Some(text) = self.files.get_mut(file).and_then(Option::take) else { return };
         self.read.insert(file);
-        self.exhausted.clear();
-        self.made.clear();
+        self.unmade.clear();
         let items = index::read(file, &text, config);
         self.merge(file, items);
     }
@@ -428,7 +424,7 @@ impl Inner {
 
     /// The same for files below a directory.
     fn look_below(&mut self, below: &str, name: &str, config: &Config, known: impl Fn(&Inner) -> bool) {
-        if known(self) || self.exhausted.contains(name) {
+        if known(self) {
             return;
         }
         // free$x is made by DEFINE_FREE(x, ..).
@@ -440,21 +436,18 @@ impl Inner {
                 return;
             }
         }
-        if below.is_empty() {
-            self.exhausted.insert(name.to_owned());
-        }
     }
 
     /// Expands the macros that stand alone and may make a function of this name: an argument is part of it. What is a macro
     /// itself is not called as a function.
     fn generate(&mut self, name: &str, config: &Config) {
-        if self.functions.contains_key(name) || self.macros.contains_key(name) || self.made.contains(name) {
+        if self.functions.contains_key(name) || self.macros.contains_key(name) || self.unmade.contains(name) {
             return;
         }
         let read = self.read.len();
         self.make(name, config);
         if self.read.len() == read {
-            self.made.insert(name.to_owned());
+            self.unmade.insert(name.to_owned());
         }
     }
 

@@ -27,7 +27,7 @@ pub fn place(text: &'static str) -> (usize, usize) {
     (text.as_ptr().addr(), text.len())
 }
 
-/// Whether two names are the same. Those of a tree are so at one look: each is one text.
+/// Whether two names are the same. Identifiers of a tree are interned: then their addresses are the same.
 #[must_use]
 pub fn same(one: &'static str, other: &'static str) -> bool {
     std::ptr::eq(one, other) || one == other

@@ -80,7 +80,7 @@ impl<P: Program> Guide<P> for Search<'_> {
     }
 
     /// The representative of an orbit is the state with the least hash.
-    fn led(
+    fn representative(
         &mut self,
         system: &mut System<'_, P>,
         (at, _): (usize, &State),

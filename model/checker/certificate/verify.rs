@@ -17,8 +17,8 @@ pub(super) trait Guide<P: Program> {
     /// The slots whose steps are taken in the state of this place.
     fn explored(&mut self, system: &mut System<'_, P>, at: usize, state: &State) -> Result<u64, NoProof>;
 
-    /// The state that stands for where a step leads, the how-manieth of its state.
-    fn led(
+    /// The representative of the state to which a step leads. `step`: its number among the explored ones of its state.
+    fn representative(
         &mut self,
         system: &mut System<'_, P>,
         from: (usize, &State),
@@ -48,7 +48,8 @@ pub(super) fn walk<P: Program>(
         }
         for (number, choice) in chosen.into_iter().enumerate() {
             let to = step(system, &state, choice)?;
-            let (to, _) = states.insert_full(guide.led(system, (at, &state), (number, choice), to)?);
+            let (to, _) =
+                states.insert_full(guide.representative(system, (at, &state), (number, choice), to)?);
             steps.push((at as u32, to as u32));
         }
         at += 1;
@@ -96,7 +97,7 @@ impl<P: Program> Guide<P> for Proving<'_> {
     }
 
     /// The program's checks are its own code: that they say the same after a renaming is seen at each step.
-    fn led(
+    fn representative(
         &mut self,
         system: &mut System<'_, P>,
         (at, from): (usize, &State),

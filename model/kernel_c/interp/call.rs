@@ -396,10 +396,16 @@ impl Interp<'_> {
 
     /// A call with its values: a step of the machine, a stub, or a function of the tree.
     pub(super) fn invoke(&mut self, name: Name, args: Vec<Value>) -> Step<Value> {
+        let c = self.c;
+        if let Some(value) = self.links(name, &args)? {
+            return Ok(value);
+        }
+        if let Callee::Function(function) = c.callee(name, self.file()) {
+            return self.call_of(function, args);
+        }
         if let Some(value) = self.primitive(name, &args)? {
             return Ok(value);
         }
-        let c = self.c;
         let with_links = !self.cpu.world().links.is_empty();
         if let Some(stubbed) = c.tables().stubs.get(name).filter(|stub| !(stub.without_links && with_links)) {
             c.assume(Assumed::Stub(name));
@@ -422,15 +428,18 @@ impl Interp<'_> {
                 }
             };
         }
-        let function = match c.callee(name, self.file()) {
-            Callee::Function(function) => Some(function),
-            _ => c.tree().function(name, self.file()),
-        };
-        match function {
-            Some(function) if is_run(function.file) => self.call(function, args),
-            Some(function) => self.stuck(format!("the function {name}, of {}", function.file)),
+        match c.tree().function(name, self.file()) {
+            Some(function) => self.call_of(function, args),
             None => self.stuck(format!("the function {name}")),
         }
+    }
+
+    /// Calls a function, if its file is one of those that are run.
+    fn call_of(&mut self, function: &'static Function, args: Vec<Value>) -> Step<Value> {
+        if is_run(function.file) {
+            return self.call(function, args);
+        }
+        self.stuck(format!("the function {}, of {}", function.name, function.file))
     }
 
     /// One of several outcomes of a function that is not run.

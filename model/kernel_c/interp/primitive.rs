@@ -21,7 +21,7 @@ use crate::ast::Name;
 use crate::contracts::Tell;
 use crate::devres::released_by;
 use crate::map::{Slot, klist};
-use crate::subject::{Callee, RELEASE};
+use crate::subject::RELEASE;
 use crate::value::{INT, Path, Value, ZERO, truth, word};
 
 impl Interp<'_> {
@@ -31,12 +31,6 @@ impl Interp<'_> {
             Some(Value::Pointer(object, path)) => Some((*object, *path)),
             _ => None,
         };
-        if let Some(value) = self.links(name, args)? {
-            return Ok(Some(value));
-        }
-        if matches!(self.c.callee(name, self.file()), Callee::Function(_)) {
-            return Ok(None);
-        }
         let value = match name {
             "mutex_lock"
             | "mutex_lock_nested"

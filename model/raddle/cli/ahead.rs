@@ -16,13 +16,26 @@ const SMALL: usize = 100_000;
 
 /// How one thread checks a row: it stops where that is [`SMALL`] no longer. `None`: rows are limited, and then they go one
 /// after the other.
-pub fn few(options: &Options) -> Option<Options> {
+fn few(options: &Options) -> Option<Options> {
     let limits = &options.limits;
     let limited =
         limits.state_limit.is_some() || limits.memory_limit.is_some() || limits.time_limit.is_some();
     let mut few = options.clone().threads(1);
     few.limits.state_limit = Some(SMALL);
     (!limited).then_some(few)
+}
+
+/// Checks rows on a thread each while `use_them` takes the results. `small` is a row's, with these options, if they were
+/// enough for it. Nobody works ahead where rows are limited, and on the only row: all threads are for that.
+pub fn check_ahead<T: Sync, R: Send, U>(
+    rows: &[T],
+    options: &Options,
+    small: impl Fn(&T, &Options) -> Option<R> + Sync,
+    use_them: impl FnOnce(Results<'_, Option<R>>) -> U,
+) -> U {
+    let few = few(options).filter(|_| rows.len() > 1);
+    let rows = if few.is_some() { rows } else { &[] };
+    work_ahead(rows, options.resources.threads, |row| small(row, few.as_ref()?), use_them)
 }
 
 /// The results of rows, in their order.
@@ -66,7 +79,7 @@ impl<R> Drop for Results<'_, R> {
 }
 
 /// Works on rows on so many threads (0: on all processors) while `use_them` takes the results.
-pub fn work_ahead<T: Sync, R: Send, U>(
+fn work_ahead<T: Sync, R: Send, U>(
     rows: &[T],
     threads: usize,
     work: impl Fn(&T) -> R + Sync,

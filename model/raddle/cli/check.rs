@@ -17,7 +17,7 @@ use raddle_kernel_c::subject::{KernelC, Stuck};
 use raddle_probing::scenario::InputError;
 
 use super::agree::{ENGINE_TIME, this_program};
-use super::ahead::{Results, few, work_ahead};
+use super::ahead::{Results, check_ahead};
 use super::cluster::{self, Together};
 use super::dump::{Dumps, names};
 use super::embedded::embedded;
@@ -154,16 +154,13 @@ pub fn check(args: &CheckArgs, out: &mut Out) -> u8 {
     let dumps = names(inputs.iter().map(|input| input.file.as_path()));
     let load = |input: &Input| input.load(args.slow, &mut rows.exit);
     let loaded: Vec<Loaded> = inputs.iter().map(load).collect();
-    // All threads are for the only row.
     let all = match kernel {
+        _ if !may_work_ahead(args) => Vec::new(),
         Some(kernel) => on_tree(&loaded, kernel, args),
         None => pairs(&loaded, &options),
     };
-    let few = few(&options);
-    let ahead = all.len() > 1 && may_work_ahead(args);
-    let all = if ahead && few.is_some() { all } else { Vec::new() };
-    let one = |(scenario, on): &(&Scenario, On<'_>)| small(scenario, *on, few.as_ref()?, Some(args));
-    work_ahead(&all, options.resources.threads, one, |mut ahead| {
+    let one = |(scenario, on): &(&Scenario, On<'_>), few: &Options| small(scenario, *on, few, Some(args));
+    check_ahead(&all, &options, one, |mut ahead| {
         for (input, loaded) in inputs.iter().zip(&loaded) {
             if out.is_gone() || rows.exit.interrupted() || rows.together.is_lost() {
                 break;
@@ -402,7 +399,7 @@ impl Checked {
 /// A row that was checked by one thread; `None`: it has too many states for that.
 type Small = Option<Result<Checked, InputError>>;
 
-/// Whether rows may be checked on a thread each: then none of them is limited, saved or shared.
+/// Whether rows may be checked on a thread each: then none of them is saved or shared.
 fn may_work_ahead(args: &CheckArgs) -> bool {
     let saved = args.checkpoint.is_some() || args.resume.is_some() || args.certificate.is_some();
     args.engine == Engine::Exhaustive && !saved && args.spill.is_none() && cluster::threads(args).is_none()
@@ -513,9 +510,8 @@ pub fn tour(out: &mut Out) -> u8 {
     });
     let scenarios: Vec<Loaded> = scenarios.collect();
     let rows = pairs(&scenarios, &options);
-    let few = few(&options);
-    let one = |(scenario, on): &(&Scenario, On<'_>)| small(scenario, *on, few.as_ref()?, None);
-    work_ahead(&rows, 0, one, |mut ahead| {
+    let one = |(scenario, on): &(&Scenario, On<'_>), few: &Options| small(scenario, *on, few, None);
+    check_ahead(&rows, &options, one, |mut ahead| {
         for (scenario, on) in &rows {
             let now = || row(scenario, *on, &options, None, &mut Together::default());
             if let Some(Checked { report, .. }) = exit.run(&scenario.file().path, || ahead.take_or(now)) {

@@ -11,7 +11,7 @@ use raddle_kernel_c::patch::Mail;
 use raddle_kernel_c::subject::KernelC;
 use serde_json::{Value, json};
 
-use super::ahead::{few, work_ahead};
+use super::ahead::check_ahead;
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain};
 use super::tree::{TreeArgs, patched, read};
@@ -75,12 +75,11 @@ pub fn check(
     exit: &mut Exit,
 ) -> Row {
     let mut row = Row::default();
-    let few = few(options);
-    let one = |scenario: &Scenario| {
-        let on = scenario.check_on_tree(kernel, args, few.as_ref()?, |_| {});
+    let one = |scenario: &Scenario, few: &Options| {
+        let on = scenario.check_on_tree(kernel, args, few, |_| {});
         Some(on).filter(|on| !on.as_ref().is_ok_and(OnTree::is_cut))
     };
-    work_ahead(scenarios, options.resources.threads, one, |mut ahead| {
+    check_ahead(scenarios, options, one, |mut ahead| {
         for scenario in scenarios {
             let path = &scenario.file().path;
             let now = || scenario.check_on_tree(kernel, args, options, |_| {});

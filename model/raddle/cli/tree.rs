@@ -16,7 +16,7 @@ use raddle_kernel_c::tree::{Tree, TreeOptions};
 use raddle_probing::scenario::InputError;
 
 use super::AgreeArgs;
-use super::ahead::{few, work_ahead};
+use super::ahead::check_ahead;
 use super::inputs::{Exit, INPUT_ERROR, scenarios};
 use super::out::{Out, complain, shown};
 
@@ -161,18 +161,17 @@ pub fn agree(dir: &Path, args: &AgreeArgs, out: &mut Out) -> u8 {
         return INPUT_ERROR;
     };
     let options = args.limits.options();
-    let few = few(&options);
     let paths = if args.paths.is_empty() { vec![PathBuf::from("scenarios")] } else { args.paths.clone() };
     let mut exit = Exit::default();
     let (mut same, mut all, mut absent) = (0, 0, 0);
     let mut scenarios = scenarios(&paths, args.slow, &mut exit);
     scenarios.retain(|scenario| scenario.not_on_trees().is_none());
-    let one = |scenario: &Scenario| {
-        let both = both(scenario, &kernel, revision, few.as_ref()?);
+    let one = |scenario: &Scenario, few: &Options| {
+        let both = both(scenario, &kernel, revision, few);
         let cut = |(model, c): &(Report, OnTree)| model.cut || c.is_cut();
         Some(both).filter(|both| !both.as_ref().is_ok_and(cut))
     };
-    work_ahead(&scenarios, options.resources.threads, one, |mut ahead| {
+    check_ahead(&scenarios, &options, one, |mut ahead| {
         for scenario in &scenarios {
             if out.is_gone() || exit.interrupted() {
                 break;
