@@ -34,7 +34,8 @@ pub const LARGE: &[Row] = &[
     ("enodev", 3, 2, 1_410),
     ("plain", 5, 3, 370_134),
     ("plain", 4, 4, 550_364),
-    ("defer", 2, 2, 377_533),
+    ("defer", 2, 2, 229_482),
+    ("add", 2, 2, 42_933),
 ];
 
 fn scenario(family: &str, devices: u8, drivers: u8) -> String {

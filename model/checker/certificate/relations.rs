@@ -32,8 +32,6 @@ struct Footprint {
     last: Parts,
     /// The counts that it lowers.
     lowers: Vec<CellId>,
-    /// It gives or takes a worker's slot.
-    workers: bool,
     /// The mutex that it waits for, if the mutex is always there.
     lock: Option<CellId>,
     /// What says whether it can be taken.
@@ -108,7 +106,6 @@ fn footprint<P: Program>(system: &System<'_, P>, op: &Op) -> Footprint {
         parts,
         last,
         lowers: touches.lowers,
-        workers: touches.workers != 0,
         lock,
         guard,
         clash: [OnceCell::new(), OnceCell::new()],
@@ -186,8 +183,7 @@ impl Relations {
                     let more = if last { &node.last } else { &none };
                     node.parts.iter().chain(more).copied().collect::<Parts>()
                 };
-                node.workers && other.workers
-                    || node.lowers.iter().any(|count| other.lowers.contains(count))
+                node.lowers.iter().any(|count| other.lowers.contains(count))
                     || clash(&of(node, last), &of(other, true))
             })
         })

@@ -8,7 +8,7 @@ use super::conds::{Cond, changes_nothing, is_seen, of_memory};
 use super::pieces::{Fading, Piece};
 use super::quiet::Item;
 use super::remedies::Remedy;
-use super::tables::{ENDLESS, Tables, View, WORKERS, has};
+use super::tables::{ENDLESS, Tables, View, has};
 use crate::machine::layout::CellId;
 use crate::machine::op::Op;
 use crate::machine::program::Program;
@@ -437,24 +437,13 @@ impl<P: Program> Chooser<'_, '_, P> {
             let lowered = |other: &usize| self.tables.drops(tasks.nodes[*other] as usize, place);
             let most: usize = members(others).map(|other| usize::from(lowered(&other))).sum();
             let endless = members(others).any(|other| lowered(&other) >= ENDLESS);
-            if endless || self.count(tasks, place) as isize <= most as isize + isize::from(need.slack) {
+            let left = tasks.state[self.expander.layout.info(self.tables.counts[place]).offset];
+            if endless || isize::from(left) <= most as isize + isize::from(need.slack) {
                 seen |=
                     members(others).filter(|other| lowered(other) > 0).fold(0, |all, slot| all | 1 << slot);
             }
         }
         seen
-    }
-
-    /// A count; for workers one more than are free.
-    fn count(&self, tasks: &Tasks<'_>, place: usize) -> usize {
-        if place == WORKERS {
-            let free = |slot: &usize| tasks.nodes[*slot] == EMPTY;
-            return 1 + self.expander.system.workers().filter(free).count();
-        }
-        match self.tables.counts.get_index(place) {
-            Some((Some(cell), _)) => usize::from(tasks.state[self.expander.layout.info(*cell).offset]),
-            _ => unreachable!("internal: a count by number"),
-        }
     }
 
     /// The enabled tasks of the smallest persistent set with this one, if they are fewer than the best.

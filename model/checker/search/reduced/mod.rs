@@ -10,7 +10,7 @@
 //! states of a level and all processes.
 //!
 //! Two things it does not decide: a program whose states can come back, and one that wants more workers
-//! than there are. Then all states are searched.
+//! than there are in an order that is explored. Then all states are searched.
 
 mod agree;
 mod ahead;

@@ -10,7 +10,7 @@
 
 use std::sync::OnceLock;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use rustc_hash::FxBuildHasher;
 
 use super::choose::members;
@@ -46,9 +46,6 @@ const VIEWS: usize = VIEW.len();
 
 /// Tasks that may lower a count by so much may lower it without end, for all that is known.
 pub(super) const ENDLESS: u8 = 15;
-
-/// The place of the number of free workers among the counts.
-pub(super) const WORKERS: usize = 0;
 
 /// The counts must stay above what others may lower them by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,8 +115,8 @@ pub(super) struct Tables {
     pub(super) tokens: Tokens,
     /// The nodes from which a step, or the start of a task that a step spawns, leads to a node.
     before: Vec<Vec<u32>>,
-    /// The counts that some step lowers; the first is the number of free workers.
-    pub(super) counts: IndexMap<Option<CellId>, usize, FxBuildHasher>,
+    /// The counts that some step lowers.
+    pub(super) counts: IndexSet<CellId, FxBuildHasher>,
     /// Whether somebody sees that a count is zero.
     zero: Vec<bool>,
     /// By how much the tasks that come of a node may lower each count, on balance.
@@ -147,7 +144,7 @@ impl Tables {
             quiet: Quiet::default(),
             tokens: Tokens::default(),
             before: vec![Vec::new(); known],
-            counts: std::iter::once((None, 0)).collect(),
+            counts: IndexSet::default(),
             zero: Vec::new(),
             drops: Vec::new(),
             rows: (0..known).map(|_| Default::default()).collect(),
@@ -203,10 +200,7 @@ impl Tables {
                 };
                 mask.touch(&self.pieces, cell, part, touch);
             }
-            for cell in &touches.lowers {
-                let place = self.counts.len();
-                self.counts.entry(Some(*cell)).or_insert(place);
-            }
+            self.counts.extend(&touches.lowers);
         }
         self.masks.push(mask);
         self.touches.push(touches);
@@ -265,15 +259,9 @@ impl Tables {
             let edges = if node.edges.is_empty() { &nowhere[..] } else { &node.edges };
             for (observed, to) in edges {
                 let raised = raised(expander.layout, op, *observed);
-                for (place, (cell, _)) in self.counts.iter().enumerate() {
-                    let mut sinks = match cell {
-                        None => i16::from(self.touches[at].workers),
-                        Some(cell) => {
-                            let times =
-                                |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
-                            times(&self.touches[at].lowers) as i16 - times(&raised) as i16
-                        }
-                    };
+                for (place, cell) in self.counts.iter().enumerate() {
+                    let times = |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
+                    let mut sinks = times(&self.touches[at].lowers) as i16 - times(&raised) as i16;
                     for next in [*to, node.spawns] {
                         if next != EMPTY {
                             let drop = self.drops[next as usize * width + place];
@@ -324,7 +312,7 @@ impl Tables {
             otherwise || ops().any(lowers)
         };
         let all = !self.remedies.has(Remedy::Zero);
-        self.zero = self.counts.keys().map(|count| all || count.is_none_or(looks)).collect();
+        self.zero = self.counts.iter().map(|count| all || looks(*count)).collect();
     }
 
     /// What nobody sees any more.
@@ -413,30 +401,20 @@ impl Tables {
         let mask = self.mask(layout, node, view, op);
         let touches = &self.touches[node];
         let mut needs: Vec<Need> = Vec::new();
-        for (place, (cell, _)) in self.counts.iter().enumerate() {
-            let count = place as u16;
-            match cell {
-                None if view == View::Guard => {}
-                None => match touches.workers {
-                    0 => {}
-                    down => needs.push(Need { count, slack: i8::from(down > 0) }),
-                },
-                Some(cell) => {
-                    // Others may free the object with the count, and this step uses it or its part, ...
-                    let object = layout.info(*cell).object;
-                    let frees = |touches: &Touches| touches.frees.contains(&object);
-                    let mut live = liveness(layout, object);
-                    let used = live.any(|cell| mask.has(self.pieces.one(cell, Part::Whole)))
-                        && self.touches.iter().any(frees);
-                    // ... or it counts itself.
-                    let own = (*cell, Part::Whole, Touch::Count);
-                    let counts = view != View::Guard && touches.parts.contains(&own);
-                    let lowers = view == View::Step && touches.lowers.contains(cell);
-                    let unseen = !used && !self.zero[place];
-                    if used || counts {
-                        needs.push(Need { count, slack: i8::from(lowers) - i8::from(unseen) });
-                    }
-                }
+        for (place, cell) in self.counts.iter().enumerate() {
+            // Others may free the object with the count, and this step uses it or its part, ...
+            let object = layout.info(*cell).object;
+            let frees = |touches: &Touches| touches.frees.contains(&object);
+            let mut live = liveness(layout, object);
+            let used = live.any(|cell| mask.has(self.pieces.one(cell, Part::Whole)))
+                && self.touches.iter().any(frees);
+            // ... or it counts itself.
+            let own = (*cell, Part::Whole, Touch::Count);
+            let counts = view != View::Guard && touches.parts.contains(&own);
+            let lowers = view == View::Step && touches.lowers.contains(cell);
+            let unseen = !used && !self.zero[place];
+            if used || counts {
+                needs.push(Need { count: place as u16, slack: i8::from(lowers) - i8::from(unseen) });
             }
         }
         let mut seeds: Seeds = std::iter::once((Cond::Always, Vec::new())).collect();
@@ -518,7 +496,7 @@ impl Tables {
 
     /// Whether these tables say of all that the others were asked what they said, and know more nodes.
     pub(super) fn confirm<P: Program>(&self, other: &Tables, expander: &Expander<'_, P>) -> bool {
-        let counts = self.counts.keys().take(other.counts.len()).eq(other.counts.keys())
+        let counts = self.counts.iter().take(other.counts.len()).eq(&other.counts)
             && self.zero.iter().zip(&other.zero).all(|(one, two)| one == two);
         let drops = |node: usize| {
             let all = |place: usize| self.drops(node, place) == other.drops(node, place);
@@ -574,6 +552,6 @@ impl Tables {
 
     /// Whether it may matter that a count comes to zero.
     pub(super) fn is_zero_seen(&self, count: CellId) -> bool {
-        self.counts.get(&Some(count)).is_none_or(|place| self.zero[*place])
+        self.counts.get_index_of(&count).is_none_or(|place| self.zero[place])
     }
 }

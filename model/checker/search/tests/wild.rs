@@ -276,7 +276,10 @@ impl Subject for Wild {
     }
 }
 
-fn program(tasks: Vec<Vec<Instr>>) -> Functions<Wild> {
+/// Room for all that most programs start.
+const ENOUGH: usize = 3;
+
+fn program(tasks: Vec<Vec<Instr>>, workers: usize) -> Functions<Wild> {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.immortal(thing(0), "thing 0");
@@ -300,7 +303,7 @@ fn program(tasks: Vec<Vec<Instr>>) -> Functions<Wild> {
         .task("two", entry(1))
         .task("three", entry(2))
         .item("item", entry(11), WORK)
-        .workers(3)
+        .workers(workers)
 }
 
 fn basic() -> impl Strategy<Value = Instr> {
@@ -373,6 +376,7 @@ proptest! {
         ],
         start in prop::collection::vec(any::<bool>(), 2),
         left_out in any::<u16>(),
+        few in 1..ENOUGH,
     ) {
         let mut tasks = vec![one, two, three, spawned, item];
         for (i, there) in start.iter().enumerate() {
@@ -380,7 +384,8 @@ proptest! {
                 tasks[0].insert(0, Add(i as u8));
             }
         }
-        let program = program(tasks);
+        let crowded = program(tasks.clone(), few);
+        let program = program(tasks, ENOUGH);
         let limits = Limits { state_limit: Some(30_000), ..Limits::default() };
         let reference = search(&program, &program.memory(), limits, |_| {});
         prop_assume!(reference.cut.is_none());
@@ -404,6 +409,14 @@ proptest! {
             ids.sort_unstable();
             prop_assert_eq!(&ids, &expected, "without {:?}", without);
         }
+        // With fewer workers it decides if no order that it explores needs more.
+        let resources = Resources { threads: 1, ..Resources::default() };
+        let found = reduced::search(&crowded, &crowded.memory(), Limits::default(), &resources, |_| {});
+        if let Some(found) = found.expect("nothing is on disk") {
+            let mut ids: Vec<(&str, usize)> = found.hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
+            ids.sort_unstable();
+            prop_assert_eq!(&ids, &expected, "{} workers", few);
+        }
     }
 }
 
@@ -412,7 +425,7 @@ proptest! {
 #[test]
 fn a_worker_that_becomes_idle_because_a_list_has_faded_hides_no_deadlock() {
     let tasks = vec![vec![Add(0), ListAdd(0), Queue], vec![Remove(0)], vec![], vec![], vec![]];
-    let program = program(tasks);
+    let program = program(tasks, ENOUGH);
     let reference = search(&program, &program.memory(), Limits::default(), |_| {});
     let resources = Resources { threads: 1, ..Resources::default() };
     let found = reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
@@ -432,7 +445,7 @@ fn a_hazard_at_rest_is_shown_by_the_shortest_run() {
         (item, vec![], vec![SkipIf(0), Store(1, 1), Store(0, 0)]),
     ] {
         tasks.extend([spawned, work]);
-        let program = program(tasks);
+        let program = program(tasks, ENOUGH);
         let reference = search(&program, &program.memory(), Limits::default(), |_| {});
         let resources = Resources { threads: 1, ..Resources::default() };
         let found = reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
