@@ -277,6 +277,10 @@ impl Subject for Bare {
     fn at_quiescence(&self, _memory: &[u8]) -> Vec<Hazard> {
         self.at_rest.clone()
     }
+
+    fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
+        Some(Vec::new())
+    }
 }
 
 /// So many tasks of one body, which is told which of them it is; then the worker of `WORK`, then

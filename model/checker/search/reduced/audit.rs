@@ -77,7 +77,7 @@ pub fn audit<P: Program>(program: &P, memory: &[u8], most: usize) -> usize {
             }
         }
     }
-    let (tables, order) = (Tables::new(&expander, Remedies::ALL), Order::of(&expander));
+    let (tables, order) = (Tables::new(&expander, Remedies::ALL, false), Order::of(&expander));
     let mut pairs = 0;
     for state in states.iter().take(at) {
         let commuting = {

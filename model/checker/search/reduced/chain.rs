@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::choose::{Chooser, Look, Room, members};
 use crate::machine::expect::{Snapshot, When, broken};
 use crate::machine::hazard::{About, Hazard};
+use crate::machine::klist;
+use crate::machine::layout::{ALIVE, CellId, Kind, Layout};
 use crate::machine::program::Program;
 use crate::machine::step::{Bound, Stop};
 use crate::search::packed::expand::{Halt, Landed, Scratch, Unknown};
@@ -34,6 +36,9 @@ pub(super) struct Gains {
     pub(super) transitions: usize,
     pub(super) most_spawned: usize,
     pub(super) unfit: Option<Unfit>,
+    /// Whether an object was freed whose node was on a klist: then the order of a klist may be seen by all who link and
+    /// unlink nodes, since they write into the neighbours.
+    pub(super) freed_linked: bool,
     /// States in which tasks wait for each other for ever.
     pub(super) stuck: Vec<Vec<u8>>,
     /// What there was no room for, the least of it, if every state is stored.
@@ -63,10 +68,22 @@ impl Gains {
         self.transitions += other.transitions;
         self.most_spawned = self.most_spawned.max(other.most_spawned);
         self.unfit = self.unfit.or(other.unfit);
+        self.freed_linked |= other.freed_linked;
         self.stuck.extend(other.stuck);
         self.bound = self.bound.into_iter().chain(other.bound).min();
         self.held.extend(other.held);
     }
+}
+
+/// Whether the node of an object that may not be used is on a klist.
+fn is_freed_linked(layout: &Layout, state: &[u8]) -> bool {
+    let byte = |cell: CellId| state[layout.info(cell).offset];
+    layout.cells().iter().any(|info| {
+        let Kind::Klist(_, holders) = &info.kind else { return false };
+        let holder = |(member, _): (u8, bool)| holders[usize::from(member)];
+        let mut mortal = klist::nodes(&state[info.range()]).filter_map(holder);
+        mortal.any(|holder| layout.object(holder).liveness.is_some_and(|liveness| byte(liveness) != ALIVE))
+    })
 }
 
 /// Where states are on their way.
@@ -288,6 +305,10 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 Ok(Way::Nowhere)
             }
             Ok(Landed { after, warning }) => {
+                let node = expander.shape.node(&self.here, choice.slot);
+                if self.chooser.tables.may_free(node as usize) {
+                    self.gains.freed_linked |= is_freed_linked(expander.layout, &self.next);
+                }
                 self.chooser.settle(&mut self.room, &mut self.next);
                 let certainly_none = self.past || alone && self.leaves_waits_alone(choice.slot, after);
                 if !certainly_none && let Some(deadlock) = expander.deadlock(&self.next) {

@@ -216,6 +216,8 @@ struct Searched<'p, P: Program> {
     every_state: bool,
     data_races: bool,
     remedies: Remedies,
+    /// Whether who links or unlinks a node of a klist may see its order: an object was freed whose node was on one.
+    neighbours: bool,
     symmetry: Symmetry,
     /// What was learnt about the automata, in order, for whoever goes on with a saved search.
     lessons: Vec<Lesson>,
@@ -242,7 +244,7 @@ impl<'p, P: Program> Searched<'p, P> {
             (false, true) => Remedies::NONE,
             (false, false) => limits.without.others(),
         };
-        let tables = Tables::new(&expander, remedies);
+        let tables = Tables::new(&expander, remedies, false);
         let mut searched = Searched {
             expander,
             initial,
@@ -253,6 +255,7 @@ impl<'p, P: Program> Searched<'p, P> {
             every_state,
             data_races: limits.data_races,
             remedies,
+            neighbours: false,
             symmetry,
             lessons: Vec::new(),
             level: 0,
@@ -283,6 +286,15 @@ impl<'p, P: Program> Searched<'p, P> {
         };
         loop {
             if round.stale {
+                round = self.begin(limits, resources, peers)?;
+                continue;
+            }
+            let freed_linked =
+                round.gains.freed_linked || round.beyond.as_ref().is_some_and(|beyond| beyond.freed_linked);
+            if freed_linked && !self.neighbours && self.remedies.has(Remedy::Dead) {
+                self.neighbours = true;
+                self.lessons.push(Lesson::FreedLinked);
+                self.look_again();
                 round = self.begin(limits, resources, peers)?;
                 continue;
             }
@@ -421,7 +433,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     /// Makes the tables anew. Whether all that was asked of the old ones stands.
     fn look_again(&mut self) -> bool {
-        let tables = Tables::new(&self.expander, self.remedies);
+        let tables = Tables::new(&self.expander, self.remedies, self.neighbours);
         let holds = tables.confirm(&self.tables, &self.expander);
         self.tables = tables;
         self.lessons.push(Lesson::Tables);

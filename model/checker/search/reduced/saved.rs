@@ -32,6 +32,8 @@ pub(super) enum Lesson {
     Step(Vec<u8>, usize, u8),
     /// The tables were made.
     Tables,
+    /// An object was freed whose node was on a klist.
+    FreedLinked,
 }
 
 /// What is saved besides the states.
@@ -240,7 +242,8 @@ impl<P: Program> Searched<'_, P> {
         self.lessons.clear();
         for lesson in note.lessons {
             match &lesson {
-                Lesson::Tables => self.tables = Tables::new(&self.expander, self.remedies),
+                Lesson::Tables => self.tables = Tables::new(&self.expander, self.remedies, self.neighbours),
+                Lesson::FreedLinked => self.neighbours = true,
                 Lesson::Step(state, slot, outcome) => {
                     let choice = Choice { slot: *slot, outcome: *outcome };
                     if let Err(Halt::Unknown(unknown)) =

@@ -121,12 +121,16 @@ pub(super) struct Tables {
     zero: Vec<bool>,
     /// By how much the tasks that come of a node may lower each count, on balance.
     drops: Vec<u8>,
+    /// The nodes whose steps may change whether an object may be used.
+    frees: Nodes,
     rows: Vec<[OnceLock<Row>; VIEWS]>,
 }
 
 impl Tables {
     /// Tables of the automata as they are.
-    pub(super) fn new<P: Program>(expander: &Expander<'_, P>, remedies: Remedies) -> Self {
+    ///
+    /// `neighbours`: who links or unlinks a node of a klist may see its order.
+    pub(super) fn new<P: Program>(expander: &Expander<'_, P>, remedies: Remedies, neighbours: bool) -> Self {
         let known = expander.nodes.len();
         let pieces = Pieces::of(expander.layout, remedies.has(Remedy::Fine));
         let mut tables = Tables {
@@ -147,6 +151,7 @@ impl Tables {
             counts: IndexSet::default(),
             zero: Vec::new(),
             drops: Vec::new(),
+            frees: no_nodes(known).into(),
             rows: (0..known).map(|_| Default::default()).collect(),
             pieces,
         };
@@ -174,7 +179,7 @@ impl Tables {
         tables.lower(expander);
         tables.look_for_zero(expander);
         if remedies.has(Remedy::Dead) {
-            tables.die(expander);
+            tables.die(expander, neighbours);
         }
         tables.quiet = Quiet::of(expander, &tables);
         tables
@@ -201,6 +206,12 @@ impl Tables {
                 mask.touch(&self.pieces, cell, part, touch);
             }
             self.counts.extend(&touches.lowers);
+        }
+        let changes = |(cell, _, touch): &(CellId, Part, Touch)| {
+            *touch == Touch::Write && layout.info(*cell).kind == Kind::Liveness
+        };
+        if !touches.frees.is_empty() || touches.parts.iter().any(changes) {
+            self.frees[at / 64] |= 1 << (at % 64);
         }
         self.masks.push(mask);
         self.touches.push(touches);
@@ -316,14 +327,20 @@ impl Tables {
     }
 
     /// What nobody sees any more.
-    fn die<P: Program>(&mut self, expander: &Expander<'_, P>) {
+    fn die<P: Program>(&mut self, expander: &Expander<'_, P>, neighbours: bool) {
         let Some(rest) = expander.program.seen_at_rest() else { return };
         let mut at_rest = Mask::default();
         rest.into_iter().for_each(|(cell, part)| at_rest.touch(&self.pieces, cell, part, Touch::Read));
         for piece in self.pieces.ids().filter(|piece| !at_rest.has(*piece)) {
             let place = usize::from(piece.0);
             let seers = self.index[place].iter().filter(|(_, touch)| touch.sees());
-            let seers: Vec<usize> = seers.map(|(at, _)| *at as usize).collect();
+            let mut seers: Vec<usize> = seers.map(|(at, _)| *at as usize).collect();
+            if let (klist, Part::Order) = self.pieces.at(piece)
+                && neighbours
+            {
+                let touches = self.klists.get(&klist).into_iter().flatten();
+                seers.extend(touches.map(|at| *at as usize));
+            }
             if seers.is_empty() {
                 self.dead[place] = true;
                 if !self.index[place].is_empty() {
@@ -538,6 +555,11 @@ impl Tables {
     /// Whether nobody ever sees a piece.
     fn is_dead(&self, piece: Piece) -> bool {
         self.dead[usize::from(piece.0)]
+    }
+
+    /// Whether the step at a node may change whether an object may be used.
+    pub(super) fn may_free(&self, node: usize) -> bool {
+        node >= self.known || has(&self.frees, node)
     }
 
     /// The counts that the step at a node lowers.

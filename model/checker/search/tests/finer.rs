@@ -3,14 +3,16 @@
 
 use super::orders::check;
 use super::{
-    A, B, CHECKED, COUNT, Check, FLAG, HEADS, ITEM, LIST, N, NODES, PTR, WORK, do_, ending, must, refs,
-    telling, thing, toy,
+    A, B, Bare, CHECKED, COUNT, Check, FLAG, HEADS, ITEM, LIST, N, NODES, PTR, ROOT, WORK, do_, ending, must,
+    refs, telling, thing, toy,
 };
+use crate::automaton::functions::{Functions, entry};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::hazard::id;
+use crate::machine::layout::{Kind, Layout};
 use crate::machine::op::{Action, End, Op};
 use crate::machine::program::Program;
-use crate::machine::value::{Object, Obs};
+use crate::machine::value::{Object, Obs, Sort};
 use crate::machine::work::PENDING;
 use crate::search::reduced::{self, resources::Resources};
 use crate::search::reference::{Limits, search};
@@ -605,4 +607,27 @@ fn who_flushes_what_is_taken_off_the_queue() {
         }
     });
     check(&program, &[(id::UNLOCK_IMBALANCE, 14)]);
+}
+
+/// Who unlinks a node writes into its neighbours: if one of them has been freed, the order is seen, though nobody walks
+/// along it.
+#[test]
+fn the_neighbour_of_a_node_has_been_freed() {
+    let mut layout = Layout::new();
+    layout.immortal(ROOT, "root");
+    for (i, name) in ["thing0", "thing1", "thing2"].into_iter().enumerate() {
+        layout.mortal(thing(i as u8), name, id::USE_AFTER_FREE);
+    }
+    layout.cell(LIST, "list", Kind::Klist(Sort(1), (0..3).map(|i| Some(thing(i))).collect()));
+    let bare = Bare::new(|cpu, _| {
+        link(cpu, 1)?;
+        link(cpu, 2)?;
+        link(cpu, 0)?;
+        // The state before a choice is stored.
+        let which = cpu.choose(2)?;
+        do_(cpu, Action::Free(thing(2)))?;
+        if which == 0 { unlink(cpu, 0) } else { Ok(()) }
+    });
+    let program = Functions::new(layout, bare).task("t", entry(0));
+    check(&program.alive(thing(0)).alive(thing(1)).alive(thing(2)), &[(id::USE_AFTER_FREE, 6)]);
 }

@@ -16,7 +16,7 @@ use super::run::about;
 const MAGIC: [u8; 8] = *b"raddle\x1a\n";
 
 /// The version of what follows. The hash of states is part of it.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Says what is searched, and how: a checkpoint with another one is of another search.
 pub(in crate::search) type Fingerprint = [u8; 32];
