@@ -3,31 +3,39 @@
 use std::collections::VecDeque;
 use std::panic;
 use std::sync::Mutex;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
 use raddle_checker::search::peers::{Gone, Peers};
 use serde::{Deserialize, Serialize};
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::bytes_slab::BytesRefill;
+use timely::execute::execute_from;
+use timely::worker::Worker;
 use timely::{CommunicationConfig, WorkerConfig};
 
 use crate::dataflow::{Content, Event, Packet, Request, run};
 use crate::hosts::Hosts;
 use crate::quiet::quietly;
 
+/// Requests that wait for the dataflow. The search waits when there are more: each may hold a message.
+const WANTED: usize = 16;
+
 /// A process that is connected with the others.
 #[derive(Debug)]
 pub struct Cluster {
     index: usize,
     hosts: Hosts,
-    requests: Sender<Request>,
+    requests: SyncSender<Request>,
     events: Receiver<Event>,
     /// The thread of the dataflow, which sleeps while nothing is wanted and nothing comes.
     worker: Thread,
     /// The thread that waits until all that was sent is on its way.
     ending: JoinHandle<()>,
-    /// The epoch that is open.
+    /// The epoch that is open, and whether it has been closed meanwhile.
     epoch: u64,
+    closed: bool,
     arrived: Vec<Vec<u8>>,
     /// What came before its epoch: others may be ahead.
     early: VecDeque<(u64, Packet)>,
@@ -91,27 +99,27 @@ impl Cluster {
             let last = hosts.count() - 1;
             return Err(no_connection(format!("there is no process {index}: the last is process {last}")));
         }
-        let (to_worker, requests) = channel();
+        let (to_worker, requests) = sync_channel(WANTED);
         let (to_search, events) = channel();
         listen(to_search.clone());
-        let config = timely::Config {
-            communication: CommunicationConfig::Cluster {
-                threads: 1,
-                process: index,
-                addresses: hosts.addresses().to_vec(),
-                report: false,
-                zerocopy: false,
-            },
-            worker: WorkerConfig::default(),
+        let config = CommunicationConfig::Cluster {
+            threads: 1,
+            process: index,
+            addresses: hosts.addresses().to_vec(),
+            report: false,
+            zerocopy: false,
         };
         let ends = Mutex::new(Some((requests, to_search)));
         let (connected, wait) = channel();
         let connect = move || {
-            let guards = timely::execute(config, move |worker| {
+            let work = move |worker: &mut Worker| {
                 let ends = ends.lock().ok().and_then(|mut ends| ends.take());
                 let (requests, events) = ends.expect("internal: one worker a process");
                 run(worker, &requests, &events);
-            });
+            };
+            let built = config.try_build_with(frugal());
+            let guards = built
+                .and_then(|(workers, others)| execute_from(workers, others, WorkerConfig::default(), work));
             let thread = guards.as_ref().map(|guards| guards.guards()[0].thread().clone());
             // Nobody waits any more if it took too long.
             let _ = connected.send(thread.map_err(Clone::clone));
@@ -134,6 +142,7 @@ impl Cluster {
                 worker,
                 ending,
                 epoch: 0,
+                closed: false,
                 arrived: Vec::new(),
                 early: VecDeque::new(),
                 said: vec![None; hosts.count()],
@@ -206,6 +215,16 @@ impl Cluster {
         self.lost
     }
 
+    /// Says something to all and waits until each has said something. Returns what, by process.
+    fn agree(&mut self, said: Vec<u8>) -> Result<Vec<Vec<u8>>, Gone> {
+        self.say(said)?;
+        loop {
+            if let Some(said) = self.wait()? {
+                return Ok(said);
+            }
+        }
+    }
+
     /// Some process is gone.
     fn lose(&mut self, process: Option<usize>, why: &str) -> Gone {
         self.lost = Some(process);
@@ -224,27 +243,27 @@ impl Cluster {
         }
     }
 
-    /// Waits for what the dataflow tells next. Whether an epoch was closed.
-    fn hear_next(&mut self) -> Result<bool, Gone> {
+    /// Waits for what the dataflow tells next.
+    fn hear_next(&mut self) -> Result<(), Gone> {
         match self.events.recv() {
             Ok(event) => self.hear(event),
             Err(_) => Err(self.lose(None, "the connection with the other processes is broken")),
         }
     }
 
-    /// Takes in what the dataflow tells. Whether an epoch was closed.
-    fn hear(&mut self, event: Event) -> Result<bool, Gone> {
+    /// Takes in what the dataflow tells.
+    fn hear(&mut self, event: Event) -> Result<(), Gone> {
         match event {
             Event::Arrived(epoch, packet) if epoch == self.epoch => self.take(packet),
             Event::Arrived(epoch, packet) => self.early.push_back((epoch, packet)),
-            Event::Closed(epoch) => return Ok(epoch == self.epoch),
+            Event::Closed(epoch) => self.closed |= epoch == self.epoch,
             Event::Gone(process) => {
                 let (count, address) = (self.hosts.count(), &self.hosts.addresses()[process]);
                 let why = format!("process {process} of {count} is gone ({address})");
                 return Err(self.lose(Some(process), &why));
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     fn take(&mut self, packet: Packet) {
@@ -278,22 +297,30 @@ impl Peers for Cluster {
         Ok(std::mem::take(&mut self.arrived))
     }
 
-    fn agree(&mut self, said: Vec<u8>) -> Result<Vec<Vec<u8>>, Gone> {
+    fn say(&mut self, said: Vec<u8>) -> Result<(), Gone> {
         self.load.agreements += 1;
         self.load.others += (said.len() * (self.count() - 1)) as u64;
         for to in 0..self.count() {
             let content = Content::Said(said.clone());
             self.want(Request::Send(Packet { to, from: self.index, content }))?;
         }
-        self.want(Request::Close)?;
-        while !self.hear_next()? {}
+        self.want(Request::Close)
+    }
+
+    fn wait(&mut self) -> Result<Option<Vec<Vec<u8>>>, Gone> {
+        if !self.closed {
+            self.hear_next()?;
+        }
+        if !std::mem::take(&mut self.closed) {
+            return Ok(None);
+        }
         let said: Option<Vec<_>> = self.said.iter_mut().map(Option::take).collect();
         let said = said.ok_or_else(|| self.lose(None, "a process has said nothing: it is another raddle"))?;
         self.epoch += 1;
         for (epoch, packet) in std::mem::take(&mut self.early) {
             self.hear(Event::Arrived(epoch, packet))?;
         }
-        Ok(said)
+        Ok(Some(said))
     }
 }
 
@@ -310,6 +337,12 @@ fn difference(first: &Row, row: &Row) -> Option<String> {
     } else {
         None
     }
+}
+
+/// Timely is to give back the memory of messages that were read. By itself it keeps as much as it ever had.
+fn frugal() -> Hooks {
+    let Hooks { log_fn, refill, spill } = Hooks::default();
+    Hooks { log_fn, refill: BytesRefill { limit: Some(0), ..refill }, spill }
 }
 
 /// How the names of timely's threads begin. `timely:recv-2` is one that reads from process 2.

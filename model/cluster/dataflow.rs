@@ -5,8 +5,9 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use timely::container::{ContainerBuilder, LengthPreservingContainerBuilder, PushInto};
 use timely::dataflow::InputHandle;
-use timely::dataflow::channels::pact::Exchange;
+use timely::dataflow::channels::pact::ExchangeCore;
 use timely::dataflow::operators::Input;
 use timely::dataflow::operators::generic::operator::Operator;
 use timely::worker::Worker;
@@ -48,6 +49,35 @@ pub enum Event {
     Gone(usize),
 }
 
+/// Packets that are for one process go there one by one. Timely would keep them until there are 170, or until the epoch is
+/// closed, and put all into one message, which takes as much memory at once, here and there.
+#[derive(Default)]
+struct Singly {
+    next: Vec<Packet>,
+    given: Vec<Packet>,
+}
+
+impl PushInto<Packet> for Singly {
+    fn push_into(&mut self, packet: Packet) {
+        self.next.push(packet);
+    }
+}
+
+impl ContainerBuilder for Singly {
+    type Container = Vec<Packet>;
+
+    fn extract(&mut self) -> Option<&mut Vec<Packet>> {
+        self.given = std::mem::take(&mut self.next);
+        (!self.given.is_empty()).then_some(&mut self.given)
+    }
+
+    fn finish(&mut self) -> Option<&mut Vec<Packet>> {
+        self.extract()
+    }
+}
+
+impl LengthPreservingContainerBuilder for Singly {}
+
 /// After so long it looks whether anything is wanted, if nobody has said so.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -58,7 +88,7 @@ pub fn run(worker: &mut Worker, requests: &Receiver<Request>, events: &Sender<Ev
     worker.dataflow::<u64, _, _>(|scope| {
         let mut open = 0;
         scope.input_from(&mut input).container::<Vec<Packet>>().sink(
-            Exchange::new(|packet: &Packet| packet.to as u64),
+            ExchangeCore::<Singly, _>::new_core(|packet: &Packet| packet.to as u64),
             "arrive",
             move |(input, frontier)| {
                 // If nobody listens any more, the search has ended.
@@ -78,7 +108,6 @@ pub fn run(worker: &mut Worker, requests: &Receiver<Request>, events: &Sender<Ev
         match requests.try_recv() {
             Ok(Request::Send(packet)) => {
                 input.send(packet);
-                // Many packets in one message would take as much memory at once.
                 input.flush();
                 worker.step();
             }

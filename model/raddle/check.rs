@@ -163,7 +163,7 @@ impl Scenario {
         options: &Options,
         progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
-        self.check_among(revision, options, &mut Alone, progress)
+        self.check_among(revision, options, &mut Alone::default(), progress)
     }
 
     /// The same with other processes, which [take part](Scenario::take_part).
@@ -217,7 +217,7 @@ impl Scenario {
         options: &Options,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Report, InputError> {
-        self.program_among(program, revision, options, &mut Alone, progress)
+        self.program_among(program, revision, options, &mut Alone::default(), progress)
     }
 
     fn program_among(

@@ -59,8 +59,9 @@ impl Scenario {
         let copy = &kernel.copy();
         let program = Probing::new(self.file().world.clone(), copy);
         let name = format!("Linux {}", kernel.tree().version());
+        let mut alone = Alone::default();
         let mut report =
-            self.check_subject(&program, &name, options, &mut Alone, &mut *progress, |report, memory| {
+            self.check_subject(&program, &name, options, &mut alone, &mut *progress, |report, memory| {
                 fill_native(
                     report,
                     self,

@@ -25,7 +25,7 @@ pub fn search<P: Program>(
     resources: &Resources,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, SearchError> {
-    search_among(program, memory, limits, resources, &mut Alone, progress)
+    search_among(program, memory, limits, resources, &mut Alone::default(), progress)
 }
 
 /// The same with other processes, each of which has a part of the states. What they do not share, process 0 does alone:

@@ -28,12 +28,20 @@ pub trait Peers: Send {
     /// A process is gone.
     fn arrived(&mut self) -> Result<Vec<Vec<u8>>, Gone>;
 
-    /// Waits until each process has said something. Returns what, by process.
+    /// Says something to all processes, itself included.
     ///
     /// # Errors
     ///
     /// A process is gone.
-    fn agree(&mut self, said: Vec<u8>) -> Result<Vec<Vec<u8>>, Gone>;
+    fn say(&mut self, said: Vec<u8>) -> Result<(), Gone>;
+
+    /// Waits until each process has said something: then an agreement is reached, and it returns what was said, by
+    /// process. `None` if something may have arrived before.
+    ///
+    /// # Errors
+    ///
+    /// A process is gone.
+    fn wait(&mut self) -> Result<Option<Vec<Vec<u8>>>, Gone>;
 }
 
 /// A process is gone, and the search with it.
@@ -42,8 +50,10 @@ pub trait Peers: Send {
 pub struct Gone(pub String);
 
 /// One process alone.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Alone;
+#[derive(Clone, Debug, Default)]
+pub struct Alone {
+    said: Vec<u8>,
+}
 
 impl Peers for Alone {
     fn index(&self) -> usize {
@@ -62,8 +72,13 @@ impl Peers for Alone {
         Ok(Vec::new())
     }
 
-    fn agree(&mut self, said: Vec<u8>) -> Result<Vec<Vec<u8>>, Gone> {
-        Ok(vec![said])
+    fn say(&mut self, said: Vec<u8>) -> Result<(), Gone> {
+        self.said = said;
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<Option<Vec<Vec<u8>>>, Gone> {
+        Ok(Some(vec![std::mem::take(&mut self.said)]))
     }
 }
 

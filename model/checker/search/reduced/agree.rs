@@ -28,18 +28,34 @@ pub(super) struct Agreed {
     pub(super) save: bool,
 }
 
-/// Says something and hears what everybody says, by process.
-pub(super) fn all_say<T: Serialize + DeserializeOwned>(
+/// Says something and hears what everybody says, by process. Takes in what arrives meanwhile, and all that was sent
+/// before.
+pub(super) fn all_say_and<T: Serialize + DeserializeOwned>(
     peers: &mut dyn Peers,
     said: &T,
+    mut take: impl FnMut(&mut dyn Peers) -> Result<(), Stop>,
 ) -> Result<Vec<T>, Stop> {
-    let said = postcard::to_stdvec(said).map_err(std::io::Error::other)?;
-    let heard = peers.agree(said)?;
+    peers.say(postcard::to_stdvec(said).map_err(std::io::Error::other)?)?;
+    let heard = loop {
+        let heard = peers.wait()?;
+        take(peers)?;
+        if let Some(heard) = heard {
+            break heard;
+        }
+    };
     let read = |(process, said): (usize, Vec<u8>)| {
         let unclear = |_| Gone(format!("process {process} has said what is of no search like this"));
         Ok(postcard::from_bytes(&said).map_err(unclear)?)
     };
     heard.into_iter().enumerate().map(read).collect()
+}
+
+/// The same where nothing is sent.
+pub(super) fn all_say<T: Serialize + DeserializeOwned>(
+    peers: &mut dyn Peers,
+    said: &T,
+) -> Result<Vec<T>, Stop> {
+    all_say_and(peers, said, |_| Ok(()))
 }
 
 impl<P: Program> Searched<'_, P> {
@@ -55,8 +71,8 @@ impl<P: Program> Searched<'_, P> {
         // Each goes on from its own.
         round.gains.stuck.append(&mut fresh.stuck);
         let unknown = round.unknown.values().cloned().collect();
-        let all = all_say(peers, &Said { fresh, unknown, left: round.left + round.again.len(), cut, save })?;
-        round.receive(peers)?;
+        let said = Said { fresh, unknown, left: round.left + round.again.len(), cut, save };
+        let all = all_say_and(peers, &said, |peers| round.receive(peers))?;
         let mut agreed = Agreed { cut: None, save: false };
         let (mut left, mut unknown) = (0, Vec::new());
         for (process, said) in all.into_iter().enumerate() {

@@ -2,102 +2,143 @@
 //! their steps, until there are none; what is left then is on cycles or behind them. A state's steps are where it
 //! belongs, so each process takes away its own and tells the others which of theirs have one step less.
 
-use rustc_hash::FxBuildHasher;
-
 use super::Stop;
-use super::agree::all_say;
-use super::round::Edge;
+use super::agree::{all_say, all_say_and};
+use super::round::{Edge, MESSAGE};
 use crate::search::peers::{Gone, Peers, owner};
-
-/// How many steps, by the state to which they lead.
-type Counts = indexmap::IndexMap<u64, u32, FxBuildHasher>;
 
 /// The steps of one process.
 struct Steps<'a> {
     /// Sorted.
     edges: &'a [Edge],
-    /// For each of its states how many steps lead there.
-    into: Counts,
+    /// Its states from which steps lead, ascending: no others are on cycles.
+    states: Vec<u64>,
+    /// For each how many steps lead there.
+    into: Vec<u32>,
     /// To which no step leads any more.
     free: Vec<u64>,
+    /// How many have not been taken away.
+    left: usize,
 }
 
-impl Steps<'_> {
-    /// Takes free states away. What is told to others: to how many of their states so many steps less lead.
-    fn take_away(&mut self, index: usize, told: &mut [Counts]) {
-        let count = told.len();
-        while let Some(state) = self.free.pop() {
-            self.into.swap_remove(&state);
-            let begin = self.edges.partition_point(|(from, _)| *from < state);
-            for (_, to) in self.edges[begin..].iter().take_while(|(from, _)| *from == state) {
-                match owner(*to, count) {
-                    own if own == index => self.lose(*to, 1),
-                    other => *told[other].entry(*to).or_default() += 1,
-                }
-            }
+impl<'a> Steps<'a> {
+    fn of(edges: &'a [Edge]) -> Self {
+        let states: Vec<u64> =
+            edges.chunk_by(|one, next| one.0 == next.0).map(|of_one| of_one[0].0).collect();
+        Steps { edges, into: vec![0; states.len()], free: Vec::new(), left: states.len(), states }
+    }
+
+    /// How many steps lead to a state, if steps lead on from there.
+    fn into(&mut self, state: u64) -> Option<&mut u32> {
+        let place = self.states.binary_search(&state).ok()?;
+        Some(&mut self.into[place])
+    }
+
+    /// A step leads to a state.
+    fn count(&mut self, state: u64) {
+        if let Some(steps) = self.into(state) {
+            *steps += 1;
         }
     }
 
-    /// So many steps less lead to a state.
-    fn lose(&mut self, state: u64, less: u32) {
-        let steps = self.into.get_mut(&state).expect("internal: a step that was counted");
-        *steps -= less;
+    /// It does not any more.
+    fn lose(&mut self, state: u64) {
+        let Some(steps) = self.into(state) else { return };
+        *steps -= 1;
         if *steps == 0 {
             self.free.push(state);
         }
     }
+
+    /// Takes free states away.
+    fn take_away(&mut self, others: &mut Others<'_>) -> Result<(), Gone> {
+        let edges = self.edges;
+        while let Some(state) = self.free.pop() {
+            self.left -= 1;
+            let begin = edges.partition_point(|(from, _)| *from < state);
+            for (_, to) in edges[begin..].iter().take_while(|(from, _)| *from == state) {
+                if !others.tell(*to)? {
+                    self.lose(*to);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// The bytes of a state and of a number of steps.
-const TOLD: usize = size_of::<u64>() + size_of::<u32>();
+/// The other processes, and to which of their states steps lead, or lead no more.
+struct Others<'a> {
+    peers: &'a mut dyn Peers,
+    /// What is told to each next.
+    told: Vec<Vec<u8>>,
+    /// Whether anything was told since they were last heard.
+    tells: bool,
+}
 
-/// Tells the others of steps to their states, and hears of own ones; whether anybody told anything.
-fn exchange(peers: &mut dyn Peers, told: Vec<Counts>, mut heard: impl FnMut(u64, u32)) -> Result<bool, Stop> {
-    let anything = told.iter().any(|states| !states.is_empty());
-    for (to, states) in told.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
-        let mut bytes = Vec::with_capacity(states.len() * TOLD);
-        for (state, steps) in states {
-            bytes.extend_from_slice(&state.to_le_bytes());
-            bytes.extend_from_slice(&steps.to_le_bytes());
-        }
-        peers.send(to, bytes, 0)?;
+impl<'a> Others<'a> {
+    fn of(peers: &'a mut dyn Peers) -> Self {
+        Others { told: vec![Vec::new(); peers.count()], peers, tells: false }
     }
-    all_say(peers, &())?;
-    for bytes in peers.arrived()? {
-        let (each, rest) = bytes.as_chunks::<TOLD>();
-        if !rest.is_empty() {
-            return Err(Gone("another process has sent what are no steps of this search".to_owned()).into());
+
+    /// Tells of a step to a state, if that belongs to another process.
+    fn tell(&mut self, state: u64) -> Result<bool, Gone> {
+        let to = owner(state, self.peers.count());
+        if to == self.peers.index() {
+            return Ok(false);
         }
-        for [state @ .., a, b, c, d] in each {
-            heard(u64::from_le_bytes(*state), u32::from_le_bytes([*a, *b, *c, *d]));
+        self.tells = true;
+        self.told[to].extend_from_slice(&state.to_le_bytes());
+        if self.told[to].len() >= MESSAGE {
+            self.send(to)?;
         }
+        Ok(true)
     }
-    // Nobody goes on before all have heard.
-    Ok(all_say(peers, &anything)?.contains(&true))
+
+    fn send(&mut self, to: usize) -> Result<(), Gone> {
+        self.peers.send(to, std::mem::take(&mut self.told[to]), 0)
+    }
+
+    /// Hears of steps to own states; whether anybody told anything.
+    fn hear(&mut self, mut heard: impl FnMut(u64)) -> Result<bool, Stop> {
+        for to in 0..self.told.len() {
+            if !self.told[to].is_empty() {
+                self.send(to)?;
+            }
+        }
+        all_say_and(self.peers, &(), |peers| {
+            for bytes in peers.arrived()? {
+                let (states, rest) = bytes.as_chunks();
+                if !rest.is_empty() {
+                    let what = "another process has sent what are no steps of this search";
+                    return Err(Gone(what.to_owned()).into());
+                }
+                states.iter().for_each(|state| heard(u64::from_le_bytes(*state)));
+            }
+            Ok(())
+        })?;
+        // Nobody goes on before all have heard.
+        Ok(all_say(self.peers, &std::mem::take(&mut self.tells))?.contains(&true))
+    }
 }
 
 /// Whether the steps of all processes lead around.
 pub(super) fn is_cyclic(edges: &mut [Edge], peers: &mut dyn Peers) -> Result<bool, Stop> {
-    let (index, count) = (peers.index(), peers.count());
     edges.sort_unstable();
-    let nothing = || vec![Counts::default(); count];
-    let mut steps = Steps { edges, into: Counts::default(), free: Vec::new() };
-    let mut told = nothing();
-    for (from, to) in steps.edges {
-        steps.into.entry(*from).or_default();
-        match owner(*to, count) {
-            own if own == index => *steps.into.entry(*to).or_default() += 1,
-            other => *told[other].entry(*to).or_default() += 1,
+    let mut steps = Steps::of(edges);
+    let mut others = Others::of(peers);
+    for (_, to) in steps.edges {
+        if !others.tell(*to)? {
+            steps.count(*to);
         }
     }
-    exchange(peers, told, |to, more| *steps.into.entry(to).or_default() += more)?;
-    steps.free = steps.into.iter().filter(|(_, steps)| **steps == 0).map(|(state, _)| *state).collect();
+    others.hear(|to| steps.count(to))?;
+    let free = steps.states.iter().zip(&steps.into).filter(|(_, into)| **into == 0);
+    steps.free = free.map(|(state, _)| *state).collect();
     loop {
-        let mut told = nothing();
-        steps.take_away(index, &mut told);
-        if !exchange(peers, told, |to, less| steps.lose(to, less))? {
+        steps.take_away(&mut others)?;
+        if !others.hear(|to| steps.lose(to))? {
             break;
         }
     }
-    Ok(all_say(peers, &!steps.into.is_empty())?.contains(&true))
+    Ok(all_say(others.peers, &(steps.left > 0))?.contains(&true))
 }

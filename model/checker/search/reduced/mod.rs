@@ -93,7 +93,7 @@ pub fn search<'p, P: Program>(
     resources: &Resources,
     progress: impl FnMut(Progress) + Send,
 ) -> Result<Option<Reduced<'p, P>>, SearchError> {
-    search_among(program, memory, limits, resources, &mut Alone, progress)
+    search_among(program, memory, limits, resources, &mut Alone::default(), progress)
 }
 
 /// The same with other processes, each of which makes this search and has a part of the states. What it comes to is
@@ -491,7 +491,7 @@ impl<'p, P: Program> Searched<'p, P> {
                 }
             }
         }
-        round.deliver(&all_found, peers)
+        round.deliver(all_found, peers)
     }
 
     /// Goes on from a state that is not stored, perhaps past a deadlock. Returns the state to store to which that

@@ -21,9 +21,8 @@ use crate::search::peers::{Gone, Peers, owner};
 use crate::search::reference::Limits;
 use crate::search::system::Choice;
 use crate::search::visited::batch::{Batch, hash};
-use crate::search::visited::exact::Exact;
 use crate::search::visited::frontier::Frontier;
-use crate::search::visited::shard::Shard;
+use crate::search::visited::lately::Lately;
 use crate::search::visited::{Storage, Visited};
 
 use serde::{Deserialize, Serialize};
@@ -34,11 +33,11 @@ const BATCH: usize = 4096;
 /// States that a thread expands at a time.
 const PIECE: usize = 64;
 
-/// So many states that were sent are remembered, so that they are not sent again soon.
-const LATELY: usize = 1 << 16;
+/// Bytes of memory for states that were sent, so that they are not sent again soon.
+const LATELY: usize = 1 << 22;
 
-/// Bytes of a message to another process, about.
-const MESSAGE: usize = 1 << 17;
+/// Bytes of a message to another process, about. What holds messages grows with them.
+pub(super) const MESSAGE: usize = 1 << 16;
 
 /// A step between stored states, by their hashes.
 pub(super) type Edge = (u64, u64);
@@ -94,8 +93,8 @@ pub(super) struct Round {
     pub(super) tried: Vec<Vec<u8>>,
     /// The steps taken when something new about the automata was last met.
     pub(super) news: Option<usize>,
-    /// What was sent to other processes lately.
-    lately: Exact,
+    /// What was sent to other processes lately, once something was.
+    lately: Option<Lately>,
 }
 
 /// What came of a piece of a batch.
@@ -139,7 +138,7 @@ impl Round {
             stale: false,
             tried: Vec::new(),
             news: None,
-            lately: Exact::new(stride),
+            lately: None,
         })
     }
 
@@ -166,30 +165,30 @@ impl Round {
     }
 
     /// Stores what belongs to this process and sends the rest to where it belongs.
-    pub(super) fn deliver(&mut self, found: &[Batch], peers: &mut dyn Peers) -> Result<(), Stop> {
+    pub(super) fn deliver(&mut self, found: Vec<Batch>, peers: &mut dyn Peers) -> Result<(), Stop> {
         if peers.count() == 1 {
-            return Ok(self.add(found)?);
+            return Ok(self.add(&found)?);
         }
         let stride = self.visited.stride();
+        let lately = self.lately.get_or_insert_with(|| Lately::new(stride, LATELY));
         let mut own = Batch::new(stride);
         let mut others = vec![Vec::new(); peers.count()];
-        for (batch, place) in found.iter().flat_map(|batch| (0..batch.len()).map(move |at| (batch, at))) {
-            let (state, hash) = (batch.at(place), batch.hash_at(place));
-            let to = owner(hash, peers.count());
-            if to == peers.index() {
-                own.push_with(|bytes| bytes.extend_from_slice(state));
-            } else if self.lately.insert(state, hash) {
-                others[to].extend_from_slice(state);
+        for batch in found {
+            for place in 0..batch.len() {
+                let (state, hash) = (batch.at(place), batch.hash_at(place));
+                let to = owner(hash, peers.count());
+                if to == peers.index() {
+                    own.push_from(&batch, place);
+                } else if lately.insert(state, hash) {
+                    others[to].extend_from_slice(state);
+                    if others[to].len() >= MESSAGE {
+                        send(peers, to, std::mem::take(&mut others[to]), stride)?;
+                    }
+                }
             }
-        }
-        if self.lately.len() > LATELY {
-            self.lately = Exact::new(stride);
         }
         for (to, states) in others.into_iter().enumerate().filter(|(_, states)| !states.is_empty()) {
-            // In small messages: what holds them grows with them.
-            for some in states.chunks((MESSAGE / stride).max(1) * stride) {
-                peers.send(to, some.to_vec(), some.len() / stride)?;
-            }
+            send(peers, to, states, stride)?;
         }
         self.add(&[own])?;
         self.receive(peers)
@@ -216,6 +215,12 @@ impl Round {
             *least = tried;
         }
     }
+}
+
+/// Sends states to where they belong.
+fn send(peers: &mut dyn Peers, to: usize, states: Vec<u8>, stride: usize) -> Result<(), Gone> {
+    let count = states.len() / stride;
+    peers.send(to, states, count)
 }
 
 impl<P: Program> Searched<'_, P> {
@@ -247,7 +252,7 @@ impl<P: Program> Searched<'_, P> {
             piece.unknown.into_iter().for_each(|unknown| round.meet(unknown));
             round.unclear.extend(piece.unclear);
         }
-        round.deliver(&found, peers)
+        round.deliver(found, peers)
     }
 
     fn piece(&self, round: &Round, states: &[u8]) -> Piece {

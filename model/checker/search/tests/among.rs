@@ -27,6 +27,8 @@ type Mail = Vec<(usize, Vec<u8>)>;
 struct Thread<'a> {
     index: usize,
     epoch: usize,
+    /// It has been woken while it waits for the others.
+    waits: bool,
     room: &'a Room,
 }
 
@@ -53,13 +55,22 @@ impl Peers for Thread<'_> {
         Ok(now.into_iter().map(|(_, bytes)| bytes).collect())
     }
 
-    fn agree(&mut self, said: Vec<u8>) -> Result<Vec<Vec<u8>>, Gone> {
+    fn say(&mut self, said: Vec<u8>) -> Result<(), Gone> {
         self.room.said.lock().expect("nobody panics")[self.index] = said;
+        Ok(())
+    }
+
+    fn wait(&mut self) -> Result<Option<Vec<Vec<u8>>>, Gone> {
+        // It is woken for nothing once an epoch.
+        self.waits = !self.waits;
+        if self.waits {
+            return Ok(None);
+        }
         self.room.barrier.wait();
         let all = self.room.said.lock().expect("nobody panics").clone();
         self.room.barrier.wait();
         self.epoch += 1;
-        Ok(all)
+        Ok(Some(all))
     }
 }
 
@@ -72,7 +83,7 @@ fn each<T: Send>(work: impl Fn(&mut Thread<'_>) -> T + Sync) -> Vec<T> {
     };
     let (room, work) = (&room, &work);
     std::thread::scope(|scope| {
-        let thread = |index| scope.spawn(move || work(&mut Thread { index, epoch: 0, room }));
+        let thread = |index| scope.spawn(move || work(&mut Thread { index, epoch: 0, waits: false, room }));
         let threads: Vec<_> = (0..COUNT).map(thread).collect();
         threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
     })

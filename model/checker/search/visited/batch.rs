@@ -61,6 +61,14 @@ impl Batch {
         self.hashes.push(hash(&self.bytes[begin..]));
     }
 
+    /// Adds the state at a place of another batch.
+    #[inline]
+    pub(in crate::search) fn push_from(&mut self, other: &Batch, place: usize) {
+        assert_eq!(other.stride, self.stride, "internal: a state of another length");
+        self.bytes.extend_from_slice(other.at(place));
+        self.hashes.push(other.hashes[place]);
+    }
+
     /// The bytes of a state.
     pub(in crate::search) fn stride(&self) -> usize {
         self.stride

@@ -12,6 +12,7 @@ pub(in crate::search) mod exact;
 mod frames;
 pub(in crate::search) mod frontier;
 mod insert;
+pub(in crate::search) mod lately;
 pub(in crate::search) mod packing;
 mod route;
 mod run;
