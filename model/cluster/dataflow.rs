@@ -119,3 +119,33 @@ pub fn run(worker: &mut Worker, requests: &Receiver<Request>, events: &Sender<Ev
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// What waits is memory.
+    #[test]
+    fn a_packet_waits_neither_for_others_nor_for_the_end_of_its_epoch() {
+        let ((to_first, first), (to_second, second)) = (channel(), channel());
+        let ((tell, _untold), (tell_second, told)) = (channel(), channel());
+        let ends = [Mutex::new(Some((first, tell))), Mutex::new(Some((second, tell_second)))];
+        let workers = timely::execute(timely::Config::process(2), move |worker| {
+            let ends = ends[worker.index()].lock().expect("nobody panics").take();
+            let (requests, events) = ends.expect("each begins once");
+            run(worker, &requests, &events);
+        });
+        let packet = Packet { to: 1, from: 0, content: Content::Data(vec![1, 2, 3]) };
+        to_first.send(Request::Send(packet)).expect("it listens");
+        let heard = told.recv_timeout(Duration::from_secs(60));
+        drop((to_first, to_second));
+        drop(workers);
+        let Ok(Event::Arrived(0, Packet { content: Content::Data(bytes), .. })) = heard else {
+            panic!("it has not arrived: {heard:?}");
+        };
+        assert_eq!(bytes, [1, 2, 3]);
+    }
+}
