@@ -23,29 +23,27 @@ fn main() {
     divan::main();
 }
 
-fn measure(bencher: divan::Bencher<'_, '_>, size: &str, search: fn(&Functions<Yardstick>) -> Outcome) {
+fn measure(bencher: divan::Bencher<'_, '_>, size: &str, search: fn(&Functions<'_>) -> Outcome) {
     let row = ROWS.into_iter().chain([LARGE]).find(|row| format!("{},{}", row.devices, row.drivers) == size);
     let row = row.expect("a row of the yardstick");
-    let program = Yardstick::program(row.devices, row.drivers, false);
+    let (program, hits) = Yardstick::program(row.devices, row.drivers, false);
     let outcome = search(&program);
     assert_eq!((outcome.states, outcome.transitions + 1), (row.states, row.transitions));
-    assert_eq!(program.subject().hits(), row.hazards);
+    assert_eq!(hits.get(), row.hazards);
     bencher.counter(ItemsCount::new(row.states)).bench(|| search(&program));
 }
 
 #[divan::bench(args = ["2,2", "4,1"], sample_count = 3, sample_size = 1)]
 fn reference(bencher: divan::Bencher<'_, '_>, size: &str) {
-    let run = |program: &Functions<Yardstick>| {
-        reference::search(program, &program.memory(), Limits::default(), |_| {})
-    };
+    let run =
+        |program: &Functions<'_>| reference::search(program, &program.memory(), Limits::default(), |_| {});
     measure(bencher, size, run);
 }
 
 #[divan::bench(args = ["2,2", "4,1"], sample_count = 3, sample_size = 1)]
 fn exhaustive(bencher: divan::Bencher<'_, '_>, size: &str) {
-    let run = |program: &Functions<Yardstick>| {
-        exhaustive::search(program, &program.memory(), Limits::default(), |_| {})
-    };
+    let run =
+        |program: &Functions<'_>| exhaustive::search(program, &program.memory(), Limits::default(), |_| {});
     measure(bencher, size, run);
 }
 
@@ -78,7 +76,7 @@ fn reduced_large(bencher: divan::Bencher<'_, '_>, size: &str) {
 fn answer(bencher: divan::Bencher<'_, '_>, size: &str, threads: usize) {
     let row = REDUCED.into_iter().find(|row| row.0 == size).expect("a size");
     let (_, devices, drivers, states, steps) = row;
-    let program = Yardstick::program(devices, drivers, false);
+    let (program, _) = Yardstick::program(devices, drivers, false);
     let resources = Resources { threads, ..Resources::default() };
     bencher.counter(ItemsCount::new(states)).bench(|| {
         let found = reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});

@@ -5,6 +5,7 @@
 //! machine and the searches, not the driver core.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use raddle_checker::automaton::functions::{Functions, Subject};
@@ -104,6 +105,18 @@ const fn attached(r: Object) -> Cell<bool> {
     Cell::new(r, Field(1))
 }
 
+/// How many steps were hazard 1 and hazard 2.
+#[derive(Clone, Debug, Default)]
+pub struct Hits(Arc<[AtomicUsize; 2]>);
+
+impl Hits {
+    /// So many until now.
+    #[must_use]
+    pub fn get(&self) -> [usize; 2] {
+        [0, 1].map(|i| self.0[i].load(Ordering::Relaxed))
+    }
+}
+
 /// The tasks of the yardstick.
 #[derive(Debug)]
 pub struct Yardstick {
@@ -112,14 +125,14 @@ pub struct Yardstick {
     layout: Layout,
     /// Hazards stop the search at their step; otherwise they are only counted.
     stop: bool,
-    hits: [AtomicUsize; 2],
+    hits: Hits,
 }
 
 impl Yardstick {
     /// Its program. If `stop`, the hazards are hazards; otherwise they leave no mark, as for the other
     /// checkers, and are counted.
     #[must_use]
-    pub fn program(devices: u8, drivers: u8, stop: bool) -> Functions<Yardstick> {
+    pub fn program(devices: u8, drivers: u8, stop: bool) -> (Functions<'static>, Hits) {
         let mut layout = Layout::new();
         for d in 0..devices {
             layout.immortal(lock(d).object, format!("dev{d}"));
@@ -140,8 +153,8 @@ impl Yardstick {
                 layout.cell(pend, format!("work{d}.{r}.pend"), Kind::Bool);
             }
         }
-        let hits = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let subject = Yardstick { devices, drivers, layout: layout.clone(), stop, hits };
+        let hits = Hits::default();
+        let subject = Yardstick { devices, drivers, layout: layout.clone(), stop, hits: hits.clone() };
         let mut program = Functions::new(layout, subject);
         for d in 0..devices {
             program = program.with(refc(d), 1);
@@ -152,13 +165,8 @@ impl Yardstick {
         }
         let entry = Entry { function: UNREGISTER, args: Vec::new() };
         // It waits until attach(1), in slot 0, has set `attached`, which is the last thing that one does.
-        program.task_after("unregister", entry, &[0]).workers(usize::from(devices) * usize::from(drivers))
-    }
-
-    /// How many steps were hazard 1 and hazard 2.
-    #[must_use]
-    pub fn hits(&self) -> [usize; 2] {
-        [0, 1].map(|i| self.hits[i].load(Ordering::Relaxed))
+        let program = program.task_after("unregister", entry, &[0]);
+        (program.workers(usize::from(devices) * usize::from(drivers)), hits)
     }
 
     fn attach(&self, cpu: &Cpu<'_>, r: Object) -> Step<()> {
@@ -252,7 +260,7 @@ impl Yardstick {
         if self.stop {
             return Err(Hazard::new(HAZARDS[which], About::Program, HAZARDS[which]));
         }
-        self.hits[which].fetch_add(1, Ordering::Relaxed);
+        self.hits.0[which].fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 }

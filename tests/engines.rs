@@ -80,11 +80,11 @@ fn agree<P: Program + Send + 'static>(name: &str, program: P, memory: &[u8]) -> 
     complete.hazards
 }
 
-fn two(run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> (Functions<Body>, Vec<u8>) {
+fn two(run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> (Functions<'static>, Vec<u8>) {
     two_of(Body::new(run))
 }
 
-fn two_of(body: Body) -> (Functions<Body>, Vec<u8>) {
+fn two_of(body: Body) -> (Functions<'static>, Vec<u8>) {
     let program = Functions::new(layout(), body).alive(DUG).task("one", entry(0)).task("two", entry(1));
     let memory = program.memory();
     (program, memory)
@@ -339,7 +339,7 @@ fn a_run_that_comes_back_is_a_livelock_if_it_is_fair() {
             Ok(if done { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) })
         })
     };
-    fn check((program, memory): (Functions<Body>, Vec<u8>), expected: &[&str]) {
+    fn check((program, memory): (Functions<'static>, Vec<u8>), expected: &[&str]) {
         let outcome = search(&program, &memory, Limits::default(), |_| {});
         assert_eq!(outcome.found.iter().map(|found| found.id).collect::<Vec<_>>(), expected);
         let program = Arc::new(program);

@@ -46,7 +46,7 @@ fn both(layout: Layout, run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync
     both_of(Functions::new(layout, Body::new(run)))
 }
 
-fn both_of(program: Functions<Body>) -> Both {
+fn both_of(program: Functions<'static>) -> Both {
     let program = program.alive(DUG).task("one", entry(0)).task("two", entry(1));
     let memory = program.memory();
     let outcome = search(&program, &memory, Limits::default(), |_| {});

@@ -10,9 +10,9 @@ use raddle_checker::search::{exhaustive, reduced};
 use raddle_checker::story::{Ending, Turn, replay};
 
 fn run(devices: u8, drivers: u8, stop: bool) -> (Outcome, [usize; 2]) {
-    let program = Yardstick::program(devices, drivers, stop);
+    let (program, hits) = Yardstick::program(devices, drivers, stop);
     let outcome = search(&program, &program.memory(), Limits::default(), |_| {});
-    (outcome, program.subject().hits())
+    (outcome, hits.get())
 }
 
 #[test]
@@ -22,10 +22,9 @@ fn counts_are_those_of_the_other_checkers() {
         let found = (outcome.states, outcome.transitions + 1, hits);
         assert_eq!(found, (row.states, row.transitions, row.hazards), "{row:?}");
         assert!(outcome.found.is_empty() && outcome.cut.is_none());
-        let program = Yardstick::program(row.devices, row.drivers, false);
+        let (program, hits) = Yardstick::program(row.devices, row.drivers, false);
         let packed = exhaustive::search(&program, &program.memory(), Limits::default(), |_| {});
-        let hits = program.subject().hits();
-        assert_eq!((packed.states, packed.transitions + 1, hits), found, "{row:?}");
+        assert_eq!((packed.states, packed.transitions + 1, hits.get()), found, "{row:?}");
     }
 }
 
@@ -33,7 +32,7 @@ fn counts_are_those_of_the_other_checkers() {
 fn shortest_traces_are_as_long_as_those_of_the_other_checkers() {
     for (devices, drivers, steps) in [(1, 1, 17), (1, 2, 17), (2, 1, 26), (3, 1, 35)] {
         let (outcome, _) = run(devices, drivers, true);
-        let program = Yardstick::program(devices, drivers, true);
+        let (program, _) = Yardstick::program(devices, drivers, true);
         assert_eq!(outcome.found.len(), 2);
         let packed = exhaustive::search(&program, &program.memory(), Limits::default(), |_| {});
         assert_eq!(format!("{:?}", packed.found), format!("{:?}", outcome.found));
@@ -57,7 +56,7 @@ fn drivers_that_nobody_unregisters_are_alike() {
     // The drivers other than the first take each other's places in so many ways.
     for (devices, drivers, ways) in [(1, 2, 1), (2, 2, 1), (1, 3, 2), (2, 3, 2), (1, 4, 6)] {
         for stop in [true, false] {
-            let program = Yardstick::program(devices, drivers, stop);
+            let (program, _) = Yardstick::program(devices, drivers, stop);
             let run = |no_symmetry| {
                 let limits = Limits { no_symmetry, ..Limits::default() };
                 let resources = Resources { threads: 1, ..Resources::default() };
@@ -90,7 +89,7 @@ fn the_default_search_finds_the_hazards_in_fewer_states_on_any_number_of_threads
         for threads in [1, 2] {
             let resources = Resources { threads, ..Resources::default() };
             let run = |stop| {
-                let program = Yardstick::program(devices, drivers, stop);
+                let (program, _) = Yardstick::program(devices, drivers, stop);
                 let found =
                     reduced::search(&program, &program.memory(), Limits::default(), &resources, |_| {});
                 let found = found.expect("nothing is on disk").expect("no state comes back");

@@ -3,6 +3,8 @@
 //!
 //! See the [crate page](crate) for an example.
 
+use std::sync::Arc;
+
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::expect::{Expectation, Snapshot, When};
 use crate::machine::hazard::{About, Hazard};
@@ -16,7 +18,7 @@ use indexmap::IndexMap;
 
 /// What the tasks of a program run, and what its checks are. Only [`run`](Subject::run) is required;
 /// a closure is a subject without checks.
-pub trait Subject: Sync {
+pub trait Subject: Send + Sync {
     /// The function of a task.
     ///
     /// # Errors
@@ -70,7 +72,7 @@ pub trait Subject: Sync {
     }
 }
 
-impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync> Subject for F {
+impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync> Subject for F {
     fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
         self(cpu, task)
     }
@@ -82,23 +84,30 @@ pub fn entry(function: u8) -> Entry {
     Entry { function, args: Vec::new() }
 }
 
-/// A subject with a layout, places for its tasks and the memory that it starts with.
-#[derive(Clone, Debug)]
-pub struct Functions<S> {
+/// A subject with a layout, places for its tasks and the memory that it starts with. One type for all subjects: the
+/// searches are compiled once for all of them.
+#[derive(Clone)]
+pub struct Functions<'s> {
     layout: Layout,
     slots: Vec<SlotDecl>,
     memory: Vec<u8>,
     /// Those that are to hold at rest, and all others.
     expectations: [Vec<Expectation>; 2],
-    subject: S,
+    subject: Arc<dyn Subject + 's>,
 }
 
-impl<S: Subject> Functions<S> {
+impl<'s> Functions<'s> {
     /// A program without tasks, its memory all zero: locks free, lists empty, objects not allocated.
     #[must_use]
-    pub fn new(layout: Layout, subject: S) -> Self {
+    pub fn new(layout: Layout, subject: impl Subject + 's) -> Self {
         let memory = vec![0; layout.bytes()];
-        Functions { layout, slots: Vec::new(), memory, expectations: Default::default(), subject }
+        Functions {
+            layout,
+            slots: Vec::new(),
+            memory,
+            expectations: Default::default(),
+            subject: Arc::new(subject),
+        }
     }
 
     /// With a task that is there from the start.
@@ -192,15 +201,9 @@ impl<S: Subject> Functions<S> {
     pub fn memory(&self) -> Vec<u8> {
         self.memory.clone()
     }
-
-    /// What its tasks run.
-    #[must_use]
-    pub fn subject(&self) -> &S {
-        &self.subject
-    }
 }
 
-impl<S: Subject> Program for Functions<S> {
+impl Program for Functions<'_> {
     fn layout(&self) -> &Layout {
         &self.layout
     }

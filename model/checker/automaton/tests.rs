@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use petgraph::visit::EdgeRef;
 
 use super::Automaton;
-use super::functions::{Functions, Subject, entry};
+use super::functions::{Functions, entry};
 use crate::machine::cpu::{Cpu, Step};
 use crate::machine::layout::{Cell, Field, Kind, Layout};
 use crate::machine::op::{Entry, Op};
@@ -19,7 +19,7 @@ const N: Cell<u8> = Cell::new(ROOT, Field(0));
 const M: Cell<u8> = Cell::new(ROOT, Field(1));
 
 /// One task over two numbers.
-fn program<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(body: F) -> Functions<F> {
+fn program<'s>(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 's) -> Functions<'s> {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.cell(N, "n", Kind::Int);
@@ -28,7 +28,7 @@ fn program<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync>(body: F) -> Functions<F> 
 }
 
 /// Feeds 0 to 3 to every step that reads, and returns how many nodes there are.
-fn nodes<S: Subject>(program: &Functions<S>) -> usize {
+fn nodes(program: &Functions<'_>) -> usize {
     let mut automaton = Automaton::new(program);
     let mut todo = vec![automaton.start(&entry(0))];
     let mut seen = BTreeSet::new();

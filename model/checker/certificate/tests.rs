@@ -64,7 +64,7 @@ impl Subject for Last {
 }
 
 /// So many tasks, each with a thing of its own.
-fn alike<S: Subject>(tasks: u8, subject: S) -> Functions<S> {
+fn alike(tasks: u8, subject: impl Subject + 'static) -> Functions<'static> {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.cell(N, "n", Kind::Int);

@@ -28,7 +28,7 @@ use crate::render::{DiagramOptions, diagram};
 use crate::story::{Ending, Story, Turn, WaitFor, replay};
 
 /// Replays what was found; it must show its hazard again.
-pub(super) fn replayed<S: Subject>(program: &Functions<S>, found: &Found) -> Story {
+pub(super) fn replayed(program: &Functions<'_>, found: &Found) -> Story {
     let turn = |choice: &super::system::Choice| Turn { slot: choice.slot, outcome: choice.outcome };
     let schedule: Vec<Turn> = found.schedule.iter().map(turn).collect();
     let at_rest = found.at_rest.as_ref().map(|hazard| hazard.id);
@@ -39,7 +39,7 @@ pub(super) fn replayed<S: Subject>(program: &Functions<S>, found: &Found) -> Sto
 }
 
 /// The packed search does what the reference search does, to the last step of each run.
-pub(super) fn agree<S: Subject>(program: &Functions<S>, outcome: &Outcome) {
+pub(super) fn agree(program: &Functions<'_>, outcome: &Outcome) {
     let mut packed = exhaustive::search(program, &program.memory(), Limits::default(), |_| {});
     packed.bytes = outcome.bytes;
     assert_eq!(format!("{packed:?}"), format!("{outcome:?}"));
@@ -58,7 +58,7 @@ pub(super) fn agree<S: Subject>(program: &Functions<S>, outcome: &Outcome) {
 }
 
 /// Walks all states: no step writes outside its footprint, and all functions can be run again.
-pub(super) fn walk<S: Subject>(program: &Functions<S>) {
+pub(super) fn walk(program: &Functions<'_>) {
     let layout = program.layout();
     let mut system = System::new(program);
     let mut states = indexmap::IndexSet::from([system.initial(&program.memory())]);
@@ -90,7 +90,7 @@ pub(super) fn walk<S: Subject>(program: &Functions<S>) {
 }
 
 /// Searches twice, replays what was found, and compares the hazards and their steps.
-pub(super) fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) -> Outcome {
+pub(super) fn check(program: &Functions<'_>, expected: &[(&str, usize)]) -> Outcome {
     let run = || search(program, &program.memory(), Limits::default(), |_| {});
     let outcome = run();
     assert_eq!(format!("{outcome:?}"), format!("{:?}", run()), "two searches of one program");
@@ -144,7 +144,7 @@ pub(super) const ENTRIES: u8 = 10;
 pub(super) const ITEM: u8 = 9;
 
 /// What tasks do, each told which of them it is. One type for all, so that the searches are compiled once.
-type Body<'a> = Box<dyn Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a>;
+type Body<'a> = Box<dyn Fn(&Cpu<'_>, u8) -> Step<()> + Send + Sync + 'a>;
 
 /// What checks do when they are told of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +255,7 @@ impl Subject for Toy<'_> {
 }
 
 /// What tasks run, each told what it was started with.
-pub(in crate::search) type Boxed<'a> = Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a>;
+pub(in crate::search) type Boxed<'a> = Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'a>;
 
 /// Tasks that run a closure, in a layout of the test's own; also one type for all.
 pub(super) struct Bare {
@@ -264,7 +264,7 @@ pub(super) struct Bare {
 }
 
 impl Bare {
-    pub(super) fn new(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'static) -> Self {
+    pub(super) fn new(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> Self {
         Bare { body: Box::new(body), at_rest: Vec::new() }
     }
 }
@@ -288,8 +288,8 @@ impl Subject for Bare {
 pub(super) fn toy<'a>(
     tasks: u8,
     workers: u8,
-    body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a,
-) -> Functions<Toy<'a>> {
+    body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Send + Sync + 'a,
+) -> Functions<'a> {
     ending(tasks, workers, None, body)
 }
 
@@ -297,8 +297,8 @@ pub(super) fn ending<'a>(
     tasks: u8,
     workers: u8,
     at_rest: Option<u8>,
-    body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Sync + 'a,
-) -> Functions<Toy<'a>> {
+    body: impl Fn(&Cpu<'_>, u8) -> Step<()> + Send + Sync + 'a,
+) -> Functions<'a> {
     let slots = tasks + 1 + workers;
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");

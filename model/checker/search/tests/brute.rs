@@ -293,7 +293,7 @@ impl Subject for Machine {
     }
 }
 
-fn machine(tasks: &Tasks) -> Functions<Machine> {
+fn machine(tasks: &Tasks) -> Functions<'static> {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     for n in 0..2 {

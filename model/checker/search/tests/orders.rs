@@ -8,7 +8,7 @@ use super::{
     A, ASYNC, B, Bare, CHECKED, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, N, OWN, PTR, ROOT, WORK, do_,
     must, refs, schedule, synchronize, telling, thing, toy,
 };
-use crate::automaton::functions::{Functions, Subject, entry};
+use crate::automaton::functions::{Functions, entry};
 use crate::certificate::tests::certified;
 use crate::export::tests::exported;
 use crate::machine::cpu::Cpu;
@@ -20,7 +20,7 @@ use crate::machine::value::Obs;
 use crate::search::reduced::{self, resources::Resources};
 use crate::search::reference::{self, Cut, Limits, Outcome};
 
-fn reduced<S: Subject>(program: &Functions<S>, threads: usize) -> (Vec<&'static str>, Outcome) {
+fn reduced(program: &Functions<'_>, threads: usize) -> (Vec<&'static str>, Outcome) {
     let resources = Resources { threads, ..Resources::default() };
     let found = reduced::search(program, &program.memory(), Limits::default(), &resources, |_| {});
     let found = found.expect("nothing is on disk").expect("the reduced search decides");
@@ -28,14 +28,14 @@ fn reduced<S: Subject>(program: &Functions<S>, threads: usize) -> (Vec<&'static 
 }
 
 /// Whether the reduced search decides, or leaves it to a search of all states.
-fn is_decided<S: Subject>(program: &Functions<S>) -> bool {
+fn is_decided(program: &Functions<'_>) -> bool {
     let resources = Resources { threads: 1, ..Resources::default() };
     let found = reduced::search(program, &program.memory(), Limits::default(), &resources, |_| {});
     found.expect("nothing is on disk").is_some()
 }
 
 /// Compares the searches, and makes sure that the reduced one decides.
-pub(super) fn check<S: Subject>(program: &Functions<S>, expected: &[(&str, usize)]) {
+pub(super) fn check(program: &Functions<'_>, expected: &[(&str, usize)]) {
     super::check(program, expected);
     certified(program, &program.memory());
     exported(program, &program.memory());

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::among::among;
 use super::brute::config;
-use super::{A, ASYNC, B, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, Toy, WORK};
+use super::{A, ASYNC, B, COUNT, Check, ENTRIES, FLAG, INSIDE, ITEM, LIST, N, OWN, PTR, WORK};
 use super::{do_, must, refs, schedule, synchronize, telling, thing, toy};
 use crate::automaton::functions::Functions;
 use crate::certificate::tests::certified;
@@ -235,7 +235,7 @@ fn instr() -> impl Strategy<Value = Instr> {
 }
 
 /// The default search finds what the reference search finds, and what commutes does so.
-fn compare(program: &Functions<Toy<'_>>) -> Result<(), TestCaseError> {
+fn compare(program: &Functions<'_>) -> Result<(), TestCaseError> {
     let limits = Limits { state_limit: Some(20_000), ..Limits::default() };
     let reference = search(program, &program.memory(), limits, |_| {});
     if reference.cut.is_some() {

@@ -279,7 +279,7 @@ impl Subject for Wild {
 /// Room for all that most programs start.
 const ENOUGH: usize = 3;
 
-fn program(tasks: Vec<Vec<Instr>>, workers: usize) -> Functions<Wild> {
+fn program(tasks: Vec<Vec<Instr>>, workers: usize) -> Functions<'static> {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     layout.immortal(thing(0), "thing 0");

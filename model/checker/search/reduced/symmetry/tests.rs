@@ -119,15 +119,15 @@ impl Subject for Body<'_> {
 }
 
 /// Two tasks that do the same, each with its thing; then one with both.
-fn program<'a>(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a) -> Functions<Body<'a>> {
+fn program<'a>(body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'a) -> Functions<'a> {
     program_with(body, &[])
 }
 
 /// The same with more tasks, each after others.
 fn program_with<'a>(
-    body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'a,
+    body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'a,
     more: &[(Entry, &[usize])],
-) -> Functions<Body<'a>> {
+) -> Functions<'a> {
     let slots = 3 * usize::from(THINGS) + 1 + more.len();
     let mut program = Functions::new(layout(slots), Body(Box::new(body)));
     for index in 0..THINGS {
@@ -146,7 +146,7 @@ fn program_with<'a>(
 
 /// What is found with and without symmetry is what the reference search finds. Returns the number of
 /// renamings, and of states with and without them.
-fn compare(program: &Functions<Body<'_>>, memory: &[u8]) -> (usize, usize, usize) {
+fn compare(program: &Functions<'_>, memory: &[u8]) -> (usize, usize, usize) {
     let run = |no_symmetry| {
         let limits = Limits { no_symmetry, ..Limits::default() };
         let resources = Resources { threads: 1, ..Resources::default() };
@@ -172,7 +172,7 @@ fn compare(program: &Functions<Body<'_>>, memory: &[u8]) -> (usize, usize, usize
 }
 
 /// Two things that are alike: the hazards, and fewer states if any have to be stored.
-fn alike(program: &Functions<Body<'_>>, expected: &[(&str, usize)]) {
+fn alike(program: &Functions<'_>, expected: &[(&str, usize)]) {
     let outcome = search(program, &program.memory(), Limits::default(), |_| {});
     let found: Vec<(&str, usize)> = outcome.found.iter().map(|found| (found.id, found.others)).collect();
     assert_eq!(found, expected);
@@ -184,7 +184,7 @@ fn alike(program: &Functions<Body<'_>>, expected: &[(&str, usize)]) {
 }
 
 /// Things that are nearly alike: nothing is saved.
-fn not_alike(program: &Functions<Body<'_>>, memory: &[u8]) {
+fn not_alike(program: &Functions<'_>, memory: &[u8]) {
     let (renamings, with, without) = compare(program, memory);
     assert_eq!((renamings, with), (0, without));
     if let Some(certificate) = certified(program, memory) {
@@ -351,7 +351,10 @@ fn spawned_tasks() {
 }
 
 /// So many tasks that do the same.
-fn equal(n: usize, body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Sync + 'static) -> Functions<Body<'static>> {
+fn equal(
+    n: usize,
+    body: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static,
+) -> Functions<'static> {
     let program = Functions::new(layout(n), Body(Box::new(body)));
     (0..n).fold(program, |program, i| program.task(&format!("t{i}"), entry(TASK)))
 }
@@ -391,7 +394,7 @@ fn many_alike_tasks_are_sorted_not_tried_in_all_orders() {
 }
 
 /// Tasks whose order matters.
-fn racing(more: &[(Entry, &[usize])]) -> Functions<Body<'static>> {
+fn racing(more: &[(Entry, &[usize])]) -> Functions<'static> {
     let body = |cpu: &Cpu<'_>, task: &Entry| {
         if task.function != TASK {
             return Ok(());
