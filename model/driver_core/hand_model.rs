@@ -18,7 +18,7 @@ use super::links;
 use super::nvdimm::nd_async_device_register;
 use super::nvdimm::{nd_device_register, nd_device_unregister, nd_synchronize};
 use super::release::device_shutdown;
-use super::rules::{AttachStrategy, InitWaits, Rules};
+use super::rules::{AttachStrategy, InitWaits, RULES, Rules};
 use raddle_checker::atoms;
 use raddle_checker::machine::cpu::Step;
 use raddle_checker::machine::layout::Layout;
@@ -42,7 +42,7 @@ pub struct HandModel {
 }
 
 /// A scenario on the hand model.
-pub type DriverCore = Probing<HandModel>;
+pub type DriverCore = Probing<'static>;
 
 impl HandModel {
     /// The model under these rules.
@@ -63,6 +63,10 @@ impl HandModel {
 }
 
 impl Subject for HandModel {
+    fn rules(&self) -> Vec<(&'static str, &'static str)> {
+        RULES.iter().map(|rule| (rule.name, (rule.get)(&self.rules))).collect()
+    }
+
     fn sources(&self) -> Option<&'static Sources> {
         Some(&crate::SOURCES)
     }

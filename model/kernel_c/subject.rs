@@ -117,7 +117,7 @@ pub(crate) enum Callee {
 pub(crate) const RELEASE: &str = "driver_release";
 
 /// A scenario on a kernel's own C.
-pub type OnTree<'t> = Probing<&'t KernelC>;
+pub type OnTree<'t> = Probing<'t>;
 
 /// A kernel's own C.
 ///

@@ -1,6 +1,7 @@
 //! A scenario on a subject, as a program for the machine.
 
 use std::ops::ControlFlow::{Break, Continue};
+use std::sync::Arc;
 
 use super::body::work_func;
 use super::call::{Call, KernelCall};
@@ -28,11 +29,12 @@ use raddle_checker::machine::rename::Renaming;
 use raddle_checker::machine::step::Stop;
 use raddle_checker::machine::value::{Datum, Object, Obs};
 
-/// A scenario's world, and the code under test.
+/// A scenario's world, and the code under test. One type for all subjects: the searches are compiled once for all of
+/// them.
 #[derive(Clone)]
-pub struct Probing<S> {
+pub struct Probing<'s> {
     world: World,
-    subject: S,
+    subject: Arc<dyn Subject + 's>,
     watched: Watched,
     layout: Layout,
     memory: Vec<u8>,
@@ -40,10 +42,10 @@ pub struct Probing<S> {
     slots: Vec<SlotDecl>,
 }
 
-impl<S: Subject> Probing<S> {
+impl<'s> Probing<'s> {
     /// The subject, with what the scenario declares.
     #[must_use]
-    pub fn new(world: World, subject: S) -> Self {
+    pub fn new(world: World, subject: impl Subject + 's) -> Self {
         let items = items(&world, &subject);
         // Work items have a byte a slot.
         let count = world.tasks.len().max(1) + items.len() + usize::from(world.environment.workers);
@@ -58,7 +60,7 @@ impl<S: Subject> Probing<S> {
         }
         let slots = slots(&world, &items, &layout);
         let watched = watched(&world, subject.init_waits().if_async_used);
-        Probing { world, subject, watched, layout, memory, items, slots }
+        Probing { world, subject: Arc::new(subject), watched, layout, memory, items, slots }
     }
 
     /// What the scenario declares.
@@ -69,8 +71,8 @@ impl<S: Subject> Probing<S> {
 
     /// The code under test.
     #[must_use]
-    pub fn subject(&self) -> &S {
-        &self.subject
+    pub fn subject(&self) -> &(dyn Subject + 's) {
+        &*self.subject
     }
 
     /// A device that the scenario declares bound and that is not, in this memory after the set-up.
@@ -221,7 +223,7 @@ fn watched(world: &World, init_waits_if_async_used: bool) -> Watched {
     }
 }
 
-impl<S: Subject> Program for Probing<S> {
+impl Program for Probing<'_> {
     fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -271,7 +273,7 @@ impl<S: Subject> Program for Probing<S> {
     }
 
     fn run(&self, cpu: &machine::Cpu<'_>, entry: &Entry) -> Step<()> {
-        let subject = &self.subject;
+        let subject = &*self.subject;
         let cpu = &Cpu::new(*cpu, &self.world, self.watched, subject);
         let args = &entry.args;
         let function = || match entry.function {

@@ -40,7 +40,7 @@ pub struct Item {
 }
 
 /// The code under test.
-pub trait Subject: Sync {
+pub trait Subject: Send + Sync {
     /// When `load_module` waits for async work after a module's init.
     fn init_waits(&self) -> InitWaits;
 
@@ -106,6 +106,11 @@ pub trait Subject: Sync {
     /// What the outcome of a choice of the subject's own means.
     fn outcome(&self, _call: &Call, _outcome: usize) -> Option<&'static str> {
         None
+    }
+
+    /// The rules in force, if the subject has any: what each is called, and its value.
+    fn rules(&self) -> Vec<(&'static str, &'static str)> {
+        Vec::new()
     }
 
     /// The source of the subject's functions, if they are Rust.

@@ -8,7 +8,6 @@ use super::objects::{DEVICE_LINK, LINK, MODULE, POWER, Private, WORKQUEUE};
 use super::program::Probing;
 use super::properties::Checks;
 use super::runtime::RuntimeStatus;
-use super::subject::Subject;
 use super::world::{AddOutcome, AsyncOutcome, Match, ProbeOutcome};
 use raddle_checker::machine::layout::CellId;
 use raddle_checker::machine::op::Action;
@@ -16,7 +15,7 @@ use raddle_checker::machine::program::{Call, Meaning, Program};
 use raddle_checker::machine::value::{Datum, Obs};
 
 /// The outcome of a choice that a function makes.
-pub(super) fn outcome(core: &Probing<impl Subject>, call: &Call, outcome: usize) -> String {
+pub(super) fn outcome(core: &Probing<'_>, call: &Call, outcome: usize) -> String {
     let world = core.world();
     if let Some(text) = core.subject().outcome(call, outcome) {
         return text.to_owned();
@@ -52,7 +51,7 @@ pub(super) fn outcome(core: &Probing<impl Subject>, call: &Call, outcome: usize)
 }
 
 /// A call that can end in one way only, and not well.
-pub(super) fn call(core: &Probing<impl Subject>, call: &Call) -> Option<String> {
+pub(super) fn call(core: &Probing<'_>, call: &Call) -> Option<String> {
     if call.name != "device_add" {
         return None;
     }
@@ -64,7 +63,7 @@ pub(super) fn call(core: &Probing<impl Subject>, call: &Call) -> Option<String> 
 }
 
 /// The value of a number or a flag that stands for something else.
-pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> Option<Meaning> {
+pub(super) fn number(core: &Probing<'_>, cell: CellId, number: u8) -> Option<Meaning> {
     let (layout, world) = (core.layout(), core.world());
     let object = layout.info(cell).object;
     let module = (0..world.modules.len() as u8).map(Module).find(|it| it.object() == object);
@@ -92,7 +91,7 @@ pub(super) fn number(core: &Probing<impl Subject>, cell: CellId, number: u8) -> 
 }
 
 /// What actions mean that say too little by themselves.
-pub(super) fn actions(core: &Probing<impl Subject>, stack: &[Call], actions: &[Action]) -> Option<String> {
+pub(super) fn actions(core: &Probing<'_>, stack: &[Call], actions: &[Action]) -> Option<String> {
     let layout = core.layout();
     if let [.., Call { name: "use", args }] = stack
         && let [Action::Load(cell) | Action::Store(cell, _)] = actions

@@ -13,7 +13,6 @@ use raddle_engines::survey::survey;
 use raddle_kernel_c::subject::KernelC;
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
-use raddle_probing::subject::Subject;
 
 /// States up to which the memories at the end are compared too.
 const SMALL: usize = 20_000;
@@ -64,7 +63,7 @@ pub fn agree_on_tree(
 }
 
 fn agreement(
-    program: &Probing<impl Subject>,
+    program: &Probing<'_>,
     options: &Options,
     check: impl Fn(&Options) -> Result<Report, InputError>,
     explore: impl Fn(&Options) -> Result<raddle_engines::Result, NoAnswer>,

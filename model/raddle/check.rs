@@ -23,7 +23,6 @@ use raddle_engines::Shown;
 use raddle_engines::child::NoAnswer;
 use raddle_probing::program::Probing;
 use raddle_probing::scenario::InputError;
-use raddle_probing::subject::Subject;
 
 /// Which engine explores a scenario.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -240,9 +239,9 @@ impl Scenario {
     }
 
     /// Checks a scenario on a subject. `native`: loom or shuttle, if one of them is asked for.
-    pub(crate) fn check_subject<S: Subject>(
+    pub(crate) fn check_subject(
         &self,
-        program: &Probing<S>,
+        program: &Probing<'_>,
         revision: &str,
         options: &Options,
         peers: &mut dyn Peers,
@@ -302,7 +301,7 @@ impl Scenario {
         Ok(report)
     }
 
-    fn set_up_mistake(&self, program: &Probing<impl Subject>, text: String) -> InputError {
+    fn set_up_mistake(&self, program: &Probing<'_>, text: String) -> InputError {
         let memory = set_up_memory(program);
         match program.unbound(&memory) {
             Some(dev) => self.file().device_error(dev, text, None),
@@ -312,20 +311,14 @@ impl Scenario {
 }
 
 /// Memory after a set-up that ended, whatever the scenario says of it.
-fn set_up_memory(program: &Probing<impl Subject>) -> Vec<u8> {
+fn set_up_memory(program: &Probing<'_>) -> Vec<u8> {
     let mut memory = program.initial_memory();
     // Only its mistakes are of interest here: the last state that it reached.
     let _ = set_up(program, |_, _, _, after| memory = after.memory().to_vec());
     memory
 }
 
-fn fill(
-    report: &mut Report,
-    scenario: &Scenario,
-    program: &Probing<impl Subject>,
-    memory: &[u8],
-    outcome: &Outcome,
-) {
+fn fill(report: &mut Report, scenario: &Scenario, program: &Probing<'_>, memory: &[u8], outcome: &Outcome) {
     report.states = outcome.states;
     report.transitions = outcome.transitions;
     report.cut = outcome.cut.is_some();
@@ -338,10 +331,10 @@ fn fill(
 }
 
 /// What loom or shuttle has found, or why there is no answer.
-pub(crate) fn fill_native<S: Subject>(
+pub(crate) fn fill_native(
     report: &mut Report,
     scenario: &Scenario,
-    (program, memory): (&Probing<S>, &[u8]),
+    (program, memory): (&Probing<'_>, &[u8]),
     options: &Options,
     result: Result<raddle_engines::Result, NoAnswer>,
 ) {

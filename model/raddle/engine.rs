@@ -11,12 +11,10 @@ use crate::scenario::Scenario;
 use raddle_checker::machine::set_up::set_up;
 use raddle_checker::story::Turn;
 use raddle_driver_core::hand_model::DriverCore;
-use raddle_driver_core::rules::RULES;
 use raddle_engines::child::{self, NoAnswer, Until};
 use raddle_engines::{loom, shuttle};
 use raddle_kernel_c::subject::KernelC;
 use raddle_probing::program::Probing;
-use raddle_probing::subject::Subject;
 
 /// The hidden command by which raddle runs an engine in a process of its own.
 pub const COMMAND: &str = "run-engine";
@@ -114,7 +112,7 @@ fn ask(
         return run(program, &task, &native(options));
     };
     let rules =
-        RULES.iter().map(|rule| (rule.name.to_owned(), (rule.get)(program.subject().rules()).to_owned()));
+        program.subject().rules().into_iter().map(|(rule, value)| (rule.to_owned(), value.to_owned()));
     let on = On::Revision { revision: revision.to_owned(), rules: rules.collect() };
     ask_process(process, scenario, on, task, options)
 }
@@ -156,8 +154,8 @@ fn refused(why: impl ToString) -> NoAnswer {
     NoAnswer::Refused(why.to_string())
 }
 
-fn run<S: Subject + Clone + Send + 'static>(
-    program: &Probing<S>,
+fn run(
+    program: &Probing<'static>,
     task: &Task,
     options: &raddle_engines::NativeOptions,
 ) -> Result<raddle_engines::Result, NoAnswer> {

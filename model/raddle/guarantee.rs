@@ -9,7 +9,6 @@ use raddle_checker::search::reference::{Cut, Outcome};
 use raddle_engines::Scheduler;
 use raddle_probing::call::Call;
 use raddle_probing::program::Probing;
-use raddle_probing::subject::Subject;
 use raddle_probing::world::AsyncOutcome;
 
 /// What any verdict on a scenario leaves out.
@@ -48,7 +47,7 @@ pub(crate) fn restrictions(scenario: &Scenario) -> Vec<String> {
 /// What one of our own searches covered.
 pub(crate) fn of_search(
     scenario: &Scenario,
-    program: &Probing<impl Subject>,
+    program: &Probing<'_>,
     verdict: Verdict,
     outcome: &Outcome,
 ) -> String {
@@ -88,7 +87,7 @@ pub(crate) fn of_search(
 }
 
 /// Why a search was cut.
-pub(crate) fn why_cut(scenario: &Scenario, program: &Probing<impl Subject>, cut: Cut) -> String {
+pub(crate) fn why_cut(scenario: &Scenario, program: &Probing<'_>, cut: Cut) -> String {
     match cut {
         Cut::States(limit) => format!("the limit of {} states was hit", thousands(limit)),
         Cut::Memory(limit) => format!("the limit of {} bytes was hit", thousands(limit)),
@@ -99,7 +98,7 @@ pub(crate) fn why_cut(scenario: &Scenario, program: &Probing<impl Subject>, cut:
 }
 
 /// What the model has no room for.
-fn no_room(scenario: &Scenario, program: &Probing<impl Subject>, bound: Bound) -> String {
+fn no_room(scenario: &Scenario, program: &Probing<'_>, bound: Bound) -> String {
     match bound {
         Bound::Workers => format!("workers = {} is too small", scenario.file().world.environment.workers),
         Bound::Cell(_) => bound.words(program),
@@ -107,7 +106,7 @@ fn no_room(scenario: &Scenario, program: &Probing<impl Subject>, bound: Bound) -
 }
 
 /// A set-up that came to a limit.
-pub(crate) fn of_cut_set_up(scenario: &Scenario, program: &Probing<impl Subject>, cut: Cut) -> String {
+pub(crate) fn of_cut_set_up(scenario: &Scenario, program: &Probing<'_>, cut: Cut) -> String {
     format!("inconclusive: {} (in the set-up)", why_cut(scenario, program, cut))
 }
 

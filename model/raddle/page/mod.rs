@@ -24,7 +24,6 @@ use raddle_checker::story::retrace::{Retraced, retrace};
 use raddle_checker::story::{Scene, scenes, set_up_scenes};
 use raddle_kernel_c::subject::KernelC;
 use raddle_probing::program::Probing;
-use raddle_probing::subject::Subject;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPTS: [&str; 3] = [include_str!("lanes.js"), include_str!("memory.js"), include_str!("page.js")];
@@ -79,7 +78,7 @@ impl Row {
         Row::of(scenario, report, &Probing::new(scenario.file().world.clone(), kernel))
     }
 
-    fn of<S: Subject>(scenario: &Scenario, report: Report, program: &Probing<S>) -> Result<Self, String> {
+    fn of(scenario: &Scenario, report: Report, program: &Probing<'_>) -> Result<Self, String> {
         let run = |violation: &Violation| {
             let scenes = match violation.in_set_up {
                 true => set_up_scenes(program).ok_or("the set-up no longer raises its hazard")?,
@@ -91,12 +90,12 @@ impl Row {
         Ok(Row { scenario: scenario.clone(), report, runs })
     }
 
-    fn follow<S: Subject>(
+    fn follow(
         &mut self,
         number: usize,
-        program: &Probing<S>,
+        program: &Probing<'_>,
         revision: &str,
-        other: &Probing<S>,
+        other: &Probing<'_>,
     ) -> Result<(), String> {
         let violation = &self.report.violations[number];
         // Where the set-up goes wrong there, there is nothing to follow.

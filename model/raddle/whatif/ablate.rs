@@ -55,12 +55,15 @@ pub struct Ablation {
 #[must_use]
 pub fn changes(rules: &Rules, of: &[String]) -> Vec<Change> {
     let wanted = |change: &Change| of.is_empty() || of.iter().any(|name| name == change.rule);
-    changes_by_rule(rules).map(|(_, change)| change).filter(wanted).collect()
+    changes_by_rule(|rule| (rule.get)(rules)).map(|(_, change)| change).filter(wanted).collect()
 }
 
-pub(super) fn changes_by_rule(rules: &Rules) -> impl Iterator<Item = (&'static RuleInfo, Change)> {
-    RULES.iter().flat_map(|rule| {
-        let value = (rule.get)(rules);
+/// The same of all rules, with the rule of each. `value`: that of a rule.
+pub(super) fn changes_by_rule(
+    value: impl Fn(&'static RuleInfo) -> &'static str,
+) -> impl Iterator<Item = (&'static RuleInfo, Change)> {
+    RULES.iter().flat_map(move |rule| {
+        let value = value(rule);
         let others = rule.words.iter().filter(move |word| **word != value);
         others.map(move |instead| (rule, Change { rule: rule.name, value, instead }))
     })
@@ -82,8 +85,7 @@ pub fn ablate(
     let in_force = program.subject().rules();
     let mut ablations = Vec::new();
     for change in changes.iter().copied() {
-        let rule = RULES.iter().find(|rule| rule.name == change.rule);
-        let own = rule.is_some_and(|rule| (rule.get)(in_force) != change.value);
+        let own = in_force.iter().any(|(rule, value)| *rule == change.rule && *value != change.value);
         let under = |value| hazards(scenario, revision.name, &[(change.rule, value)], options);
         let before = if own { under(change.value) } else { Ok(as_is.clone()) };
         if let (Ok(before), Ok(after)) = (before, under(change.instead)) {

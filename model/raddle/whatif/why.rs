@@ -3,6 +3,8 @@
 
 use std::time::Instant;
 
+use indexmap::IndexMap;
+
 use super::ablate::{Change, changes_by_rule, said};
 use super::{Hazards, hazards};
 use crate::check::{Engine, Options};
@@ -128,7 +130,8 @@ pub fn why(
     let as_is = scenario.program(&report.revision)?;
     let mut found: Vec<(usize, Preventer)> = Vec::new();
     let mut why = Why::default();
-    for (rule, change) in changes_by_rule(as_is.subject().rules()) {
+    let in_force: IndexMap<&str, &'static str> = as_is.subject().rules().into_iter().collect();
+    for (rule, change) in changes_by_rule(|rule| in_force[rule.name]) {
         options.limits.time_limit = time.map(|limit| limit.saturating_sub(begun.elapsed()));
         // A set-up that ends otherwise under this rule says nothing about the hazard.
         let other = hazards(scenario, &report.revision, &[(change.rule, change.instead)], &options);
