@@ -177,9 +177,20 @@ impl Scenario {
         peers: &mut dyn Peers,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<Report, InputError> {
+        self.check_told(revision, options, peers, &mut progress)
+    }
+
+    /// No type of its own for whoever is told: the searches are compiled once.
+    fn check_told(
+        &self,
+        revision: &str,
+        options: &Options,
+        peers: &mut dyn Peers,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Report, InputError> {
         let begun = Instant::now();
         let program = self.program(revision)?;
-        let mut report = self.program_among(&program, revision, options, peers, &mut progress)?;
+        let mut report = self.program_among(&program, revision, options, peers, progress)?;
         report.warnings = vacuous::warnings(self, &program, &report, options, begun);
         let route = Route::of(self, options);
         if route != Route::default() {
@@ -245,7 +256,7 @@ impl Scenario {
         revision: &str,
         options: &Options,
         peers: &mut dyn Peers,
-        progress: impl FnMut(Progress) + Send,
+        progress: &mut (dyn FnMut(Progress) + Send),
         native: impl FnOnce(&mut Report, &[u8]),
     ) -> Result<Report, InputError> {
         let mut report = Report {

@@ -52,10 +52,20 @@ impl Scenario {
         options: &Options,
         mut progress: impl FnMut(Progress) + Send,
     ) -> Result<OnTree, InputError> {
+        self.told_on_tree(kernel, arguments, options, &mut progress)
+    }
+
+    /// No type of its own for whoever is told: the searches are compiled once.
+    fn told_on_tree(
+        &self,
+        kernel: &KernelC,
+        arguments: &[String],
+        options: &Options,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<OnTree, InputError> {
         if let Some(why) = self.not_on_trees() {
             return Err(InputError::of_file(&self.file().path, why));
         }
-        let progress: &mut (dyn FnMut(Progress) + Send) = &mut progress;
         let copy = &kernel.copy();
         let program = Probing::new(self.file().world.clone(), copy);
         let name = format!("Linux {}", kernel.tree().version());
@@ -74,7 +84,7 @@ impl Scenario {
             // Only a run says where.
             let mut options = options.clone();
             options.limits.no_runs = false;
-            return self.check_on_tree(kernel, arguments, &options, progress);
+            return self.told_on_tree(kernel, arguments, &options, progress);
         }
         report.options = arguments.to_vec();
         // What a scenario expects, it expects of a revision.

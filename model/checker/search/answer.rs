@@ -40,9 +40,9 @@ pub fn search_among<P: Program>(
     limits: Limits,
     resources: &Resources,
     peers: &mut dyn Peers,
-    progress: impl FnMut(Progress) + Send,
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Outcome, SearchError> {
-    let mut outcome = within(program, memory, limits, resources, peers, progress)?;
+    let mut outcome = within(program, memory, limits, resources, peers, &mut progress)?;
     // What one of several searches had left is not what was asked for.
     if let (Some(Cut::Time(told)), Some(limit)) = (&mut outcome.cut, limits.time_limit) {
         *told = limit;
@@ -56,7 +56,7 @@ fn within<P: Program>(
     limits: Limits,
     resources: &Resources,
     peers: &mut dyn Peers,
-    mut progress: impl FnMut(Progress) + Send,
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Outcome, SearchError> {
     let begun = Instant::now();
     // All that is searched for one answer shares the time.
@@ -67,10 +67,10 @@ fn within<P: Program>(
     let every_state = !program.expectations().is_empty();
     let mut reduced = match every_state || (limits.all_orders && limits.no_symmetry) {
         true => None,
-        false => reduced::search_among(program, memory, limits, resources, peers, &mut progress)?,
+        false => reduced::search_among(program, memory, limits, resources, peers, &mut *progress)?,
     };
     if reduced.is_none() && peers.count() > 1 {
-        reduced = reduced::every_state_among(program, memory, rest(), resources, peers, &mut progress)?;
+        reduced = reduced::every_state_among(program, memory, rest(), resources, peers, &mut *progress)?;
     }
     if peers.index() > 0 {
         return Ok(reduced.map_or_else(Outcome::nothing, |reduced| reduced.outcome));

@@ -199,10 +199,10 @@ impl Outcome {
 }
 
 /// What the reference search keeps of what it sees.
-struct Reference<F> {
+struct Reference<'r> {
     limits: Limits,
     begun: Instant,
-    progress: F,
+    progress: &'r mut dyn FnMut(Progress),
     /// The steps that lead one deeper.
     edges: Vec<Edge>,
     /// All other steps.
@@ -212,7 +212,7 @@ struct Reference<F> {
     outcome: Outcome,
 }
 
-impl<P: Program, F: FnMut(Progress)> Visitor<P> for Reference<F> {
+impl<P: Program> Visitor<P> for Reference<'_> {
     fn begins_dead(&mut self, hazard: Hazard) {
         self.seen.report(hazard, 0, 0, None);
     }
@@ -273,7 +273,17 @@ pub fn search<P: Program>(
     program: &P,
     memory: &[u8],
     limits: Limits,
-    progress: impl FnMut(Progress),
+    mut progress: impl FnMut(Progress),
+) -> Outcome {
+    search_told(program, memory, limits, &mut progress)
+}
+
+/// No type of its own for whoever is told: the search is compiled once.
+fn search_told<P: Program>(
+    program: &P,
+    memory: &[u8],
+    limits: Limits,
+    progress: &mut dyn FnMut(Progress),
 ) -> Outcome {
     let mut system = System::new(program);
     let mut reference = Reference {

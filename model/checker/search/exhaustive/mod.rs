@@ -62,7 +62,7 @@ fn search_until<P: Program>(
     memory: &[u8],
     limits: Limits,
     wanted: Option<&[&'static str]>,
-    progress: &mut impl FnMut(Progress),
+    progress: &mut dyn FnMut(Progress),
 ) -> Outcome {
     let begun = Instant::now();
     let program = expander.program;
@@ -95,7 +95,7 @@ impl<'e, 'p, P: Program> Search<'e, 'p, P> {
         limits: Limits,
         wanted: Option<&[&'static str]>,
         begun: Instant,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Outcome, TooNarrow> {
         const BETWEEN_REPORTS: usize = 4096;
         let mut choices = Vec::new();

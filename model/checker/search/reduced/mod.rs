@@ -108,12 +108,12 @@ pub fn search_among<'p, P: Program>(
     limits: Limits,
     resources: &Resources,
     peers: &mut dyn Peers,
-    progress: impl FnMut(Progress) + Send,
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Option<Reduced<'p, P>>, SearchError> {
     if limits.data_races {
         return Ok(None);
     }
-    visit(program, memory, (limits, false), resources, peers, progress)
+    visit(program, memory, (limits, false), resources, peers, &mut progress)
 }
 
 /// Visits all states with other processes, without any reduction, and finds all hazards but livelocks. `None` if there
@@ -128,12 +128,12 @@ pub fn every_state_among<'p, P: Program>(
     limits: Limits,
     resources: &Resources,
     peers: &mut dyn Peers,
-    progress: impl FnMut(Progress) + Send,
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Option<Reduced<'p, P>>, SearchError> {
     let limits = Limits { all_orders: true, no_symmetry: true, ..limits };
     // What is saved is the reduced search.
     let resources = Resources { saving: None, ..resources.clone() };
-    visit(program, memory, (limits, true), &resources, peers, progress)
+    visit(program, memory, (limits, true), &resources, peers, &mut progress)
 }
 
 fn visit<'p, P: Program>(
@@ -142,7 +142,7 @@ fn visit<'p, P: Program>(
     (limits, every_state): (Limits, bool),
     resources: &Resources,
     peers: &mut dyn Peers,
-    mut progress: impl FnMut(Progress) + Send,
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Option<Reduced<'p, P>>, SearchError> {
     if program.slots().len() > SLOTS {
         return Ok(None);
@@ -152,7 +152,7 @@ fn visit<'p, P: Program>(
     let mut search = || {
         for width in WIDTHS {
             let mut searched = Searched::new(program, memory, (&limits, every_state), width);
-            match searched.run((&limits, resources, begun), &mut place, peers, &mut progress) {
+            match searched.run((&limits, resources, begun), &mut place, peers, progress) {
                 Err(Stop::TooNarrow) => {}
                 Err(Stop::Error(failed)) => return Err(failed),
                 Err(Stop::Gone(gone)) => return Err(SearchError::Gone { gone, level: searched.level }),
@@ -277,7 +277,7 @@ impl<'p, P: Program> Searched<'p, P> {
         means: Means<'_>,
         place: &mut Option<Place>,
         peers: &mut dyn Peers,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<(Round, Option<Cut>)>, Stop> {
         let (limits, resources, _) = means;
         let mut round = match self.resume(limits, resources, place.as_mut(), peers)? {
@@ -370,7 +370,7 @@ impl<'p, P: Program> Searched<'p, P> {
         (limits, resources, begun): Means<'_>,
         place: &mut Option<Place>,
         peers: &mut dyn Peers,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut dyn FnMut(Progress),
     ) -> Result<Option<Cut>, Stop> {
         if round.totals.left == 0 && round.totals.again == 0 {
             round.left = round.frontier.len();
