@@ -181,6 +181,11 @@ fn slots(set: u64) -> impl Iterator<Item = usize> {
     (0..u64::BITS as usize).filter(move |slot| set >> slot & 1 != 0)
 }
 
+/// A set of slots.
+fn set(slots: impl Iterator<Item = usize>) -> u64 {
+    slots.fold(0, |all, slot| all | 1 << slot)
+}
+
 /// A hash of what a state is, whatever its automaton nodes are numbered.
 fn hash<P: Program>(system: &System<'_, P>, state: &State) -> u64 {
     let mut hasher = rustc_hash::FxHasher::default();

@@ -3,7 +3,7 @@
 use super::relations::{Here, Relations, Waits};
 use super::renamings::Renamings;
 use super::verify::{Guide, is_cyclic, walk};
-use super::{Certificate, NoProof, Record, fits, hash, slots};
+use super::{Certificate, NoProof, Record, fits, hash, set, slots};
 use crate::machine::program::Program;
 use crate::machine::rename::{Renamer, Renaming, group};
 use crate::search::system::{Choice, State, System};
@@ -45,7 +45,8 @@ fn with<P: Program>(
         let mut of = Renamings::of(program, &renamings)?;
         of.learn(&mut system)?;
         let relations = Relations::of(&mut system);
-        let (edges, known) = (system.automaton().graph().edge_count(), relations.known());
+        let graph = system.automaton().graph();
+        let (edges, nodes) = (graph.edge_count(), graph.node_count());
         let mut search = Search { relations: &relations, renamings: of, records: Vec::new(), most };
         let (_, steps) = walk(&mut system, memory, &mut search)?;
         if is_cyclic(&steps) {
@@ -54,7 +55,7 @@ fn with<P: Program>(
         search.renamings.learn(&mut system)?;
         let records = search.records;
         let graph = system.automaton().graph();
-        if (edges, known) == (graph.edge_count(), graph.node_count()) {
+        if (edges, nodes) == (graph.edge_count(), graph.node_count()) {
             return Ok(Certificate { renamings, records });
         }
     }
@@ -105,6 +106,19 @@ impl<P: Program> Guide<P> for Search<'_> {
     }
 }
 
+/// The tasks that stand still as long as those of a set do.
+fn still<P: Program>(here: &Here<'_, '_, P>, of: u64) -> u64 {
+    let mut still = here.live() & !of & !here.enabled();
+    loop {
+        let movers = here.live() & !of & !still;
+        let kept = set(slots(still).filter(|slot| here.is_kept(*slot, movers)));
+        if kept == still {
+            return still;
+        }
+        still = kept;
+    }
+}
+
 /// A persistent set with few tasks that can go on, and who stands still meanwhile.
 fn choose<P: Program>(here: &Here<'_, '_, P>) -> (u64, u64) {
     let (live, enabled) = (here.live(), here.enabled());
@@ -112,7 +126,7 @@ fn choose<P: Program>(here: &Here<'_, '_, P>) -> (u64, u64) {
     for seed in slots(enabled) {
         let mut set = 1u64 << seed;
         while (set & enabled).count_ones() < (best.0 & enabled).count_ones() {
-            let still = here.still(set);
+            let still = still(here, set);
             let movers = live & !set & !still;
             let mut more = 0;
             for slot in slots(set) {

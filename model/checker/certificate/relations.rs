@@ -12,7 +12,7 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use petgraph::graph::NodeIndex;
 
-use super::slots;
+use super::{set, slots};
 use crate::machine::blocked::Hold;
 use crate::machine::commute::Touches;
 use crate::machine::layout::{CellId, Kind, Layout, Part};
@@ -56,22 +56,11 @@ pub(super) enum Waits {
     Anybody,
 }
 
-/// Whether two parts of a cell have something in common.
-fn overlap(one: Part, other: Part) -> bool {
-    match (one, other) {
-        (Part::Whole, _) | (_, Part::Whole) => true,
-        (Part::Node(_), Part::Nodes) | (Part::Nodes, Part::Node(_)) => true,
-        (Part::Pins(_), Part::AllPins) | (Part::AllPins, Part::Pins(_)) => true,
-        (one, other) => one == other,
-    }
-}
-
 fn clash(one: &[(CellId, Part, Touch)], other: &[(CellId, Part, Touch)]) -> bool {
     one.iter().any(|(cell, part, touch)| {
-        let with = |(by, of, how): &(CellId, Part, Touch)| {
-            by == cell && overlap(*of, *part) && !touch.commutes(*how)
-        };
-        other.iter().any(with)
+        // Parts of a klist count as all of it.
+        let overlaps = |of: Part| of == *part || of == Part::Whole || *part == Part::Whole;
+        other.iter().any(|(by, of, how)| by == cell && overlaps(*of) && !touch.commutes(*how))
     })
 }
 
@@ -159,11 +148,6 @@ impl Relations {
         Relations { nodes, next, locks, reached: RefCell::default() }
     }
 
-    /// How many automaton nodes they know.
-    pub(super) fn known(&self) -> usize {
-        self.nodes.len()
-    }
-
     fn set(&self, is_in: impl Fn(&Footprint) -> bool) -> Nodes {
         let mut set = vec![0; self.nodes.len().div_ceil(64)];
         for (at, node) in self.nodes.iter().enumerate() {
@@ -235,22 +219,18 @@ impl<P: Program> Here<'_, '_, P> {
     /// The tasks that have not ended, those that have not started included.
     pub(super) fn live(&self) -> u64 {
         let slots = 0..self.system.program().slots().len();
-        slots
-            .filter(|slot| self.system.next(self.state, *slot).is_some())
-            .fold(0, |all, slot| all | 1 << slot)
+        set(slots.filter(|slot| self.system.next(self.state, *slot).is_some()))
     }
 
     /// The tasks that can go on.
     pub(super) fn enabled(&self) -> u64 {
-        slots(self.live())
-            .filter(|slot| self.system.is_enabled(self.state, *slot))
-            .fold(0, |all, slot| all | 1 << slot)
+        set(slots(self.live()).filter(|slot| self.system.is_enabled(self.state, *slot)))
     }
 
     /// What a task that cannot go on waits for.
     pub(super) fn waits(&self, slot: usize) -> Waits {
         if let SlotKind::Task { after, .. } = &self.system.program().slots()[slot].kind {
-            let before = after.iter().fold(0, |all, before| all | 1u64 << before) & self.live();
+            let before = set(after.iter().copied()) & self.live();
             if before != 0 {
                 return Waits::For(before);
             }
@@ -284,7 +264,7 @@ impl<P: Program> Here<'_, '_, P> {
             owner != 0 && movers >> (owner - 1) & 1 == 0
         };
         let held = self.relations.locks.iter().enumerate().filter(|(_, lock)| is_held(lock));
-        held.fold(0, |all, (place, _)| all | 1 << place)
+        set(held.map(|(place, _)| place))
     }
 
     /// Which of these may come to one of some nodes, while all others stand still.
@@ -294,10 +274,10 @@ impl<P: Program> Here<'_, '_, P> {
             let Some(node) = self.state.node(*slot) else { return false };
             let node = node.index();
             // What is not known yet may do anything.
-            node >= self.relations.known()
+            node >= self.relations.nodes.len()
                 || self.relations.reach(node, held).iter().zip(nodes).any(|(one, other)| one & other != 0)
         };
-        slots(movers).filter(comes).fold(0, |all, slot| all | 1 << slot)
+        set(slots(movers).filter(comes))
     }
 
     /// Which of these may do what does not commute with the next step of a task.
@@ -312,19 +292,5 @@ impl<P: Program> Here<'_, '_, P> {
     pub(super) fn wakers(&self, slot: usize, movers: u64) -> u64 {
         let Some(step) = self.step(slot) else { return movers };
         self.come_to(movers, self.relations.wakers(step))
-    }
-
-    /// The tasks that stand still as long as those of a set do.
-    pub(super) fn still(&self, set: u64) -> u64 {
-        let mut still = self.live() & !set & !self.enabled();
-        loop {
-            let movers = self.live() & !set & !still;
-            let kept =
-                slots(still).filter(|slot| self.is_kept(*slot, movers)).fold(0, |all, slot| all | 1 << slot);
-            if kept == still {
-                return still;
-            }
-            still = kept;
-        }
     }
 }
