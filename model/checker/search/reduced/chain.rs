@@ -76,7 +76,7 @@ impl Gains {
 }
 
 /// Whether the node of an object that may not be used is on a klist.
-fn is_freed_linked(layout: &Layout, state: &[u8]) -> bool {
+pub(super) fn is_freed_linked(layout: &Layout, state: &[u8]) -> bool {
     let byte = |cell: CellId| state[layout.info(cell).offset];
     layout.cells().iter().any(|info| {
         let Kind::Klist(_, holders) = &info.kind else { return false };

@@ -39,7 +39,7 @@ use std::time::Instant;
 
 use indexmap::{IndexMap, IndexSet};
 
-use self::chain::{Gains, Walker};
+use self::chain::{Gains, Walker, is_freed_linked};
 use self::choose::{Chooser, Order, Room, SLOTS};
 use self::pack::{Packer, WIDTHS};
 use self::remedies::{Remedies, Remedy};
@@ -244,7 +244,8 @@ impl<'p, P: Program> Searched<'p, P> {
             (false, true) => Remedies::NONE,
             (false, false) => limits.without.others(),
         };
-        let tables = Tables::new(&expander, remedies, false);
+        let neighbours = is_freed_linked(expander.layout, &initial);
+        let tables = Tables::new(&expander, remedies, neighbours);
         let mut searched = Searched {
             expander,
             initial,
@@ -255,7 +256,7 @@ impl<'p, P: Program> Searched<'p, P> {
             every_state,
             data_races: limits.data_races,
             remedies,
-            neighbours: false,
+            neighbours,
             symmetry,
             lessons: Vec::new(),
             level: 0,

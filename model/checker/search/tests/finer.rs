@@ -609,16 +609,21 @@ fn who_flushes_what_is_taken_off_the_queue() {
     check(&program, &[(id::UNLOCK_IMBALANCE, 14)]);
 }
 
-/// Who unlinks a node writes into its neighbours: if one of them has been freed, the order is seen, though nobody walks
-/// along it.
-#[test]
-fn the_neighbour_of_a_node_has_been_freed() {
+/// Three things that can be freed, and a klist of them.
+fn three_on_a_klist() -> Layout {
     let mut layout = Layout::new();
     layout.immortal(ROOT, "root");
     for (i, name) in ["thing0", "thing1", "thing2"].into_iter().enumerate() {
         layout.mortal(thing(i as u8), name, id::USE_AFTER_FREE);
     }
     layout.cell(LIST, "list", Kind::Klist(Sort(1), (0..3).map(|i| Some(thing(i))).collect()));
+    layout
+}
+
+/// Who unlinks a node writes into its neighbours: if one of them has been freed, the order is seen, though nobody walks
+/// along it.
+#[test]
+fn the_neighbour_of_a_node_has_been_freed() {
     let bare = Bare::new(|cpu, _| {
         link(cpu, 1)?;
         link(cpu, 2)?;
@@ -628,6 +633,23 @@ fn the_neighbour_of_a_node_has_been_freed() {
         do_(cpu, Action::Free(thing(2)))?;
         if which == 0 { unlink(cpu, 0) } else { Ok(()) }
     });
-    let program = Functions::new(layout, bare).task("t", entry(0));
+    let program = Functions::new(three_on_a_klist(), bare).task("t", entry(0));
     check(&program.alive(thing(0)).alive(thing(1)).alive(thing(2)), &[(id::USE_AFTER_FREE, 6)]);
+}
+
+/// The same if it is so from the start.
+#[test]
+fn the_neighbour_of_a_node_is_not_there_from_the_start() {
+    let bare = Bare::new(|cpu, _| if cpu.choose(2)? == 0 { unlink(cpu, 0) } else { Ok(()) });
+    let program = Functions::new(three_on_a_klist(), bare).task("t", entry(0));
+    let program = program.alive(thing(0)).alive(thing(1));
+    let mut memory = program.memory();
+    let klist = program.layout().info(program.layout().find(LIST)).range();
+    memory[klist].copy_from_slice(&[3, 1, 1, 2, 1, 0, 1]);
+    let limits = Limits::default();
+    let found = reduced::search(&program, &memory, limits, &Resources::default(), |_| {});
+    let found = found.expect("nothing is on disk").expect("the reduced search decides");
+    let reference = search(&program, &memory, limits, |_| {});
+    assert_eq!(reference.found.iter().map(|found| found.id).collect::<Vec<_>>(), [id::NULL_DEREFERENCE]);
+    assert_eq!(found.hazards.keys().copied().collect::<Vec<_>>(), [id::NULL_DEREFERENCE]);
 }
