@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::body::Body;
-use raddle_checker::automaton::functions::{Functions, entry};
+use raddle_checker::automaton::functions::{Functions, Subject, entry};
 use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
 use raddle_checker::machine::op::{Action, Entry};
@@ -80,11 +79,27 @@ fn agree<P: Program + Send + 'static>(name: &str, program: P, memory: &[u8]) -> 
     complete.hazards
 }
 
-fn two(run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> (Functions<'static>, Vec<u8>) {
-    two_of(Body::new(run))
+/// A closure whose tasks from this function on are async entries.
+struct Body<F> {
+    run: F,
+    entries: u8,
 }
 
-fn two_of(body: Body) -> (Functions<'static>, Vec<u8>) {
+impl<F: Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync> Subject for Body<F> {
+    fn run(&self, cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
+        (self.run)(cpu, task)
+    }
+
+    fn domain(&self, task: &Entry) -> Option<u8> {
+        (task.function >= self.entries).then_some(0)
+    }
+}
+
+fn two(run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> (Functions<'static>, Vec<u8>) {
+    two_of(run)
+}
+
+fn two_of(body: impl Subject + 'static) -> (Functions<'static>, Vec<u8>) {
     let program = Functions::new(layout(), body).alive(DUG).task("one", entry(0)).task("two", entry(1));
     let memory = program.memory();
     (program, memory)
@@ -219,7 +234,7 @@ fn entries(cpu: &Cpu<'_>, task: &Entry) -> Step<()> {
 
 #[test]
 fn async_entries_that_race_for_workers() {
-    let (program, memory) = two_of(Body::new(entries).with_domain(|task| (task.function >= 2).then_some(0)));
+    let (program, memory) = two_of(Body { run: entries, entries: 2 });
     assert_eq!(agree("async", program.workers(2), &memory), ["use-after-free"]);
 }
 
@@ -269,7 +284,7 @@ fn tasks_that_start_after_others() {
 
 #[test]
 fn five_tasks_are_too_many_for_loom() {
-    let mut program = Functions::new(layout(), Body::new(|cpu, _| cpu.store(X, 1)));
+    let mut program = Functions::new(layout(), |cpu: &Cpu<'_>, _: &Entry| cpu.store(X, 1));
     for _ in 0..5 {
         program = program.task("task", entry(0));
     }
@@ -280,7 +295,7 @@ fn five_tasks_are_too_many_for_loom() {
 }
 
 /// Two tasks that spawn entries and wait for them: so many times, so many at once.
-fn spawner(times: u8, at_once: u8) -> Body {
+fn spawner(times: u8, at_once: u8) -> impl Subject {
     let run = move |cpu: &Cpu<'_>, task: &Entry| -> Step<()> {
         let lists = cpu.cell(ASYNC);
         if task.function == 2 {
@@ -297,7 +312,7 @@ fn spawner(times: u8, at_once: u8) -> Body {
         }
         Ok(())
     };
-    Body::new(run).with_domain(|task| (task.function == 2).then_some(0))
+    Body { run, entries: 2 }
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! `cargo test --test it cli::` runs those of one file.
 
 mod agree;
-mod body;
 mod cli;
 #[cfg(feature = "cluster")]
 mod cluster;

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::body::Body;
 use raddle_checker::automaton::functions::{Functions, entry};
 use raddle_checker::machine::cpu::{Cpu, Step};
 use raddle_checker::machine::layout::{Cell, Field, Kind, Layout};
@@ -43,7 +42,7 @@ struct Both {
 }
 
 fn both(layout: Layout, run: impl Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'static) -> Both {
-    both_of(Functions::new(layout, Body::new(run)))
+    both_of(Functions::new(layout, run))
 }
 
 fn both_of(program: Functions<'static>) -> Both {

@@ -17,13 +17,7 @@ pub fn produce<P: Program>(program: &P, memory: &[u8], most: usize) -> Result<Ce
     fits(program)?;
     // Those after which the initial state is the same: after others, hazards of states that no run comes to would be met.
     let mut all = group(&program.renamings()).unwrap_or_default();
-    all.retain(|renaming| {
-        let mut image = memory.to_vec();
-        Renamer::new(program, renaming).is_some_and(|renamer| {
-            renamer.memory(memory, &mut image);
-            image == memory
-        })
-    });
+    all.retain(|renaming| Renamer::new(program, renaming).is_some_and(|renamer| renamer.keeps(memory)));
     let plain = || with(program, memory, most, Vec::new());
     match with(program, memory, most, all) {
         Err(NoProof::Renaming(_) | NoProof::NoGroup) => plain(),

@@ -249,6 +249,14 @@ impl Renamer {
         self.moves.push(Move { from: from + head, to: to + head, len: len - head, how });
     }
 
+    /// Whether memory is the same after the renaming.
+    #[must_use]
+    pub fn keeps(&self, memory: &[u8]) -> bool {
+        let mut image = memory.to_vec();
+        self.memory(memory, &mut image);
+        image == memory
+    }
+
     /// Memory after the renaming. `to` must be a copy of `from`.
     pub fn memory(&self, from: &[u8], to: &mut [u8]) {
         for step in &self.moves {

@@ -257,7 +257,7 @@ impl Subject for Toy<'_> {
 /// What tasks run, each told what it was started with.
 pub(in crate::search) type Boxed<'a> = Box<dyn Fn(&Cpu<'_>, &Entry) -> Step<()> + Send + Sync + 'a>;
 
-/// Tasks that run a closure, in a layout of the test's own; also one type for all.
+/// Tasks that run a closure, in a layout of the test's own.
 pub(super) struct Bare {
     body: Boxed<'static>,
     at_rest: Vec<Hazard>,

@@ -52,9 +52,9 @@ pub(super) fn runs<P: Program>(
     memory: &[u8],
     limits: Limits,
     hazards: &[&'static str],
-    mut progress: impl FnMut(Progress),
+    progress: &mut dyn FnMut(Progress),
 ) -> Outcome {
-    search_until(expander, memory, limits, Some(hazards), &mut progress)
+    search_until(expander, memory, limits, Some(hazards), progress)
 }
 
 fn search_until<P: Program>(

@@ -292,7 +292,7 @@ impl<'p, P: Program> Searched<'p, P> {
             }
             let freed_linked =
                 round.gains.freed_linked || round.beyond.as_ref().is_some_and(|beyond| beyond.freed_linked);
-            if freed_linked && !self.neighbours && self.remedies.has(Remedy::Dead) {
+            if freed_linked {
                 self.neighbours = true;
                 self.lessons.push(Lesson::FreedLinked);
                 self.look_again();

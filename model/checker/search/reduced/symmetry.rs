@@ -58,14 +58,11 @@ impl Symmetry {
         let generators = program.renamings();
         let group = group(&generators);
         let complete = group.is_some();
-        let mut image = memory.to_vec();
-        let elements = group.unwrap_or(generators).into_iter().filter_map(|renaming| {
-            let renamer = Renamer::new(program, &renaming)?;
-            image.copy_from_slice(memory);
-            renamer.memory(memory, &mut image);
-            (image == memory).then(|| Element { renamer, images: Vec::new() })
-        });
-        Symmetry { elements: elements.collect(), complete, starts: 0, edges: 0 }
+        let renamers = group.unwrap_or(generators).into_iter();
+        let renamers = renamers.filter_map(|renaming| Renamer::new(program, &renaming));
+        let kept = renamers.filter(|renamer| renamer.keeps(memory));
+        let elements = kept.map(|renamer| Element { renamer, images: Vec::new() }).collect();
+        Symmetry { elements, complete, starts: 0, edges: 0 }
     }
 
     /// Finds the images of all that the automata have learnt.

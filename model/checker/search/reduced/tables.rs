@@ -121,8 +121,9 @@ pub(super) struct Tables {
     zero: Vec<bool>,
     /// By how much the tasks that come of a node may lower each count, on balance.
     drops: Vec<u8>,
-    /// The nodes whose steps may change whether an object may be used.
-    frees: Nodes,
+    /// The nodes whose steps may change whether an object may be used, if it matters that its node is on a klist then:
+    /// not if the order of klists is seen by who links and unlinks nodes anyway.
+    frees: Option<Nodes>,
     rows: Vec<[OnceLock<Row>; VIEWS]>,
 }
 
@@ -151,7 +152,7 @@ impl Tables {
             counts: IndexSet::default(),
             zero: Vec::new(),
             drops: Vec::new(),
-            frees: no_nodes(known).into(),
+            frees: None,
             rows: (0..known).map(|_| Default::default()).collect(),
             pieces,
         };
@@ -180,6 +181,7 @@ impl Tables {
         tables.look_for_zero(expander);
         if remedies.has(Remedy::Dead) {
             tables.die(expander, neighbours);
+            tables.frees = (!neighbours).then(|| tables.who_frees(expander.layout));
         }
         tables.quiet = Quiet::of(expander, &tables);
         tables
@@ -206,12 +208,6 @@ impl Tables {
                 mask.touch(&self.pieces, cell, part, touch);
             }
             self.counts.extend(&touches.lowers);
-        }
-        let changes = |(cell, _, touch): &(CellId, Part, Touch)| {
-            *touch == Touch::Write && layout.info(*cell).kind == Kind::Liveness
-        };
-        if !touches.frees.is_empty() || touches.parts.iter().any(changes) {
-            self.frees[at / 64] |= 1 << (at % 64);
         }
         self.masks.push(mask);
         self.touches.push(touches);
@@ -324,6 +320,20 @@ impl Tables {
         };
         let all = !self.remedies.has(Remedy::Zero);
         self.zero = self.counts.iter().map(|count| all || looks(*count)).collect();
+    }
+
+    /// The nodes whose steps may change whether an object may be used.
+    fn who_frees(&self, layout: &Layout) -> Nodes {
+        let changes = |(cell, _, touch): &(CellId, Part, Touch)| {
+            *touch == Touch::Write && layout.info(*cell).kind == Kind::Liveness
+        };
+        let mut nodes = no_nodes(self.known);
+        for (at, touches) in self.touches.iter().enumerate() {
+            if !touches.frees.is_empty() || touches.parts.iter().any(changes) {
+                nodes[at / 64] |= 1 << (at % 64);
+            }
+        }
+        nodes.into()
     }
 
     /// What nobody sees any more.
@@ -557,9 +567,9 @@ impl Tables {
         self.dead[usize::from(piece.0)]
     }
 
-    /// Whether the step at a node may change whether an object may be used.
+    /// Whether the step at a node may change whether an object may be used, and it matters.
     pub(super) fn may_free(&self, node: usize) -> bool {
-        node >= self.known || has(&self.frees, node)
+        self.frees.as_ref().is_some_and(|frees| node >= self.known || has(frees, node))
     }
 
     /// The counts that the step at a node lowers.

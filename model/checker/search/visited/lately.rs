@@ -1,5 +1,7 @@
 //! States that were met lately: a few of them, in a fixed piece of memory.
 
+use super::shard::scale;
+
 /// Remembers states of one length. Each has one place, by its hash, and takes that of the one that was there.
 #[derive(Debug)]
 pub(in crate::search) struct Lately {
@@ -18,8 +20,7 @@ impl Lately {
 
     /// Remembers a state; whether it was not remembered.
     pub(in crate::search) fn insert(&mut self, state: &[u8], hash: u64) -> bool {
-        // Which process and which shard a state belongs to is in the upper bits: all are there in the lower ones.
-        let place = ((u128::from(hash << 32) * self.there.len() as u128) >> u64::BITS) as usize;
+        let place = scale(hash, self.there.len());
         let at = &mut self.states[place * self.stride..][..self.stride];
         if self.there[place] && at == state {
             return false;
