@@ -283,7 +283,10 @@ impl<P: Program> Here<'_, '_, P> {
     /// Which of these may do what does not commute with the next step of a task.
     pub(super) fn clashers(&self, slot: usize, movers: u64) -> u64 {
         let Some(step) = self.step(slot) else { return movers };
-        let is_low = |count: &CellId| self.state.memory()[self.layout().info(*count).offset] <= 1;
+        let times = |count: &CellId| step.lowers.iter().filter(|other| *other == count).count();
+        let is_low = |count: &CellId| {
+            usize::from(self.state.memory()[self.layout().info(*count).offset]) <= times(count)
+        };
         let last = step.lowers.iter().any(is_low);
         self.come_to(movers, self.relations.clashes(step, last))
     }

@@ -66,7 +66,8 @@ pub enum Action {
     SetOwn(CellId, bool),
     /// Observes this task's flag.
     TestOwn(CellId),
-    /// From here on the waiters for this cell wait for this task.
+    /// From here on the waiters for this cell wait for this task. So as long as it holds, nobody else may bring about
+    /// what they wait for: otherwise they are said to wait for ever when they do not.
     Hold(CellId),
     /// The end of [`Action::Hold`].
     Release(CellId),

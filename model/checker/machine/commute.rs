@@ -45,6 +45,12 @@ impl Touches {
         recorder.touches
     }
 
+    /// How often it lowers a count.
+    #[must_use]
+    pub fn lowered(&self, count: CellId) -> u8 {
+        self.lowers.iter().filter(|other| **other == count).count() as u8
+    }
+
     /// What it writes besides if it drops the last reference.
     #[must_use]
     pub fn when_last(&self, layout: &Layout) -> Vec<CellId> {

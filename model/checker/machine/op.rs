@@ -46,7 +46,10 @@ impl From<Action> for Op {
 }
 
 impl From<Vec<Action>> for Op {
+    /// The last action is the one that is observed: to hold something, or to let it go, must be last.
     fn from(actions: Vec<Action>) -> Self {
+        let observed = |action: &Action| matches!(action, Action::Hold(_) | Action::Release(_));
+        debug_assert!(!actions.iter().rev().skip(1).any(observed), "{actions:?}: nobody learns what is held");
         Op { under: None, actions, event: None }
     }
 }

@@ -340,16 +340,13 @@ impl<P: Program> Chooser<'_, '_, P> {
         if node >= self.tables.known {
             return others;
         }
-        let last = |cell| match tasks.state[self.expander.layout.info(cell).offset] {
-            0 => true,
-            1 => self.tables.is_zero_seen(cell),
-            _ => false,
+        let touches = self.tables.touches(node);
+        let last = |cell: &CellId| {
+            let left = tasks.state[self.expander.layout.info(*cell).offset];
+            let lowered = touches.lowered(*cell);
+            left < lowered || left == lowered && self.tables.is_zero_seen(*cell)
         };
-        let view = match self.tables.lowers(node) {
-            [] => View::Step,
-            lowers if lowers.iter().any(|cell| last(*cell)) => View::Last,
-            _ => View::Step,
-        };
+        let view = if touches.lowers.iter().any(last) { View::Last } else { View::Step };
         self.seen(tasks, slot, view, others)
     }
 
@@ -438,9 +435,14 @@ impl<P: Program> Chooser<'_, '_, P> {
             let most: usize = members(others).map(|other| usize::from(lowered(&other))).sum();
             let endless = members(others).any(|other| lowered(&other) >= ENDLESS);
             let left = tasks.state[self.expander.layout.info(self.tables.counts[place]).offset];
-            if endless || isize::from(left) <= most as isize + isize::from(need.slack) {
-                seen |=
-                    members(others).filter(|other| lowered(other) > 0).fold(0, |all, slot| all | 1 << slot);
+            let left = isize::from(left) - isize::from(need.slack);
+            let lowers = |other: &usize| match left {
+                // So low already that it matters whoever lowers it, be it only what he has raised himself.
+                ..=0 => self.tables.may_lower(tasks.nodes[*other] as usize, place),
+                _ => lowered(other) > 0,
+            };
+            if left <= 0 || endless || left <= most as isize {
+                seen |= members(others).filter(lowers).fold(0, |all, slot| all | 1 << slot);
             }
         }
         seen

@@ -121,6 +121,8 @@ pub(super) struct Tables {
     zero: Vec<bool>,
     /// By how much the tasks that come of a node may lower each count, on balance.
     drops: Vec<u8>,
+    /// By count, the nodes from which a task may lower it at all.
+    lowering: Vec<Nodes>,
     /// The nodes whose steps may change whether an object may be used, if it matters that its node is on a klist then:
     /// not if the order of klists is seen by who links and unlinks nodes anyway.
     frees: Option<Nodes>,
@@ -152,6 +154,7 @@ impl Tables {
             counts: IndexSet::default(),
             zero: Vec::new(),
             drops: Vec::new(),
+            lowering: Vec::new(),
             frees: None,
             rows: (0..known).map(|_| Default::default()).collect(),
             pieces,
@@ -268,7 +271,8 @@ impl Tables {
                 let raised = raised(expander.layout, op, *observed);
                 for (place, cell) in self.counts.iter().enumerate() {
                     let times = |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
-                    let mut sinks = times(&self.touches[at].lowers) as i16 - times(&raised) as i16;
+                    let lowers = times(&self.touches[at].lowers) as i16;
+                    let mut sinks = lowers - times(&raised) as i16;
                     for next in [*to, node.spawns] {
                         if next != EMPTY {
                             let drop = self.drops[next as usize * width + place];
@@ -277,7 +281,8 @@ impl Tables {
                                 sinks.saturating_add(if drop < ENDLESS { i16::from(drop) } else { i16::MAX });
                         }
                     }
-                    most[place] = most[place].max(sinks);
+                    // Whether the step raises the count before it lowers it is not asked.
+                    most[place] = most[place].max(sinks).max(lowers);
                 }
             }
             let mut changed = false;
@@ -295,12 +300,23 @@ impl Tables {
                 }
             }
         }
+        let lowers = |cell: &CellId| {
+            let nodes = (0..self.known).filter(|at| self.touches[*at].lowers.contains(cell));
+            self.reach(nodes, 0)
+        };
+        self.lowering = self.counts.iter().map(lowers).collect();
     }
 
     /// By how much the tasks that come of a node may lower a count, on balance.
     #[inline]
     pub(super) fn drops(&self, node: usize, count: usize) -> u8 {
         if node < self.known { self.drops[node * self.counts.len() + count] } else { ENDLESS }
+    }
+
+    /// Whether the tasks that come of a node may lower a count at all.
+    #[inline]
+    pub(super) fn may_lower(&self, node: usize, count: usize) -> bool {
+        node >= self.known || has(&self.lowering[count], node)
     }
 
     /// Which counts somebody sees to be zero.
@@ -438,10 +454,10 @@ impl Tables {
             // ... or it counts itself.
             let own = (*cell, Part::Whole, Touch::Count);
             let counts = view != View::Guard && touches.parts.contains(&own);
-            let lowers = view == View::Step && touches.lowers.contains(cell);
+            let lowers = if view == View::Step { touches.lowered(*cell) } else { 0 };
             let unseen = !used && !self.zero[place];
             if used || counts {
-                needs.push(Need { count: place as u16, slack: i8::from(lowers) - i8::from(unseen) });
+                needs.push(Need { count: place as u16, slack: lowers as i8 - i8::from(unseen) });
             }
         }
         let mut seeds: Seeds = std::iter::once((Cond::Always, Vec::new())).collect();
@@ -529,6 +545,9 @@ impl Tables {
             let all = |place: usize| self.drops(node, place) == other.drops(node, place);
             (0..other.counts.len()).all(all)
         };
+        let lowering = |same: &dyn Fn(&[u64], &[u64]) -> bool| {
+            self.lowering.iter().zip(&other.lowering).all(|(one, two)| same(one, two))
+        };
         let same = |one: &[u64], two: &[u64]| (0..other.known).all(|node| has(one, node) == has(two, node));
         let none = no_nodes(self.known);
         let under = |row: &Row, cond: Cond| -> Vec<u64> {
@@ -556,6 +575,7 @@ impl Tables {
             && self.seen.keys().eq(other.seen.keys())
             && self.seen.iter().all(|(piece, nodes)| same(nodes, &other.seen[piece]));
         counts
+            && lowering(&same)
             && seen
             && self.quiet.confirms(&other.quiet, same)
             && self.tokens.confirms(&other.tokens, other.known)
@@ -570,11 +590,6 @@ impl Tables {
     /// Whether the step at a node may change whether an object may be used, and it matters.
     pub(super) fn may_free(&self, node: usize) -> bool {
         self.frees.as_ref().is_some_and(|frees| node >= self.known || has(frees, node))
-    }
-
-    /// The counts that the step at a node lowers.
-    pub(super) fn lowers(&self, node: usize) -> &[CellId] {
-        &self.touches[node].lowers
     }
 
     /// What the step at a node touches, its checks not included.

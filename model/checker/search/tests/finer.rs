@@ -218,6 +218,66 @@ fn a_count_that_others_lower() {
     check(&program, &[(id::UNLOCK_IMBALANCE, 9)]);
 }
 
+/// A count that is zero: who raises it and lowers it again sees that it is, unless somebody raises it before.
+#[test]
+fn a_count_that_one_raises_and_lowers() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => do_(cpu, Action::Get(cpu.cell(COUNT))),
+        ITEM => Ok(()),
+        _ => {
+            do_(cpu, Action::Get(cpu.cell(COUNT)))?;
+            let last: bool = cpu.observe(Action::Dec(cpu.cell(COUNT)))?;
+            tell(cpu, last)
+        }
+    });
+    check(&program, &[(id::NULL_DEREFERENCE, 4), (id::UNLOCK_IMBALANCE, 3)]);
+}
+
+/// ... and so does who does both in one step, even if he raises it last.
+#[test]
+fn a_reference_that_is_put_before_it_is_taken() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => do_(cpu, Action::Get(cpu.cell(refs(0)))),
+        ITEM => Ok(()),
+        _ => {
+            let both = vec![Action::Put(cpu.cell(refs(0))), Action::Get(cpu.cell(refs(0)))];
+            cpu.step(both).map(|_| ())
+        }
+    });
+    check(&program, &[(id::USE_AFTER_FREE, 1)]);
+}
+
+/// A step may lower a count more than once.
+#[test]
+fn a_count_that_a_step_lowers_twice() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => {
+            let twice = vec![Action::Dec(cpu.cell(COUNT)), Action::Dec(cpu.cell(COUNT))];
+            let last: bool = cpu.observe(twice)?;
+            tell(cpu, last)
+        }
+        ITEM => Ok(()),
+        _ => do_(cpu, Action::Get(cpu.cell(COUNT))),
+    });
+    let program = program.with(COUNT, 2);
+    check(&program, &[(id::NULL_DEREFERENCE, 3), (id::UNLOCK_IMBALANCE, 2)]);
+}
+
+/// ... and leave what others bring to zero.
+#[test]
+fn a_count_that_others_lower_after_that() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => cpu.step(vec![Action::Dec(cpu.cell(COUNT)), Action::Dec(cpu.cell(COUNT))]).map(|_| ()),
+        ITEM => Ok(()),
+        _ => {
+            let last: bool = cpu.observe(Action::Dec(cpu.cell(COUNT)))?;
+            tell(cpu, last)
+        }
+    });
+    let program = program.with(COUNT, 3);
+    check(&program, &[(id::NULL_DEREFERENCE, 2), (id::UNLOCK_IMBALANCE, 3)]);
+}
+
 /// `Lists`: who puts something on a list, and who takes it.
 #[test]
 fn a_list_that_somebody_fills() {
@@ -640,7 +700,11 @@ fn the_neighbour_of_a_node_has_been_freed() {
 /// The same if it is so from the start.
 #[test]
 fn the_neighbour_of_a_node_is_not_there_from_the_start() {
-    let bare = Bare::new(|cpu, _| if cpu.choose(2)? == 0 { unlink(cpu, 0) } else { Ok(()) });
+    let bare = Bare::new(|cpu, _| {
+        // States before a choice are stored, the first one as it is.
+        cpu.choose(2)?;
+        if cpu.choose(2)? == 0 { unlink(cpu, 0) } else { Ok(()) }
+    });
     let program = Functions::new(three_on_a_klist(), bare).task("t", entry(0));
     let program = program.alive(thing(0)).alive(thing(1));
     let mut memory = program.memory();

@@ -124,7 +124,7 @@ fn run(cpu: &Cpu<'_>, instrs: &[Instr]) -> Step<()> {
             Instr::Enter => {
                 let entered = cpu.step(Action::EnterIf(cpu.cell(FLAG), cpu.cell(COUNT)))?;
                 if Held::from_obs(entered).is_some() {
-                    let leave = vec![Action::Release(cpu.cell(COUNT)), Action::Dec(cpu.cell(COUNT))];
+                    let leave = vec![Action::Dec(cpu.cell(COUNT)), Action::Release(cpu.cell(COUNT))];
                     cpu.step(leave)?;
                 }
             }

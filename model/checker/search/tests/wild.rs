@@ -186,7 +186,7 @@ fn all(cpu: &Cpu<'_>, code: &[Instr], held: &mut u32) -> Step<()> {
                 cpu.step(vec![Action::Dec(cpu.cell(COUNT)), Action::Release(cpu.cell(COUNT))])?;
             }
             DownSee(n) => {
-                // It is seen, and not said to be let go.
+                cpu.step(Action::Release(cpu.cell(COUNT)))?;
                 if cpu.observe(Action::Dec(cpu.cell(COUNT)))? {
                     cpu.store(number(*n), 2)?;
                 }
@@ -363,13 +363,81 @@ fn instr() -> impl Strategy<Value = Instr> {
     ]
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: std::env::var("RADDLE_WILD").ok().and_then(|n| n.parse().ok()).unwrap_or(500),
+/// What counts, and what sees it.
+fn counting() -> impl Strategy<Value = Instr> {
+    let n = || 0..2u8;
+    let v = || 0..3u8;
+    prop_oneof![
+        4 => Just(Up),
+        2 => Just(Down),
+        3 => n().prop_map(DownSee),
+        1 => Just(AwaitZero),
+        2 => (n(), v()).prop_map(|(n, v)| Check(n, v)),
+        1 => n().prop_map(SkipIf),
+        1 => (n(), v()).prop_map(|(n, v)| Store(n, v)),
+        1 => (1..3u8).prop_map(Choose),
+        1 => Just(Spawn),
+    ]
+}
+
+/// What starts tasks and waits for them.
+fn spawning() -> impl Strategy<Value = Instr> {
+    prop_oneof![
+        3 => (1..2u8, 0..3u8).prop_map(|(n, v)| Store(n, v)),
+        2 => Just(SkipIf(1)),
+        3 => Just(Spawn),
+        1 => Just(Sync),
+        1 => (1..3u8).prop_map(Choose),
+    ]
+}
+
+/// How many programs are tried: what is asked for, or so many.
+fn cases(otherwise: u32) -> ProptestConfig {
+    let asked = std::env::var("RADDLE_WILD").ok().and_then(|n| n.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(otherwise),
         failure_persistence: None,
         max_global_rejects: 1_000_000,
         ..ProptestConfig::default()
-    })]
+    }
+}
+
+/// All searches find the hazards that the reference search finds. `left_out`: remedies, a bit each. `few`: workers.
+fn have_the_same_hazards(tasks: Vec<Vec<Instr>>, left_out: u16, few: usize) -> Result<(), TestCaseError> {
+    let crowded = program(tasks.clone(), few);
+    let program = program(tasks, ENOUGH);
+    let limits = Limits { state_limit: Some(30_000), ..Limits::default() };
+    let reference = search(&program, &program.memory(), limits, |_| {});
+    prop_assume!(reference.cut.is_none());
+    let mut expected: Vec<(&str, usize)> =
+        reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
+    expected.sort_unstable();
+    certified(&program, &program.memory());
+    exported(&program, &program.memory());
+    let some = (0..REMEDIES.len()).filter(|place| left_out >> place & 1 != 0);
+    let some = some.fold(Remedies::NONE, |all, place| all.with(REMEDIES[place].0));
+    for (no_symmetry, without) in [(true, Remedies::NONE), (false, Remedies::NONE), (true, some)] {
+        let limits = Limits { no_symmetry, without, ..Limits::default() };
+        let resources = Resources { threads: 1, ..Resources::default() };
+        let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
+        let Some(mut found) = found.expect("nothing is on disk") else { continue };
+        for shown in &reference.found {
+            let run = found.shortest_to_rest(shown.id, &limits).expect("nothing limits it");
+            prop_assert!(run.is_none_or(|run| run.schedule == shown.schedule), "{}", shown.id);
+        }
+        prop_assert_eq!(&counted(&found), &expected, "without {:?}", without);
+    }
+    // With fewer workers it decides if no order that it explores needs more.
+    let resources = Resources { threads: 1, ..Resources::default() };
+    let found = reduced::search(&crowded, &crowded.memory(), Limits::default(), &resources, |_| {});
+    if let Some(found) = found.expect("nothing is on disk") {
+        prop_assert_eq!(&counted(&found), &expected, "{} workers", few);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(500))]
 
     #[test]
     fn wild_programs_have_the_same_hazards(
@@ -391,35 +459,39 @@ proptest! {
                 tasks[0].insert(0, Add(i as u8));
             }
         }
-        let crowded = program(tasks.clone(), few);
-        let program = program(tasks, ENOUGH);
-        let limits = Limits { state_limit: Some(30_000), ..Limits::default() };
-        let reference = search(&program, &program.memory(), limits, |_| {});
-        prop_assume!(reference.cut.is_none());
-        let mut expected: Vec<(&str, usize)> =
-            reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
-        expected.sort_unstable();
-        certified(&program, &program.memory());
-        exported(&program, &program.memory());
-        let some = (0..REMEDIES.len()).filter(|place| left_out >> place & 1 != 0);
-        let some = some.fold(Remedies::NONE, |all, place| all.with(REMEDIES[place].0));
-        for (no_symmetry, without) in [(true, Remedies::NONE), (false, Remedies::NONE), (true, some)] {
-            let limits = Limits { no_symmetry, without, ..Limits::default() };
-            let resources = Resources { threads: 1, ..Resources::default() };
-            let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
-            let Some(mut found) = found.expect("nothing is on disk") else { continue };
-            for shown in &reference.found {
-                let run = found.shortest_to_rest(shown.id, &limits).expect("nothing limits it");
-                prop_assert!(run.is_none_or(|run| run.schedule == shown.schedule), "{}", shown.id);
-            }
-            prop_assert_eq!(&counted(&found), &expected, "without {:?}", without);
-        }
-        // With fewer workers it decides if no order that it explores needs more.
-        let resources = Resources { threads: 1, ..Resources::default() };
-        let found = reduced::search(&crowded, &crowded.memory(), Limits::default(), &resources, |_| {});
-        if let Some(found) = found.expect("nothing is on disk") {
-            prop_assert_eq!(&counted(&found), &expected, "{} workers", few);
-        }
+        have_the_same_hazards(tasks, left_out, few)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(250))]
+
+    #[test]
+    fn counting_programs_have_the_same_hazards(
+        one in prop::collection::vec(counting(), 1..=5),
+        two in prop::collection::vec(counting(), 1..=5),
+        three in prop::collection::vec(counting(), 0..=3),
+        spawned in prop::collection::vec(counting(), 0..=3),
+        left_out in any::<u16>(),
+        few in 1..ENOUGH,
+    ) {
+        have_the_same_hazards(vec![one, two, three, spawned, vec![]], left_out, few)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn spawning_programs_have_the_same_hazards(
+        one in prop::collection::vec(spawning(), 1..=5),
+        two in prop::collection::vec(spawning(), 0..=3),
+        three in prop::collection::vec(spawning(), 0..=2),
+        spawned in prop::collection::vec((1..2u8, 0..3u8).prop_map(|(n, v)| Store(n, v)), 0..=2),
+        left_out in any::<u16>(),
+        few in 1..ENOUGH,
+    ) {
+        have_the_same_hazards(vec![one, two, three, spawned, vec![]], left_out, few)?;
     }
 }
 
@@ -443,7 +515,10 @@ fn a_worker_that_becomes_idle_because_a_list_has_faded_hides_no_deadlock() {
 fn a_hazard_at_rest_is_shown_by_the_shortest_run() {
     let choice = vec![vec![Choose(1), Store(1, 0), Spawn], vec![Store(1, 1), Sync], vec![Store(1, 2)]];
     let item = vec![vec![Store(1, 2), Queue], vec![SkipIf(1), Queue, Queue], vec![Store(0, 1)]];
+    // One of the spawned tasks takes the slot that another one has left.
+    let left = vec![vec![Spawn, Sync, Spawn, Sync, Store(1, 0)], vec![], vec![Spawn, Store(1, 1)]];
     for (mut tasks, spawned, work) in [
+        (left, vec![], vec![]),
         (choice, vec![Store(0, 1), SkipIf(0), Store(1, 1)], vec![]),
         (item, vec![], vec![SkipIf(0), Store(1, 1), Store(0, 0)]),
     ] {
