@@ -258,6 +258,21 @@ fn compare(program: &Functions<'_>) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Tasks, what a task that they start does, and the work item. `starts`: a flag and a count.
+fn random<'a>(
+    tasks: &'a [Vec<Instr>],
+    entry: &'a [Instr],
+    item: &'a [Instr],
+    starts: (bool, u8),
+) -> Functions<'a> {
+    let program = toy(tasks.len() as u8, 2, |cpu, me| match me {
+        ITEM => run(cpu, item),
+        ENTRIES.. => run(cpu, entry),
+        task => run(cpu, &tasks[usize::from(task)]),
+    });
+    program.with(FLAG, starts.0).with(COUNT, starts.1).with(refs(1), 2)
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -269,12 +284,46 @@ proptest! {
         flag in any::<bool>(),
         count in 0..3u8,
     ) {
-        let program = toy(tasks.len() as u8, 2, |cpu, me| match me {
-            ITEM => run(cpu, &item),
-            ENTRIES.. => run(cpu, &entry),
-            task => run(cpu, &tasks[usize::from(task)]),
-        });
-        let program = program.with(FLAG, flag).with(COUNT, count).with(refs(1), 2);
-        compare(&program)?;
+        compare(&random(&tasks, &entry, &item, (flag, count)))?;
+    }
+}
+
+/// Instructions that have to do with each other: few kinds, so that they meet often.
+fn families() -> Vec<Vec<Instr>> {
+    use Instr::{
+        Add, AwaitAny, AwaitFlag, AwaitZero, Cancel, Check, Del, Down, Enter, Find, Flag, Flush, Follow,
+        Free, Get, If, Last, Lock, Look, Mark, MayEnd, NeedOwn, Own, Point, Put, Queue, Renew, Schedule,
+        Store, Swap, Synchronize, Touch, Try, Under, Unlock, Up, Walk,
+    };
+    let tell = [Store(0), Store(1), Check(1), Flag(true), If];
+    let objects =
+        [Get(0), Put(0), Touch(0), Free(0), Renew(0), Point(0), Follow, Add(0), Del(0), Last, Find(0)];
+    let neighbours = [Add(0), Add(1), Del(0), Del(1), Free(0), Free(1), Walk, Last, Find(0), Find(1), MayEnd];
+    let mutexes =
+        [Lock(2), Unlock(2), Try(2), Lock(0), Unlock(0), Under(0), Under(2), Free(0), Renew(0), Put(0)];
+    let counts = [Up, Up, Down, Down, Enter, AwaitZero, AwaitAny, AwaitFlag, Flag(false), Swap];
+    let references = [Get(0), Get(0), Put(0), Put(0), Get(1), Put(1), Touch(0), Last, Find(0), Add(0)];
+    let work = [Queue, Flush, Cancel, AwaitFlag, Flag(false), Lock(0), Unlock(0), MayEnd];
+    let tasks =
+        [Schedule(false), Schedule(true), Synchronize, Own(true), Own(false), NeedOwn, Mark, Look, MayEnd];
+    let kinds: [&[Instr]; 7] = [&objects, &neighbours, &mutexes, &counts, &references, &work, &tasks];
+    kinds.iter().map(|kind| [kind, &tell[..]].concat()).collect()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn random_programs_of_few_actions_have_the_same_hazards(
+        (tasks, entry, item) in prop::sample::select(families()).prop_flat_map(|family| {
+            let some = |sizes: std::ops::RangeInclusive<usize>| {
+                prop::collection::vec(prop::sample::select(family.clone()), sizes)
+            };
+            (prop::collection::vec(some(1..=4), 2..=3), some(0..=2), some(0..=2))
+        }),
+        flag in any::<bool>(),
+        count in 0..3u8,
+    ) {
+        compare(&random(&tasks, &entry, &item, (flag, count)))?;
     }
 }
