@@ -488,7 +488,7 @@ impl Program for Reworded {
 
     fn event(&self, event: &Event, slot: usize, observed: Obs, memory: &mut [u8]) -> Result<(), Stop> {
         self.0.event(event, slot, observed, memory).map_err(|stop| match stop {
-            Stop::Hazard(hazard) => Stop::Hazard(self.other_words(hazard)),
+            Stop::Hazard(hazard) => Stop::Hazard(Box::new(self.other_words(*hazard))),
             bound @ Stop::Bound(_) => bound,
         })
     }

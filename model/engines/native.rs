@@ -584,7 +584,8 @@ impl<P: Program> Tasks for Here<'_, P> {
         let task = &self.run.slots[slot];
         match &task.phase {
             Phase::Ready(op) | Phase::Stuck(op) if self.shared.may_start(self.run, slot) => {
-                Some(TaskView { op, holds: &self.holds[slot], entry: task.entry.as_ref()? })
+                let entry = task.entry.as_ref()?;
+                Some(TaskView { op, waits: op.wait().is_some(), holds: &self.holds[slot], entry })
             }
             Phase::Ready(_) | Phase::Stuck(_) | Phase::Empty | Phase::Ended => None,
         }

@@ -70,6 +70,8 @@ pub trait Tasks {
 pub struct TaskView<'a> {
     /// Its next step.
     pub op: &'a Op,
+    /// Whether that ever waits.
+    pub waits: bool,
     /// What it holds.
     pub holds: &'a [Hold],
     /// What it was started with.
@@ -135,6 +137,15 @@ impl Set {
             let slot = 64 * word + rest[word].trailing_zeros() as usize;
             rest[word] &= rest[word] - 1;
             Some(slot)
+        })
+    }
+}
+
+impl FromIterator<usize> for Set {
+    fn from_iter<I: IntoIterator<Item = usize>>(slots: I) -> Self {
+        slots.into_iter().fold(Set::default(), |mut set, slot| {
+            set.insert(slot);
+            set
         })
     }
 }
@@ -213,9 +224,9 @@ pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) ->
     let (mut there, mut waiting) = (Set::default(), Set::default());
     let mut nobody_goes_on = true;
     for slot in 0..program.slots().len() {
-        let Some(TaskView { op, .. }) = tasks.task(slot) else { continue };
+        let Some(TaskView { op, waits, .. }) = tasks.task(slot) else { continue };
         there.insert(slot);
-        if enabled(layout, memory, slot, op) {
+        if !waits || enabled(layout, memory, slot, op) {
             nobody_goes_on = false;
         } else if !op.idles() {
             waiting.insert(slot);
@@ -224,22 +235,15 @@ pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) ->
     if waiting.is_empty() {
         return Vec::new();
     }
-    let waiters = waiting.iter().filter_map(|slot| {
+    let by = |slot: usize| {
         let TaskView { op, .. } = tasks.task(slot)?;
-        Some((slot, op, wakers(program, memory, tasks, there, slot, op)))
-    });
-    let waiters: Vec<(usize, &Op, Option<Set>)> = waiters.collect();
-    let mut members = Set::default();
-    waiters.iter().filter(|(_, _, by)| by.is_some()).for_each(|(slot, ..)| members.insert(*slot));
+        wakers(program, memory, tasks, there, slot, op)
+    };
     // A task leaves the set when everybody it waits for can go on: then its wait can end.
+    let mut members = waiting;
     loop {
-        let mut rest = Set::default();
-        for (slot, _, by) in &waiters {
-            let Some(by) = by.filter(|_| members.contains(*slot)) else { continue };
-            if by.has_any(&members, &there) {
-                rest.insert(*slot);
-            }
-        }
+        let stays = |slot: &usize| by(*slot).is_some_and(|by| by.has_any(&members, &there));
+        let rest: Set = members.iter().filter(stays).collect();
         if rest == members {
             break;
         }
@@ -253,23 +257,18 @@ pub fn deadlocked<P: Program>(program: &P, memory: &[u8], tasks: &impl Tasks) ->
             let waits = |op: &Op| matches!(op.wait(), Some(Wait::Claim(_))) && !slots[*slot].kind.rests(op);
             tasks.task(*slot).is_some_and(|task| waits(task.op))
         };
-        let mut held_back = Set::default();
-        there.iter().filter(has_no_leave).for_each(|slot| held_back.insert(slot));
+        let mut held_back: Set = there.iter().filter(has_no_leave).collect();
         loop {
-            let waits = |(slot, _, by): &&(usize, &Op, Option<Set>)| {
-                members.contains(*slot) && by.is_some_and(|by| by.iter().any(|by| held_back.contains(by)))
-            };
-            let Some(slot) = waiters.iter().find(waits).map(|(slot, ..)| *slot) else { break };
+            let waits = |slot: &usize| by(*slot).is_some_and(|by| by.iter().any(|by| held_back.contains(by)));
+            let Some(slot) = members.iter().find(waits) else { break };
             members.remove(slot);
             held_back.insert(slot);
         }
     }
-    let waiters = waiters.into_iter().filter(|(slot, ..)| members.contains(*slot));
-    waiters
-        .map(|(slot, op, by)| Waiter {
-            slot,
-            on: blocked_on(op),
-            by: by.unwrap_or_default().iter().collect(),
-        })
-        .collect()
+    let waiter = |slot: usize| {
+        let TaskView { op, .. } = tasks.task(slot)?;
+        let by = by(slot).unwrap_or_default().iter().collect();
+        Some(Waiter { slot, on: blocked_on(op), by })
+    };
+    members.iter().filter_map(waiter).collect()
 }

@@ -31,7 +31,7 @@ pub struct Applied {
 ///
 /// Why it leads nowhere. Memory is then to be thrown away.
 pub fn apply(layout: &Layout, memory: &mut [u8], slot: usize, op: &Op, outcome: u8) -> Result<Applied, Stop> {
-    let touches = if cfg!(debug_assertions) { Touches::of(layout, op) } else { Touches::default() };
+    let touches = cfg!(debug_assertions).then(|| Box::new(Touches::of(layout, op)));
     let mut machine = Machine { layout, memory, slot, touches, spawned: None, marked: None, ended: false };
     if let Some(lock) = op.under {
         machine.value(lock)?;
@@ -54,8 +54,8 @@ struct Machine<'a> {
     layout: &'a Layout,
     memory: &'a mut [u8],
     slot: usize,
-    /// What it may touch; empty where that is not checked.
-    touches: Touches,
+    /// What it may touch, where that is checked.
+    touches: Option<Box<Touches>>,
     spawned: Option<Entry>,
     marked: Option<CellId>,
     ended: bool,
@@ -98,11 +98,15 @@ impl Machine<'_> {
             Touch::Count | Touch::Mark | Touch::Same(_) | Touch::Put | Touch::Write => true,
             Touch::Own => access == Byte::Own,
         };
-        let within = || {
-            self.touches.parts.iter().any(|(other, _, touch)| *other == cell && allowed(*touch))
-                || self.touches.when_last(self.layout).contains(&cell)
+        let within = |touches: &Touches| {
+            touches.parts.iter().any(|(other, _, touch)| *other == cell && allowed(*touch))
+                || touches.when_last(self.layout).contains(&cell)
         };
-        debug_assert!(within(), "internal: {} is touched outside the footprint", self.name(cell));
+        debug_assert!(
+            self.touches.as_deref().is_none_or(within),
+            "internal: {} is touched outside the footprint",
+            self.name(cell)
+        );
     }
 
     /// The bytes of a cell, to be read.

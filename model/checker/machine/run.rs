@@ -221,7 +221,7 @@ impl<'p, P: Program> Run<'p, P> {
         let stepped = match stepped {
             Ok(stepped) => stepped,
             Err(Stop::Hazard(hazard)) => {
-                taken.hazard = Some(hazard);
+                taken.hazard = Some(*hazard);
                 // If the checks of its event found it, the step itself was taken.
                 let applied = apply(program.layout(), &mut before, slot, &taken.op, outcome);
                 taken.observed = applied.ok().map(|applied| applied.observed);
@@ -231,10 +231,10 @@ impl<'p, P: Program> Run<'p, P> {
         };
         taken.observed = Some(stepped.observed);
         taken.spawned = stepped.spawned;
-        taken.hazard = stepped.warning;
+        taken.hazard = stepped.warning.map(|warning| *warning);
         let waiters = self.deadlocked();
         if !waiters.is_empty() {
-            taken.hazard = Some(deadlock(&waiters));
+            taken.hazard = Some(*deadlock(&waiters));
         }
         Ok(taken)
     }
@@ -299,13 +299,13 @@ impl<P: Program> Tasks for Run<'_, P> {
         }
         let task = self.tasks()[slot].as_ref()?;
         let (op, _) = task.next.as_ref()?;
-        Some(TaskView { op, holds: &task.holds, entry: task.control.entry() })
+        Some(TaskView { op, waits: op.wait().is_some(), holds: &task.holds, entry: task.control.entry() })
     }
 }
 
 /// A deadlock, as the hazard of the step that completed it.
 #[must_use]
-pub fn deadlock(waiters: &[Waiter]) -> Hazard {
+pub fn deadlock(waiters: &[Waiter]) -> Box<Hazard> {
     let cell = |waiter: &Waiter| match &waiter.on {
         BlockedOn::Lock(cell) | BlockedOn::Value(cell) | BlockedOn::Node(cell, _) | BlockedOn::Run(cell) => {
             Some(*cell)
@@ -314,5 +314,5 @@ pub fn deadlock(waiters: &[Waiter]) -> Hazard {
     };
     let about = cell(&waiters[0]).map_or(About::Program, About::Cell);
     let breach = Breach::Deadlock(waiters.iter().filter_map(cell).collect());
-    Hazard { id: id::DEADLOCK, about, breach }
+    Box::new(Hazard { id: id::DEADLOCK, about, breach })
 }

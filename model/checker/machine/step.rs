@@ -16,8 +16,8 @@ use super::value::Obs;
 /// Why a step leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// It is a hazard.
-    Hazard(Hazard),
+    /// It is a hazard. That is rare: on the heap it is no burden to the steps that raise none.
+    Hazard(Box<Hazard>),
     /// The model has no room for what it does, so what comes of it is not known.
     Bound(Bound),
 }
@@ -33,7 +33,7 @@ pub enum Bound {
 
 impl From<Hazard> for Stop {
     fn from(hazard: Hazard) -> Self {
-        Stop::Hazard(hazard)
+        Stop::Hazard(Box::new(hazard))
     }
 }
 
@@ -79,7 +79,7 @@ pub struct Stepped {
     /// The task gave its slot back.
     pub ended: bool,
     /// A hazard that does not keep the task from going on.
-    pub warning: Option<Hazard>,
+    pub warning: Option<Box<Hazard>>,
 }
 
 /// Takes an enabled step. If it leads nowhere, memory and slots are to be thrown away.

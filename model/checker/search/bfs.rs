@@ -39,10 +39,10 @@ pub enum Led<'a> {
         /// The slot in which the task that moved is now, unless it has left it.
         after: Option<usize>,
         /// A hazard that did not keep the task from going on.
-        warning: Option<Hazard>,
+        warning: Option<Box<Hazard>>,
     },
     /// To a state in which tasks wait for each other for ever; nothing is explored from there.
-    Deadlock(Hazard, &'a State),
+    Deadlock(Box<Hazard>, &'a State),
     /// Nowhere.
     Nowhere(Stop),
 }
@@ -75,7 +75,7 @@ pub fn search<P: Program>(
     found.insert(system.initial(memory));
     let waiters = system.deadlocked(&found[0]);
     if !waiters.is_empty() {
-        visitor.begins_dead(deadlock(&waiters));
+        visitor.begins_dead(*deadlock(&waiters));
         return (found, 0);
     }
     let mut choices = Vec::new();

@@ -249,7 +249,7 @@ impl<P: Program> Visitor<P> for Reference<'_> {
             }
         };
         if let Some(hazard) = hazard {
-            self.seen.report(hazard, here.depth + 1, here.index, Some(choice));
+            self.seen.report(*hazard, here.depth + 1, here.index, Some(choice));
         }
     }
 

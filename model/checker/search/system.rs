@@ -81,7 +81,7 @@ pub struct Move {
     /// The slot in which the task that moved is now, unless it has left it.
     pub after: Option<usize>,
     /// A hazard that does not keep the task from going on.
-    pub warning: Option<Hazard>,
+    pub warning: Option<Box<Hazard>>,
 }
 
 /// A program as a transition system.
@@ -313,6 +313,6 @@ impl<P: Program> Tasks for Here<'_, '_, P> {
         let (op, _) = node.next.as_ref()?;
         let entry = node.control.entry();
         let started = self.system.started(self.state, slot);
-        started.then_some(TaskView { op, holds: &node.holds, entry })
+        started.then_some(TaskView { op, waits: op.wait().is_some(), holds: &node.holds, entry })
     }
 }

@@ -24,6 +24,9 @@ impl Watch {
 
     /// Looks at a state: the hazards that it is.
     pub(super) fn state<P: Program>(&mut self, program: &P, memory: &[u8]) -> Vec<Hazard> {
+        if self.missing.is_empty() {
+            return Vec::new();
+        }
         let snapshot = Snapshot::new(program.layout(), memory);
         for (expectation, missing) in program.expectations().iter().zip(&mut self.missing) {
             *missing = *missing && !expectation.holds(snapshot);

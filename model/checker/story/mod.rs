@@ -319,7 +319,7 @@ pub fn replay_from<P: Program>(
             // What any state may have; the tasks may wait for each other from the very start.
             let waiters = run.deadlocked();
             let mut hazards = run.races();
-            hazards.extend((!waiters.is_empty()).then(|| deadlock(&waiters)));
+            hazards.extend((!waiters.is_empty()).then(|| *deadlock(&waiters)));
             hazards.extend(broken(program, run.memory()));
             if run.at_rest() {
                 hazards.extend(program.at_quiescence(run.memory()));

@@ -104,7 +104,7 @@ impl<'e, 'p, P: Program> Search<'e, 'p, P> {
         let mut index = 0;
         let deadlock = self.expander.deadlock(self.store.at(0));
         let mut stopped = deadlock.is_some();
-        deadlock.into_iter().for_each(|hazard| self.seen.report(hazard, 0, 0, None));
+        deadlock.into_iter().for_each(|hazard| self.seen.report(*hazard, 0, 0, None));
         while index < self.store.len() && !stopped {
             if index == self.layers[self.outcome.depth + 1] {
                 self.outcome.depth += 1;
@@ -189,14 +189,14 @@ impl<'e, 'p, P: Program> Search<'e, 'p, P> {
             match self.follow(state, *choice, next) {
                 Ok(None) => {}
                 Ok(Some(hazard)) | Err(Stop::Hazard(hazard)) => {
-                    self.seen.report(hazard, depth + 1, index, Some(*choice));
+                    self.seen.report(*hazard, depth + 1, index, Some(*choice));
                 }
                 Err(Stop::Bound(bound)) => self.outcome.cut_at(bound),
             }
         }
     }
 
-    fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Hazard>, Stop> {
+    fn follow(&mut self, state: &[u8], choice: Choice, next: &mut [u8]) -> Result<Option<Box<Hazard>>, Stop> {
         let landed = self.expander.step(state, choice, next)?;
         let hash = hash(next);
         if self.store.find(next, hash).is_none() {

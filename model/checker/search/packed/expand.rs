@@ -50,7 +50,7 @@ pub(in crate::search) struct Landed {
     /// The slot in which the task that moved is now, unless it has left it.
     pub(in crate::search) after: Option<usize>,
     /// A hazard that does not keep the task from going on.
-    pub(in crate::search) warning: Option<Hazard>,
+    pub(in crate::search) warning: Option<Box<Hazard>>,
 }
 
 /// Why a step was not taken.
@@ -143,7 +143,7 @@ impl<P: Program> Tasks for Here<'_, '_, P> {
         let node = expander.node_of(state, slot)?;
         let op = node.op.as_ref()?;
         let entry = &expander.entries[node.entry];
-        expander.started(state, slot).then_some(TaskView { op, holds: &node.holds, entry })
+        expander.started(state, slot).then_some(TaskView { op, waits: node.waits, holds: &node.holds, entry })
     }
 }
 
@@ -255,7 +255,7 @@ impl<'p, P: Program> Expander<'p, P> {
     }
 
     /// The deadlock that a state is, if it is one.
-    pub(in crate::search) fn deadlock(&self, state: &[u8]) -> Option<Hazard> {
+    pub(in crate::search) fn deadlock(&self, state: &[u8]) -> Option<Box<Hazard>> {
         let waits = |slot: usize| {
             let node = self.node_of(state, slot).filter(|node| node.waits);
             node.is_some_and(|node| !self.is_enabled(node, state, slot) && self.started(state, slot))

@@ -116,9 +116,9 @@ enum Way {
     /// It leads to `next`; the slot in which the task is then.
     On(usize),
     /// It is a hazard.
-    Hazard(Hazard),
+    Hazard(Box<Hazard>),
     /// It leads to `next`, and completes a deadlock.
-    Deadlock(Hazard),
+    Deadlock(Box<Hazard>),
     /// It cannot be taken.
     Nowhere,
 }
@@ -180,7 +180,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
             && self.here != state
             && let Some(deadlock) = self.chooser.expander.deadlock(&self.here)
         {
-            self.report(deadlock, false);
+            self.report(*deadlock, false);
             self.gains.stuck.push(self.here.clone());
             return Ok(());
         }
@@ -213,9 +213,9 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 let way = self.step(Choice { slot, outcome }, false)?;
                 self.gains.transitions += 1;
                 match way {
-                    Way::Hazard(hazard) => self.report(hazard, false),
+                    Way::Hazard(hazard) => self.report(*hazard, false),
                     Way::Deadlock(hazard) => {
-                        self.report(hazard, false);
+                        self.report(*hazard, false);
                         // Where every state is stored, nothing more is asked of those behind deadlocks.
                         if !self.chooser.every_state {
                             self.gains.stuck.push(self.next.clone());
@@ -315,7 +315,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     return Ok(Way::Deadlock(deadlock));
                 }
                 if let Some(hazard) = warning {
-                    self.report(hazard, false);
+                    self.report(*hazard, false);
                 }
                 Ok(Way::On(after.unwrap_or(choice.slot)))
             }

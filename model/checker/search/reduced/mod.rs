@@ -449,7 +449,7 @@ impl<'p, P: Program> Searched<'p, P> {
         let mut initial = self.initial.clone();
         self.chooser().settle(&mut Room::default(), &mut initial);
         if let Some(hazard) = self.expander.deadlock(&initial) {
-            round.gains.report(hazard);
+            round.gains.report(*hazard);
             return Ok(round);
         }
         // The way from the initial state begins with no step.

@@ -39,6 +39,19 @@ impl Exact {
     }
 }
 
+impl Exact {
+    /// Makes room for more. States are read in their order: in that of the table each would be a cache miss.
+    #[cold]
+    fn grow(&mut self) {
+        let place = |number: &u32| within(hash(self.arena.at(*number)));
+        let mut table = HashTable::with_capacity(self.table.capacity() + 1);
+        for number in 0..self.table.len() as u32 {
+            table.insert_unique(place(&number), number, place);
+        }
+        self.table = table;
+    }
+}
+
 impl Shard for Exact {
     fn new(stride: usize) -> Self {
         Exact { arena: Arena::new(stride), table: HashTable::new() }
@@ -46,6 +59,9 @@ impl Shard for Exact {
 
     #[inline]
     fn insert(&mut self, state: &[u8], at: u64) -> bool {
+        if self.table.len() == self.table.capacity() {
+            self.grow();
+        }
         let Exact { arena, table } = self;
         let same = |number: &u32| arena.at(*number) == state;
         match table.entry(within(at), same, |number| within(hash(arena.at(*number)))) {
