@@ -67,17 +67,32 @@ pub fn livelock<P: Program>(
 /// away, again and again.
 fn on_cycles(states: usize, edges: &[Edge]) -> Vec<u32> {
     let mut ways_on = vec![0u32; states];
-    edges.iter().for_each(|edge| ways_on[edge.from as usize] += 1);
-    let mut into: Vec<&Edge> = edges.iter().collect();
-    into.sort_unstable_by_key(|edge| edge.to);
+    // Where in `into` the steps to each state begin.
+    let mut begins = vec![0usize; states + 1];
+    for edge in edges {
+        ways_on[edge.from as usize] += 1;
+        begins[edge.to as usize] += 1;
+    }
+    // Each is filled from its end, so that it begins where the one before it ends.
+    let mut all = 0;
+    for begin in &mut begins {
+        all += *begin;
+        *begin = all;
+    }
+    let mut into = vec![0u32; edges.len()];
+    for edge in edges {
+        let begin = &mut begins[edge.to as usize];
+        *begin -= 1;
+        into[*begin] = edge.from;
+    }
     let mut ends: Vec<u32> = (0..states as u32).filter(|state| ways_on[*state as usize] == 0).collect();
     while let Some(end) = ends.pop() {
-        let begin = into.partition_point(|edge| edge.to < end);
-        for edge in into[begin..].iter().take_while(|edge| edge.to == end) {
-            let ways = &mut ways_on[edge.from as usize];
+        let end = end as usize;
+        for from in &into[begins[end]..begins[end + 1]] {
+            let ways = &mut ways_on[*from as usize];
             *ways -= 1;
             if *ways == 0 {
-                ends.push(edge.from);
+                ends.push(*from);
             }
         }
     }
