@@ -1,6 +1,8 @@
 //! Tests of what makes the reduction finer than "both touch the same cell" (docs/reduction.md): for each condition a
 //! small program on which the search misses a hazard if the condition is not asked for.
 
+use std::time::Duration;
+
 use super::orders::check;
 use super::{
     A, B, Bare, CHECKED, COUNT, Check, FLAG, HEADS, ITEM, LIST, N, NODES, PTR, ROOT, WORK, do_, ending, must,
@@ -14,7 +16,7 @@ use crate::machine::op::{Action, End, Op};
 use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs, Sort};
 use crate::machine::work::PENDING;
-use crate::search::reduced::{self, resources::Resources};
+use crate::search::reduced::{self, Reduced, resources::Resources, resources::Saving};
 use crate::search::reference::{Limits, search};
 
 /// Waits until `N` is not zero.
@@ -695,6 +697,47 @@ fn the_neighbour_of_a_node_has_been_freed() {
     });
     let program = Functions::new(three_on_a_klist(), bare).task("t", entry(0));
     check(&program.alive(thing(0)).alive(thing(1)).alive(thing(2)), &[(id::USE_AFTER_FREE, 6)]);
+}
+
+/// The same if the search is stopped at each state, and gone on with.
+#[test]
+fn the_neighbour_of_a_node_has_been_freed_and_the_search_is_gone_on_with() {
+    let bare = Bare::new(|cpu, task| {
+        if task.function == 1 {
+            (0..3).try_for_each(|_| cpu.choose(2).map(|_| ()))?;
+            return unlink(cpu, 0);
+        }
+        link(cpu, 1)?;
+        link(cpu, 2)?;
+        link(cpu, 0)?;
+        cpu.choose(2)?;
+        do_(cpu, Action::Free(thing(2)))?;
+        (0..2).try_for_each(|_| cpu.choose(2).map(|_| ()))
+    });
+    let program = Functions::new(three_on_a_klist(), bare).task("t", entry(0)).task("u", entry(1));
+    let program = program.alive(thing(0)).alive(thing(1)).alive(thing(2));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("saved");
+    let run = |limit: Option<usize>, saving: Option<Saving>| {
+        let limits = Limits { state_limit: limit, ..Limits::default() };
+        let resources = Resources { threads: 1, saving, ..Resources::default() };
+        let found = reduced::search(&program, &program.memory(), limits, &resources, |_| {});
+        found.expect("it can be saved").expect("the reduced search decides")
+    };
+    let whole = run(None, None);
+    let mut from = None;
+    let mut limit = 1;
+    let found = loop {
+        let saving = Saving { file: file.clone(), every: Duration::ZERO, from, fingerprint: [7; 32] };
+        let found = run(Some(limit), Some(saving));
+        if found.outcome.cut.is_none() {
+            break found;
+        }
+        (from, limit) = (Some(file.clone()), limit + 1);
+    };
+    let ids = |found: &Reduced<'_, Functions<'_>>| found.hazards.keys().copied().collect::<Vec<_>>();
+    assert_eq!((ids(&found), found.outcome.states), (ids(&whole), whole.outcome.states));
+    assert!(ids(&whole).contains(&id::USE_AFTER_FREE) && limit > 10, "{limit}");
 }
 
 /// The same if it is so from the start.
