@@ -353,13 +353,19 @@ fn program(most: usize) -> impl Strategy<Value = Vec<Instr>> {
     prop::collection::vec(instr(), 1..=most)
 }
 
-pub(in crate::search) fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
-    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+/// How many programs are tried: as many as `PROPTEST_CASES` has, or so many.
+pub(in crate::search) fn config(otherwise: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(otherwise),
+        failure_persistence: None,
+        max_global_rejects: 1_000_000,
+        ..ProptestConfig::default()
+    }
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(400))]
 
     #[test]
     fn two_tasks(mut tasks in prop::collection::vec(program(5), 2)) {

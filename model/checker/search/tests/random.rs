@@ -274,7 +274,7 @@ fn random<'a>(
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(400))]
 
     #[test]
     fn random_programs_of_all_actions_have_the_same_hazards(
@@ -311,7 +311,7 @@ fn families() -> Vec<Vec<Instr>> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(400))]
 
     #[test]
     fn random_programs_of_few_actions_have_the_same_hazards(

@@ -2,11 +2,12 @@
 //! remedies and with all: parts of klists, samples, counters that others wait for, values that are stored twice,
 //! items that do nothing.
 //!
-//! `RADDLE_WILD=20000 cargo test -p raddle-checker search::tests::wild -- --nocapture` tries that many.
+//! `PROPTEST_CASES=20000 cargo test -p raddle-checker search::tests::wild -- --nocapture` tries that many.
 
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 
+use super::brute::config;
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::certificate::tests::certified;
 use crate::export::tests::exported;
@@ -391,17 +392,6 @@ fn spawning() -> impl Strategy<Value = Instr> {
     ]
 }
 
-/// How many programs are tried: what is asked for, or so many.
-fn cases(otherwise: u32) -> ProptestConfig {
-    let asked = std::env::var("RADDLE_WILD").ok().and_then(|n| n.parse().ok());
-    ProptestConfig {
-        cases: asked.unwrap_or(otherwise),
-        failure_persistence: None,
-        max_global_rejects: 1_000_000,
-        ..ProptestConfig::default()
-    }
-}
-
 /// All searches find the hazards that the reference search finds. `left_out`: remedies, a bit each. `few`: workers.
 fn have_the_same_hazards(tasks: Vec<Vec<Instr>>, left_out: u16, few: usize) -> Result<(), TestCaseError> {
     let crowded = program(tasks.clone(), few);
@@ -437,7 +427,7 @@ fn have_the_same_hazards(tasks: Vec<Vec<Instr>>, left_out: u16, few: usize) -> R
 }
 
 proptest! {
-    #![proptest_config(cases(500))]
+    #![proptest_config(config(500))]
 
     #[test]
     fn wild_programs_have_the_same_hazards(
@@ -464,7 +454,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(250))]
+    #![proptest_config(config(250))]
 
     #[test]
     fn counting_programs_have_the_same_hazards(
@@ -480,7 +470,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn spawning_programs_have_the_same_hazards(

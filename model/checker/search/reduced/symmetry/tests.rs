@@ -540,7 +540,7 @@ fn waits() -> impl Strategy<Value = Instr> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(400))]
 
     /// Whatever two tasks with a thing each do, what they spawn and what their items do.
     #[test]
