@@ -266,6 +266,8 @@ impl Machine<'_> {
     }
 
     /// One action; what it touches is what [`Action::walk`] says.
+    // Inlined, or what it observes is moved from place to place.
+    #[inline(always)]
     fn act(&mut self, action: &Action, outcome: u8) -> Result<Obs, Stop> {
         match action {
             Action::Load(cell) => {
