@@ -584,8 +584,7 @@ impl<P: Program> Tasks for Here<'_, P> {
         let task = &self.run.slots[slot];
         match &task.phase {
             Phase::Ready(op) | Phase::Stuck(op) if self.shared.may_start(self.run, slot) => {
-                let entry = task.entry.as_ref()?;
-                Some(TaskView { op, waits: op.wait().is_some(), holds: &self.holds[slot], entry })
+                Some(TaskView::new(op, &self.holds[slot], task.entry.as_ref()?))
             }
             Phase::Ready(_) | Phase::Stuck(_) | Phase::Empty | Phase::Ended => None,
         }

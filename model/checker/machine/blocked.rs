@@ -78,6 +78,14 @@ pub struct TaskView<'a> {
     pub entry: &'a Entry,
 }
 
+impl<'a> TaskView<'a> {
+    /// That of a task with this next step.
+    #[must_use]
+    pub fn new(op: &'a Op, holds: &'a [Hold], entry: &'a Entry) -> Self {
+        TaskView { op, waits: op.wait().is_some(), holds, entry }
+    }
+}
+
 /// A task in a deadlock.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Waiter {

@@ -299,7 +299,7 @@ impl<P: Program> Tasks for Run<'_, P> {
         }
         let task = self.tasks()[slot].as_ref()?;
         let (op, _) = task.next.as_ref()?;
-        Some(TaskView { op, waits: op.wait().is_some(), holds: &task.holds, entry: task.control.entry() })
+        Some(TaskView::new(op, &task.holds, task.control.entry()))
     }
 }
 

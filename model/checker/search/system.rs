@@ -313,6 +313,6 @@ impl<P: Program> Tasks for Here<'_, '_, P> {
         let (op, _) = node.next.as_ref()?;
         let entry = node.control.entry();
         let started = self.system.started(self.state, slot);
-        started.then_some(TaskView { op, waits: op.wait().is_some(), holds: &node.holds, entry })
+        started.then(|| TaskView::new(op, &node.holds, entry))
     }
 }

@@ -38,6 +38,18 @@ pub(super) fn replayed(program: &Functions<'_>, found: &Found) -> Story {
     story
 }
 
+/// The hazards of a reduced search, and how many things each is about.
+pub(super) fn counted<P: Program>(found: &reduced::Reduced<'_, P>) -> Vec<(&'static str, usize)> {
+    let mut ids: Vec<_> = found.hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Those of a search of all states.
+pub(super) fn found(outcome: &Outcome) -> Vec<(&'static str, usize)> {
+    outcome.found.iter().map(|found| (found.id, found.others + 1)).collect()
+}
+
 /// The packed search does what the reference search does, to the last step of each run.
 pub(super) fn agree(program: &Functions<'_>, outcome: &Outcome) {
     let mut packed = exhaustive::search(program, &program.memory(), Limits::default(), |_| {});
@@ -46,12 +58,7 @@ pub(super) fn agree(program: &Functions<'_>, outcome: &Outcome) {
     let resources = Resources { threads: 1, ..Resources::default() };
     let reduced = reduced::search(program, &program.memory(), Limits::default(), &resources, |_| {});
     let Some(reduced) = reduced.expect("nothing is on disk") else { return };
-    let mut hazards: Vec<(&str, usize)> =
-        reduced.hazards.iter().map(|(id, about)| (*id, about.len())).collect();
-    hazards.sort_unstable();
-    let expected: Vec<(&str, usize)> =
-        outcome.found.iter().map(|found| (found.id, found.others + 1)).collect();
-    assert_eq!(hazards, expected, "with and without reduction");
+    assert_eq!(counted(&reduced), found(outcome), "with and without reduction");
     // After a deadlock only the reduced search goes on.
     assert!(reduced.outcome.states <= outcome.states || reduced.hazards.contains_key(id::DEADLOCK));
     among::among(program, &program.memory());

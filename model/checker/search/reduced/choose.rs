@@ -437,11 +437,11 @@ impl<P: Program> Chooser<'_, '_, P> {
             let left = tasks.state[self.expander.layout.info(self.tables.counts[place]).offset];
             let left = isize::from(left) - isize::from(need.slack);
             let lowers = |other: &usize| match left {
-                // So low already that it matters whoever lowers it, be it only what he has raised himself.
+                // So low already that any lowering matters, even of what the same task has raised.
                 ..=0 => self.tables.may_lower(tasks.nodes[*other] as usize, place),
                 _ => lowered(other) > 0,
             };
-            if left <= 0 || endless || left <= most as isize {
+            if endless || left <= most as isize {
                 seen |= members(others).filter(lowers).fold(0, |all, slot| all | 1 << slot);
             }
         }

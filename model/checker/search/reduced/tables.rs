@@ -270,9 +270,9 @@ impl Tables {
             for (observed, to) in edges {
                 let raised = raised(expander.layout, op, *observed);
                 for (place, cell) in self.counts.iter().enumerate() {
-                    let times = |cells: &[CellId]| cells.iter().filter(|other| *other == cell).count();
-                    let lowers = times(&self.touches[at].lowers) as i16;
-                    let mut sinks = lowers - times(&raised) as i16;
+                    let lowers = i16::from(self.touches[at].lowered(*cell));
+                    let raises = raised.iter().filter(|other| *other == cell).count() as i16;
+                    let mut sinks = lowers - raises;
                     for next in [*to, node.spawns] {
                         if next != EMPTY {
                             let drop = self.drops[next as usize * width + place];
@@ -545,10 +545,8 @@ impl Tables {
             let all = |place: usize| self.drops(node, place) == other.drops(node, place);
             (0..other.counts.len()).all(all)
         };
-        let lowering = |same: &dyn Fn(&[u64], &[u64]) -> bool| {
-            self.lowering.iter().zip(&other.lowering).all(|(one, two)| same(one, two))
-        };
         let same = |one: &[u64], two: &[u64]| (0..other.known).all(|node| has(one, node) == has(two, node));
+        let lowering = self.lowering.iter().zip(&other.lowering).all(|(one, two)| same(one, two));
         let none = no_nodes(self.known);
         let under = |row: &Row, cond: Cond| -> Vec<u64> {
             let found = row.conditional.iter().find(|(other, _)| *other == cond);
@@ -575,7 +573,7 @@ impl Tables {
             && self.seen.keys().eq(other.seen.keys())
             && self.seen.iter().all(|(piece, nodes)| same(nodes, &other.seen[piece]));
         counts
-            && lowering(&same)
+            && lowering
             && seen
             && self.quiet.confirms(&other.quiet, same)
             && self.tokens.confirms(&other.tokens, other.known)

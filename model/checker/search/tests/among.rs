@@ -8,6 +8,7 @@ use crate::search::peers::{Gone, Peers};
 use crate::search::reduced::resources::Resources;
 use crate::search::reduced::{Reduced, every_state_among, search, search_among};
 use crate::search::reference::{Cut, Limits, Outcome};
+use crate::search::tests::counted;
 
 /// Threads that search together.
 const COUNT: usize = 3;
@@ -92,9 +93,7 @@ fn each<T: Send>(work: impl Fn(&mut Thread<'_>) -> T + Sync) -> Vec<T> {
 /// What must not depend on the number of processes.
 fn counts<P: Program>(found: Option<Reduced<'_, P>>) -> Option<(Outcome, Vec<(&'static str, usize)>)> {
     let found = found?;
-    let mut hazards: Vec<(&str, usize)> =
-        found.hazards.iter().map(|(id, about)| (*id, about.len())).collect();
-    hazards.sort_unstable();
+    let hazards = counted(&found);
     Some((Outcome { bytes: 0, ..found.outcome }, hazards))
 }
 

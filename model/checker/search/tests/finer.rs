@@ -220,7 +220,7 @@ fn a_count_that_others_lower() {
     check(&program, &[(id::UNLOCK_IMBALANCE, 9)]);
 }
 
-/// A count that is zero: who raises it and lowers it again sees that it is, unless somebody raises it before.
+/// A count that is zero: a task that raises it and lowers it again sees zero, unless another task raises it first.
 #[test]
 fn a_count_that_one_raises_and_lowers() {
     let program = toy(2, 0, |cpu, task| match task {
@@ -235,7 +235,7 @@ fn a_count_that_one_raises_and_lowers() {
     check(&program, &[(id::NULL_DEREFERENCE, 4), (id::UNLOCK_IMBALANCE, 3)]);
 }
 
-/// ... and so does who does both in one step, even if he raises it last.
+/// ... and so does a step that does both, even if it raises the count last.
 #[test]
 fn a_reference_that_is_put_before_it_is_taken() {
     let program = toy(2, 0, |cpu, task| match task {

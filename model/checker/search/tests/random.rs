@@ -241,15 +241,11 @@ fn compare(program: &Functions<'_>) -> Result<(), TestCaseError> {
     if reference.cut.is_some() {
         return Ok(());
     }
-    let expected: Vec<(&str, usize)> =
-        reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
+    let expected = super::found(&reference);
     let resources = Resources { threads: 1, ..Resources::default() };
     let found = reduced::search(program, &program.memory(), Limits::default(), &resources, |_| {});
     if let Some(found) = found.expect("nothing is on disk") {
-        let mut hazards: Vec<(&str, usize)> =
-            found.hazards.iter().map(|(id, about)| (*id, about.len())).collect();
-        hazards.sort_unstable();
-        prop_assert_eq!(hazards, expected);
+        prop_assert_eq!(super::counted(&found), expected);
     }
     among(program, &program.memory());
     audit_orders(program, &program.memory(), 300);

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::ops::ControlFlow;
 
 use super::brute::config;
+use super::{counted, found};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::certificate::tests::certified;
 use crate::export::tests::exported;
@@ -277,13 +278,6 @@ impl Subject for Wild {
     }
 }
 
-/// The hazards that were found, and of how many objects each.
-fn counted(found: &reduced::Reduced<'_, Functions<'_>>) -> Vec<(&'static str, usize)> {
-    let mut ids: Vec<_> = found.hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
-    ids.sort_unstable();
-    ids
-}
-
 /// Room for all that most programs start.
 const ENOUGH: usize = 3;
 
@@ -399,9 +393,7 @@ fn have_the_same_hazards(tasks: Vec<Vec<Instr>>, left_out: u16, few: usize) -> R
     let limits = Limits { state_limit: Some(30_000), ..Limits::default() };
     let reference = search(&program, &program.memory(), limits, |_| {});
     prop_assume!(reference.cut.is_none());
-    let mut expected: Vec<(&str, usize)> =
-        reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
-    expected.sort_unstable();
+    let expected = found(&reference);
     certified(&program, &program.memory());
     exported(&program, &program.memory());
     let some = (0..REMEDIES.len()).filter(|place| left_out >> place & 1 != 0);

@@ -14,6 +14,11 @@ pub(in crate::search) struct Exact {
     table: HashTable<u32>,
 }
 
+/// Where in the table a state belongs, by its number.
+fn place_of(arena: &Arena) -> impl Fn(&u32) -> u64 {
+    |number| within(hash(arena.at(*number)))
+}
+
 impl Exact {
     /// The number of a state, if it is there: how many came before it.
     #[inline]
@@ -37,16 +42,14 @@ impl Exact {
     pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         self.arena.iter()
     }
-}
 
-impl Exact {
     /// Makes room for more. States are read in their order: in that of the table each would be a cache miss.
     #[cold]
     fn grow(&mut self) {
-        let place = |number: &u32| within(hash(self.arena.at(*number)));
+        let place = place_of(&self.arena);
         let mut table = HashTable::with_capacity(self.table.capacity() + 1);
         for number in 0..self.table.len() as u32 {
-            table.insert_unique(place(&number), number, place);
+            table.insert_unique(place(&number), number, &place);
         }
         self.table = table;
     }
@@ -64,7 +67,7 @@ impl Shard for Exact {
         }
         let Exact { arena, table } = self;
         let same = |number: &u32| arena.at(*number) == state;
-        match table.entry(within(at), same, |number| within(hash(arena.at(*number)))) {
+        match table.entry(within(at), same, place_of(arena)) {
             Entry::Occupied(_) => false,
             Entry::Vacant(gap) => {
                 gap.insert(u32::try_from(arena.len()).expect("internal: too many states in one shard"));

@@ -16,9 +16,8 @@ use crate::machine::program::Program;
 use crate::machine::value::{Object, Obs, Sort};
 use crate::search::reduced::{self, resources::Resources};
 use crate::search::reference::{Limits, search};
-use crate::search::tests::Boxed;
-use crate::search::tests::agree;
 use crate::search::tests::brute::config;
+use crate::search::tests::{Boxed, agree, found};
 
 const ROOT: Object = Object { sort: Sort(0), index: 0 };
 const THING: Sort = Sort(1);
@@ -165,9 +164,7 @@ fn compare(program: &Functions<'_>, memory: &[u8]) -> (usize, usize, usize) {
     assert_eq!(hazards, same);
     let reference = search(program, memory, Limits::default(), |_| {});
     let counts: Vec<(&str, usize)> = hazards.iter().map(|(id, abouts)| (*id, abouts.len())).collect();
-    let expected: Vec<(&str, usize)> =
-        reference.found.iter().map(|found| (found.id, found.others + 1)).collect();
-    assert_eq!(counts, expected, "with symmetry and without reduction");
+    assert_eq!(counts, found(&reference), "with symmetry and without reduction");
     (audit(program, memory, usize::MAX), with, without)
 }
 
