@@ -51,6 +51,8 @@ pub(in crate::search) struct Landed {
     pub(in crate::search) after: Option<usize>,
     /// A hazard that does not keep the task from going on.
     pub(in crate::search) warning: Option<Box<Hazard>>,
+    /// Whether all workers are in the slots in which they were; if not, [`Scratch::place`] knows where they are.
+    pub(in crate::search) stayed: bool,
 }
 
 /// Why a step was not taken.
@@ -86,6 +88,13 @@ impl Unknown {
 pub(in crate::search) struct Scratch {
     before: Vec<u8>,
     came_from: Vec<usize>,
+}
+
+impl Scratch {
+    /// Where the task in a slot is, after a step by which workers changed their slots.
+    pub(in crate::search) fn place(&self, slot: usize) -> Option<usize> {
+        self.came_from.iter().position(|from| *from == slot)
+    }
 }
 
 /// What a node does not know yet, and the slots whose numbers depend on it.
@@ -343,9 +352,9 @@ impl<'p, P: Program> Expander<'p, P> {
         let after = match ended {
             true => None,
             false if sorted => Some(choice.slot),
-            false => scratch.came_from.iter().position(|slot| *slot == choice.slot),
+            false => scratch.place(choice.slot),
         };
-        Landed { after, warning }
+        Landed { after, warning, stayed: sorted }
     }
 
     /// The automata grow by what a step found unknown.

@@ -8,6 +8,7 @@ use indexmap::IndexSet;
 use serde::{Deserialize, Serialize};
 
 use super::choose::{Chooser, Look, Room, members};
+use super::remedies::Remedy;
 use crate::machine::expect::{Snapshot, When, broken};
 use crate::machine::hazard::{About, Hazard};
 use crate::machine::klist;
@@ -97,11 +98,23 @@ pub(super) struct Walker<'c, 'a, 'p, P: Program> {
     next: Vec<u8>,
     /// A state that the way was at, to find out that it comes back to it.
     mark: Vec<u8>,
+    /// The tasks whose next step need not be taken from `here`: a *sleep set*.
+    asleep: u64,
+    orders: Orders,
     pub(super) gains: Gains,
     /// The steps since it was told to start or to expand.
     way: Vec<Choice>,
     /// The hazards of an id that is looked for.
     pub(super) sought: Option<Sought>,
+}
+
+/// Room for two steps in both orders.
+#[derive(Default)]
+struct Orders {
+    scratch: Scratch,
+    between: Vec<u8>,
+    one: Vec<u8>,
+    other: Vec<u8>,
 }
 
 /// A hazard that is looked for.
@@ -134,6 +147,8 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
             here: vec![0; stride],
             next: vec![0; stride],
             mark: vec![0; stride],
+            asleep: 0,
+            orders: Orders::default(),
             gains: Gains::default(),
             way: Vec::new(),
             sought: None,
@@ -153,6 +168,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     pub(super) fn start(&mut self, state: &[u8]) {
         self.here.copy_from_slice(state);
         self.chooser.settle(&mut self.room, &mut self.here);
+        self.asleep = 0;
         self.way.clear();
     }
 
@@ -206,10 +222,14 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         found: &mut impl FnMut(&[u8], &[Choice]),
     ) -> Result<(), Box<Unknown>> {
         let expander = self.chooser.expander;
+        let sleeps = self.chooser.tables.remedies.has(Remedy::Sleep);
+        // What was explored after these steps need not be explored again after others that commute with them.
+        let mut explored = 0;
         for slot in members(slots) {
             let outcomes = expander.nodes[expander.shape.node(state, slot) as usize].outcomes;
             for outcome in 0..outcomes {
                 self.start(state);
+                self.asleep = explored;
                 let way = self.step(Choice { slot, outcome }, false)?;
                 self.gains.transitions += 1;
                 match way {
@@ -222,10 +242,11 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                         }
                     }
                     Way::Nowhere => {}
-                    Way::On(slot) => {
+                    Way::On(after) => {
                         *led_on = true;
+                        explored |= u64::from(sleeps && outcomes == 1) << slot;
                         std::mem::swap(&mut self.here, &mut self.next);
-                        if self.run(slot)? {
+                        if self.run(after)? {
                             found(&self.here, &self.way);
                         }
                     }
@@ -235,7 +256,8 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         Ok(())
     }
 
-    /// Goes on from `here` as long as one step is enough. True if it ends in a state to store.
+    /// Goes on from `here` as long as one step is enough. True if it ends in a state to store, from which all steps
+    /// are taken then, those of tasks asleep too.
     pub(super) fn run(&mut self, last: usize) -> Result<bool, Box<Unknown>> {
         let expander = self.chooser.expander;
         let mut last = last;
@@ -252,9 +274,13 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     self.at_rest();
                     return Ok(false);
                 }
+                Look::One(slot) if self.asleep >> slot & 1 != 0 => return Ok(false),
                 Look::One(slot) => slot,
                 Look::Unclear => {
-                    let chosen = self.chooser.choose_closely(&mut self.room, &self.here);
+                    let chosen = self.chooser.choose_closely(&mut self.room, &self.here) & !self.asleep;
+                    if chosen == 0 {
+                        return Ok(false);
+                    }
                     if chosen.count_ones() > 1 {
                         return Ok(true);
                     }
@@ -304,12 +330,15 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 }
                 Ok(Way::Nowhere)
             }
-            Ok(Landed { after, warning }) => {
+            Ok(Landed { after, warning, stayed }) => {
                 let node = expander.shape.node(&self.here, choice.slot);
                 if self.chooser.tables.may_free(node as usize) {
                     self.gains.freed_linked |= is_freed_linked(expander.layout, &self.next);
                 }
                 self.chooser.settle(&mut self.room, &mut self.next);
+                if self.asleep != 0 {
+                    self.asleep = self.still_asleep(choice, stayed, alone)?;
+                }
                 let certainly_none = self.past || alone && self.leaves_waits_alone(choice.slot, after);
                 if !certainly_none && let Some(deadlock) = expander.deadlock(&self.next) {
                     return Ok(Way::Deadlock(deadlock));
@@ -320,6 +349,59 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 Ok(Way::On(after.unwrap_or(choice.slot)))
             }
         }
+    }
+
+    /// The tasks that stay asleep after the step from `here` to `next`, by their slots there: those whose next steps
+    /// commute with it. `alone`: all of them do.
+    fn still_asleep(&mut self, choice: Choice, stayed: bool, alone: bool) -> Result<u64, Box<Unknown>> {
+        let mut asleep = 0;
+        for slot in members(self.asleep & !(1 << choice.slot)) {
+            let after = if stayed { Some(slot) } else { self.scratch.place(slot) };
+            if let Some(after) = after
+                && (alone || self.commute(choice, slot, after)?)
+            {
+                asleep |= 1 << after;
+            }
+        }
+        Ok(asleep)
+    }
+
+    /// Whether the step from `here` to `next` and that of another task come to the same in either order; the other
+    /// task's slot in both states.
+    fn commute(&mut self, choice: Choice, slot: usize, after: usize) -> Result<bool, Box<Unknown>> {
+        let Walker { chooser, room, here, next, orders, .. } = self;
+        let Orders { scratch, between, one, other } = orders;
+        let expander = chooser.expander;
+        [&mut *between, one, other].into_iter().for_each(|state| state.resize(here.len(), 0));
+        // Where the task in a slot is after a step that goes on without a warning.
+        let mut take = |from: &[u8], choice: Choice, to: &mut [u8], of: usize| {
+            let node = &expander.nodes[expander.shape.node(from, choice.slot) as usize];
+            if !expander.is_enabled(node, from, choice.slot) || !expander.started(from, choice.slot) {
+                return Ok(None);
+            }
+            match expander.try_step(scratch, from, choice, to) {
+                Err(Halt::Unknown(unknown)) => Err(unknown),
+                Ok(Landed { warning: None, stayed: true, .. }) => Ok(Some(of)),
+                Ok(Landed { warning: None, .. }) => Ok(scratch.place(of)),
+                Ok(_) | Err(Halt::Stop(_)) => Ok(None),
+            }
+        };
+        if take(next, Choice { slot: after, outcome: 0 }, one, after)?.is_none() {
+            return Ok(false);
+        }
+        let Some(place) = take(here, Choice { slot, outcome: 0 }, between, choice.slot)? else {
+            return Ok(false);
+        };
+        if take(between, Choice { slot: place, ..choice }, other, place)?.is_none() {
+            return Ok(false);
+        }
+        chooser.settle(room, one);
+        chooser.settle(room, other);
+        if one != other {
+            chooser.fade(one);
+            chooser.fade(other);
+        }
+        Ok(one == other)
     }
 
     /// Whether a step that commutes with all others certainly completes no deadlock: the task can go on,

@@ -20,12 +20,14 @@ pub enum Remedy {
     Nes,
     /// Whether a count came to zero matters only if somebody looks.
     Zero,
+    /// A step that has been explored from a state is not taken again after others that commute with it.
+    Sleep,
     /// Most of the automata is found by random runs, before the search.
     Learn,
 }
 
 /// Each with its name.
-pub const REMEDIES: [(Remedy, &str); 9] = [
+pub const REMEDIES: [(Remedy, &str); 10] = [
     (Remedy::Fine, "fine"),
     (Remedy::Same, "same"),
     (Remedy::Here, "here"),
@@ -34,6 +36,7 @@ pub const REMEDIES: [(Remedy, &str); 9] = [
     (Remedy::Frozen, "frozen"),
     (Remedy::Nes, "nes"),
     (Remedy::Zero, "zero"),
+    (Remedy::Sleep, "sleep"),
     (Remedy::Learn, "learn"),
 ];
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::orders::check;
 use super::{
-    A, B, Bare, CHECKED, COUNT, Check, FLAG, HEADS, ITEM, LIST, N, NODES, PTR, ROOT, WORK, do_, ending, must,
-    refs, telling, thing, toy,
+    A, B, Bare, CHECKED, COUNT, Check, ENTRIES, FLAG, HEADS, ITEM, LIST, N, NODES, PTR, ROOT, WORK, do_,
+    ending, must, refs, schedule, telling, thing, toy,
 };
 use crate::automaton::functions::{Functions, entry};
 use crate::machine::cpu::{Cpu, Step};
@@ -18,6 +18,9 @@ use crate::machine::value::{Object, Obs, Sort};
 use crate::machine::work::PENDING;
 use crate::search::reduced::{self, Reduced, resources::Resources, resources::Saving};
 use crate::search::reference::{Limits, search};
+
+const FIRST: u8 = ENTRIES + 1;
+const SECOND: u8 = ENTRIES + 2;
 
 /// Waits until `N` is not zero.
 fn await_n(cpu: &Cpu<'_>) -> Step<()> {
@@ -464,6 +467,63 @@ fn two_who_store_what_is_seen_later() {
         }
     });
     check(&program, &[(id::NULL_DEREFERENCE, 8), (id::UNLOCK_IMBALANCE, 8)]);
+}
+
+/// Sleep sets: a step that was explored is taken again after one that does not commute with it.
+#[test]
+fn a_step_that_was_explored_comes_later_too() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => cpu.store(N, 1),
+        1 => {
+            cpu.store(N, 2)?;
+            let second_was_last = cpu.load(N)? == 2;
+            tell(cpu, second_was_last)
+        }
+        _ => Ok(()),
+    });
+    check(&program, &[(id::NULL_DEREFERENCE, 4), (id::UNLOCK_IMBALANCE, 3)]);
+}
+
+/// The same, if that keeps the other task waiting.
+#[test]
+fn a_step_that_was_explored_is_kept_from_happening() {
+    let program = toy(2, 0, |cpu, task| match task {
+        0 => {
+            cpu.lock(A)?;
+            let first = cpu.load(N)? == 0;
+            cpu.unlock(A)?;
+            if first { Ok(()) } else { cpu.unlock(B) }
+        }
+        1 => {
+            cpu.lock(A)?;
+            cpu.store(N, 1)?;
+            cpu.unlock(A)
+        }
+        _ => Ok(()),
+    });
+    check(&program, &[(id::UNLOCK_IMBALANCE, 7)]);
+}
+
+/// The same of an entry that comes to another slot, since one in a slot before it ends.
+#[test]
+fn an_entry_that_was_explored_is_in_another_slot() {
+    let program = toy(1, 3, |cpu, task| match task {
+        0 => (0..3).try_for_each(|more| schedule(cpu, ENTRIES + more)),
+        ENTRIES => await_flag(cpu),
+        FIRST => {
+            let between = cpu.load(N)? == 5;
+            cpu.store(COUNT, 1)?;
+            if between { cpu.unlock(B) } else { Ok(()) }
+        }
+        SECOND => {
+            cpu.load(COUNT)?;
+            cpu.store(FLAG, true)?;
+            cpu.store(N, 5)?;
+            cpu.store(N, 1)
+        }
+        _ => Ok(()),
+    });
+    check(&program, &[(id::UNLOCK_IMBALANCE, 9)]);
 }
 
 /// `Looks`: the last node of a klist, and who deletes it.
