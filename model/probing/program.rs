@@ -324,6 +324,10 @@ impl Program for Probing<'_> {
         Some(self.checks().seen_at_rest())
     }
 
+    fn facts(&self) -> Vec<CellId> {
+        self.checks().facts()
+    }
+
     fn renamings(&self) -> Vec<Renaming> {
         let devices_stay = self.watched.barriers;
         let drivers_stay = devices_stay && self.items.iter().any(|item| item.attaches.is_some());

@@ -6,7 +6,7 @@
 use super::barrier;
 use super::call::{Call, KernelCall};
 use super::events::{Event, ProbeError};
-use super::ghosts::{NOT_OWED, OWED, OWED_WITH, covered_run, owed};
+use super::ghosts::{NOT_OWED, OWED, OWED_BITS, OWED_WITH, covered_run, owed};
 use super::hazards::{Breach, Leak};
 use super::ids::{Bus, Device, Driver, Instance, Link, Resource, Work, Workqueue};
 use super::links::{GONE, MADE, Status};
@@ -153,6 +153,43 @@ impl Checks<'_> {
         self.world.buses[usize::from(self.bus_of(dev).0)].autoprobe && self.matches(dev, drv)
     }
 
+    /// The resources that a driver's probe looks for, each once.
+    fn required(&self, drv: Driver) -> impl Iterator<Item = Resource> {
+        let run = &self.world.drivers[drv.index()].probe.run;
+        run.iter().enumerate().filter_map(|(at, call)| match call {
+            Call::Require(resource) if !run[..at].contains(call) => Some(*resource),
+            _ => None,
+        })
+    }
+
+    /// Whether what is owed to a driver is a bit each.
+    fn owes_bits(&self, drv: Driver) -> bool {
+        self.required(drv).count() <= OWED_BITS
+    }
+
+    /// What is owed once a resource is present.
+    fn owed_with(&self, drv: Driver, resource: Resource) -> u8 {
+        let place = self.required(drv).position(|other| other == resource);
+        let place = place.expect("internal: its probe has looked for the resource");
+        if self.owes_bits(drv) { OWED_WITH << place } else { OWED_WITH + place as u8 }
+    }
+
+    /// What is owed to a driver: a probe at once, or once a resource is present.
+    fn what_is_owed(&self, drv: Driver, byte: u8) -> impl Iterator<Item = Option<Resource>> {
+        let bits = self.owes_bits(drv);
+        let all = std::iter::once((OWED, None));
+        let all = all.chain(self.required(drv).map(move |with| (self.owed_with(drv, with), Some(with))));
+        let owes = move |what: u8| if bits { byte & what != 0 } else { byte == what };
+        all.filter(move |(what, _)| owes(*what)).map(|(_, with)| with)
+    }
+
+    /// As [`Program::facts`](raddle_checker::machine::program::Program::facts): what is owed.
+    pub fn facts(&self) -> Vec<CellId> {
+        let drivers = self.drivers().filter(|drv| self.owes_bits(*drv));
+        let owes = |drv| self.devices_of(drv).map(move |dev| self.layout.find(owed(dev, drv)));
+        drivers.flat_map(owes).collect()
+    }
+
     /// What an event's checks touch, and how; [`check`](Checks::check) touches nothing else.
     pub fn touches(&self, event: Event) -> Vec<(CellId, Part, Touch)> {
         use Touch::{Put, Read, Same, Write};
@@ -212,7 +249,7 @@ impl Checks<'_> {
                 add(layout.find(dev.covered_probe()), Same(0));
                 add(layout.find(dev.probed_by()), Same(0));
                 if let ProbeError::Missed(resource) = error {
-                    add(owes(dev, drv), Same(OWED_WITH + resource.0));
+                    add(owes(dev, drv), Same(self.owed_with(drv, resource)));
                 }
             }
             Event::RemoveEntered(dev, ..) => add(layout.find(dev.probed_by()), Write),
@@ -302,7 +339,7 @@ impl Checks<'_> {
                 view.set(dev.covered_probe(), 0);
                 view.set(dev.probed_by(), 0);
                 if let ProbeError::Missed(resource) = error {
-                    view.set(owed(dev, drv), OWED_WITH + resource.0);
+                    view.set(owed(dev, drv), self.owed_with(drv, resource));
                 }
             }
             Event::Bound(dev, _) => self.bound(&mut view, dev)?,
@@ -529,21 +566,20 @@ impl Checks<'_> {
         if !registered || waits || view.byte(dev.driver()) != 0 || view.byte(Core.probing_blocked()) != 0 {
             return Vec::new();
         }
-        let is_owed = |drv: &Driver| match view.byte(owed(dev, *drv)) {
-            NOT_OWED => false,
-            OWED => true,
-            with => view.byte(Resource(with - OWED_WITH).present()) != 0,
-        };
         let listed = |drv: &Driver| view.on_klist(self.bus_of(dev).klist_drivers(), drv.0);
-        let lost = self.drivers_of(dev).filter(|drv| self.matches(dev, *drv) && listed(drv) && is_owed(drv));
-        lost.map(|drv| {
-            let breach = match view.byte(owed(dev, drv)) {
-                OWED => Breach::NeverProbed(dev, drv),
-                with => Breach::StaysDeferred(dev, drv, Resource(with - OWED_WITH)),
-            };
-            breach.hazard(self)
-        })
-        .collect()
+        let mut lost = Vec::new();
+        for drv in self.drivers_of(dev).filter(|drv| self.matches(dev, *drv) && listed(drv)) {
+            for what in self.what_is_owed(drv, view.byte(owed(dev, drv))) {
+                match what {
+                    None => lost.push(Breach::NeverProbed(dev, drv).hazard(self)),
+                    Some(resource) if view.byte(resource.present()) != 0 => {
+                        lost.push(Breach::StaysDeferred(dev, drv, resource).hazard(self));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        lost
     }
 
     /// Whether a supplier of a device is not bound, and the link between them is not gone.

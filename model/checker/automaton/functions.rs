@@ -60,6 +60,11 @@ pub trait Subject: Send + Sync {
         None
     }
 
+    /// As [`Program::facts`].
+    fn facts(&self) -> Vec<CellId> {
+        Vec::new()
+    }
+
     /// What an object becomes of which no task is told when it starts, when those objects change places of
     /// which a task is: by default it stays.
     fn belongs(&self, object: Object, _renamed: &dyn Fn(Object) -> Object) -> Object {
@@ -248,6 +253,11 @@ impl Program for Functions<'_> {
     fn seen_at_rest(&self) -> Option<Vec<(CellId, Part)>> {
         // Expectations may look at anything.
         self.subject.seen_at_rest().filter(|_| self.expectations[0].is_empty())
+    }
+
+    fn facts(&self) -> Vec<CellId> {
+        // The same.
+        if self.expectations[0].is_empty() { self.subject.facts() } else { Vec::new() }
     }
 
     fn expectations(&self) -> &[Expectation] {

@@ -186,6 +186,14 @@ pub trait Program: Sync {
         None
     }
 
+    /// Cells of one byte whose bits are facts about the run: what happened, as far as it matters at rest. Only events
+    /// write them, each to what does not depend on the state, and only [`Program::at_quiescence`] reads them, which finds
+    /// no hazard that needs more than one of all these bits. So the hazards of two states that differ in facts alone
+    /// are those of one that has the facts of both.
+    fn facts(&self) -> Vec<CellId> {
+        Vec::new()
+    }
+
     /// The name of an object.
     fn object_name(&self, object: Object) -> String {
         self.layout().object(object).name.clone()

@@ -2,6 +2,7 @@
 
 mod among;
 pub(super) mod brute;
+mod facts;
 mod finer;
 mod orders;
 mod random;

@@ -76,7 +76,7 @@ fn search_until<P: Program>(
 impl<'e, 'p, P: Program> Search<'e, 'p, P> {
     fn new(expander: &'e mut Expander<'p, P>, memory: &[u8]) -> Self {
         let program = expander.program;
-        let mut store = Exact::new(expander.shape.stride());
+        let mut store = Exact::new(expander.shape.stride().into());
         let initial = expander.initial(memory);
         store.insert(&initial, hash(&initial));
         let outcome = Outcome::nothing();

@@ -177,6 +177,8 @@ pub(in crate::search) struct Expander<'p, P: Program> {
     pub(in crate::search) locks: Vec<usize>,
     /// Where the bytes of slot 0 are in the cells that have one a slot.
     by_slot: Vec<usize>,
+    /// Where in memory facts about the run are, ascending.
+    pub(in crate::search) facts: Vec<usize>,
     scratch: Scratch,
 }
 
@@ -188,6 +190,8 @@ impl<'p, P: Program> Expander<'p, P> {
             SlotKind::Task { after, .. } => after.clone(),
             _ => Vec::new(),
         });
+        let mut facts: Vec<usize> = program.facts().iter().map(|cell| layout.info(*cell).offset).collect();
+        facts.sort_unstable();
         let of_first = |cell| layout.of_slot(cell, 0).unwrap_or_else(|| unreachable!("internal: by slot"));
         Expander {
             system: System::new(program),
@@ -202,6 +206,7 @@ impl<'p, P: Program> Expander<'p, P> {
             by_content: Vec::new(),
             locks: layout.locks().iter().map(|lock| layout.info(*lock).offset).collect(),
             by_slot: layout.by_slot().iter().map(|cell| of_first(*cell)).collect(),
+            facts,
             scratch: Scratch::default(),
         }
     }
@@ -414,7 +419,7 @@ impl<'p, P: Program> Expander<'p, P> {
         self.program.slots().iter().any(|slot| own(&slot.kind))
     }
 
-    /// The order of two states by what they are, whatever the numbers of their nodes.
+    /// The order of two states by what they are, whatever the numbers of their nodes; facts come last.
     pub(in crate::search) fn order(&self, one: &[u8], other: &[u8]) -> std::cmp::Ordering {
         let memory = self.shape.memory;
         let rank = |state: &[u8], slot: usize| match self.shape.node(state, slot) {
@@ -425,7 +430,19 @@ impl<'p, P: Program> Expander<'p, P> {
             let ranks = (0..self.shape.slots).map(|slot| rank(one, slot).cmp(&rank(other, slot)));
             ranks.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
         };
-        one[..memory].cmp(&other[..memory]).then_with(nodes)
+        if self.facts.is_empty() {
+            return one[..memory].cmp(&other[..memory]).then_with(nodes);
+        }
+        let mut begin = 0;
+        let ends = self.facts.iter().copied().chain([memory]);
+        let mut parts = ends.map(|end| {
+            let part = begin..end;
+            begin = end + 1;
+            one[part.clone()].cmp(&other[part])
+        });
+        let facts = || self.facts.iter().map(|at| one[*at]).cmp(self.facts.iter().map(|at| other[*at]));
+        let told_apart = parts.find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal);
+        told_apart.then_with(nodes).then_with(facts)
     }
 
     /// Takes over the nodes that the automata have grown by.

@@ -88,10 +88,11 @@ impl<P: Program> Searched<'_, P> {
             round.again.append(&mut round.unclear);
             self.learn_all(round, unknown);
         }
-        let again = (round.again.len() + round.unclear.len()) / self.packer.stride().max(1);
+        let again = (round.again.len() + round.unclear.len()) / self.packer.size().whole.max(1);
         let own = Totals {
             stored: round.visited.len(),
-            waiting: round.frontier.len() + again,
+            waiting: round.frontier.len() + again + round.visited.grown(),
+            grown: round.visited.grown(),
             left,
             again,
             stuck: round.gains.stuck.len(),
@@ -122,6 +123,7 @@ impl Totals {
         Totals {
             stored: self.stored + other.stored,
             waiting: self.waiting + other.waiting,
+            grown: self.grown + other.grown,
             left: self.left,
             again: self.again + other.again,
             stuck: self.stuck + other.stuck,

@@ -438,13 +438,43 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         }
     }
 
+    /// Fails if a hazard of the state at rest `here` needs more than one fact, or that there is none.
+    fn needs_one_fact_each(&self, hazards: &[Hazard]) {
+        let expander = self.chooser.expander;
+        let facts = || expander.facts.iter().map(|at| self.here[*at]);
+        if facts().map(u8::count_ones).sum::<u32>() < 2 {
+            return;
+        }
+        let mut memory = self.here[..expander.shape.memory].to_vec();
+        expander.facts.iter().for_each(|at| memory[*at] = 0);
+        let mut found: BTreeSet<Hazard> = expander.program.at_quiescence(&memory).into_iter().collect();
+        for (at, bits) in expander.facts.iter().zip(facts()) {
+            for bit in (0..u8::BITS).map(|bit| 1 << bit).filter(|bit| bits & bit != 0) {
+                memory[*at] = bit;
+                found.extend(expander.program.at_quiescence(&memory));
+            }
+            memory[*at] = 0;
+        }
+        assert!(
+            hazards.iter().all(|hazard| found.contains(hazard)),
+            "a hazard needs several facts: {hazards:?}"
+        );
+        assert_eq!(
+            hazards.iter().collect::<BTreeSet<_>>().len(),
+            found.len(),
+            "a hazard needs that facts are missing"
+        );
+    }
+
     fn at_rest(&mut self) {
         let expander = self.chooser.expander;
         let plain = expander.unpack(&self.here);
         if expander.system.quiescent(&plain) {
-            for hazard in expander.program.at_quiescence(plain.memory()) {
-                self.report(hazard, true);
+            let hazards = expander.program.at_quiescence(plain.memory());
+            if cfg!(debug_assertions) {
+                self.needs_one_fact_each(&hazards);
             }
+            hazards.into_iter().for_each(|hazard| self.report(hazard, true));
         }
     }
 }

@@ -151,7 +151,7 @@ fn visit<'p, P: Program>(
     let begun = Instant::now();
     let mut search = || {
         for width in WIDTHS {
-            let mut searched = Searched::new(program, memory, (&limits, every_state), width);
+            let mut searched = Searched::new(program, memory, (&limits, resources, every_state), width);
             match searched.run((&limits, resources, begun), &mut place, peers, progress) {
                 Err(Stop::TooNarrow) => {}
                 Err(Stop::Error(failed)) => return Err(failed),
@@ -229,21 +229,23 @@ struct Searched<'p, P: Program> {
 type Means<'a> = (&'a Limits, &'a Resources, Instant);
 
 impl<'p, P: Program> Searched<'p, P> {
-    fn new(program: &'p P, memory: &[u8], how: (&Limits, bool), width: u32) -> Self {
-        let (limits, every_state) = how;
+    fn new(program: &'p P, memory: &[u8], how: (&Limits, &Resources, bool), width: u32) -> Self {
+        let (limits, resources, every_state) = how;
         let mut expander = Expander::new(program, width > u16::BITS);
         let initial = expander.initial(memory);
         let mut symmetry =
             if limits.no_symmetry { Symmetry::default() } else { Symmetry::of(program, memory) };
         // What is given up here has not been relied on.
         let _ = symmetry.learn(&mut expander);
-        let packer = Packer::new(&expander, &initial, width);
         let order = Order::of(&expander);
         let remedies = match (every_state, limits.all_orders) {
             (true, _) => Remedies::NONE.with(Remedy::Learn),
             (false, true) => Remedies::NONE,
             (false, false) => limits.without.others(),
         };
+        // A hash has no room for facts.
+        let joins = remedies.has(Remedy::Facts) && !resources.compact;
+        let packer = Packer::new(&expander, &initial, width, joins);
         let neighbours = is_freed_linked(expander.layout, &initial);
         let tables = Tables::new(&expander, remedies, neighbours);
         let mut searched = Searched {
@@ -375,6 +377,10 @@ impl<'p, P: Program> Searched<'p, P> {
     ) -> Result<Option<Cut>, Stop> {
         if round.totals.left == 0 && round.totals.again == 0 {
             round.left = round.frontier.len();
+            // The later, the more facts have come together.
+            if round.totals.grown == round.totals.waiting {
+                round.again = round.visited.take_grown();
+            }
         }
         while round.left > 0 || !round.again.is_empty() {
             self.batch(round, peers)?;
@@ -443,7 +449,7 @@ impl<'p, P: Program> Searched<'p, P> {
 
     /// Begins again, with the tables as they are. All processes do the same here, and one of them keeps the state.
     fn begin(&mut self, limits: &Limits, resources: &Resources, peers: &dyn Peers) -> Result<Round, Stop> {
-        let mut round = Round::new(self.packer.stride(), limits, resources)?;
+        let mut round = Round::new(self.packer.size(), limits, resources)?;
         round.edges = self.expander.may_come_back().then(Vec::new);
         self.tables.forget_rows();
         let mut initial = self.initial.clone();
@@ -486,7 +492,8 @@ impl<'p, P: Program> Searched<'p, P> {
                     round.fresh.add(gains);
                     all_found.push(found);
                 }
-                (Err(unknown), ..) => {
+                (Err(mut unknown), ..) => {
+                    self.packer.forget(&mut unknown.tried.0);
                     round.meet(*unknown);
                     round.gains.stuck.push(state);
                 }
@@ -502,7 +509,7 @@ impl<'p, P: Program> Searched<'p, P> {
         let mut walker = Walker::new(&chooser, past);
         walker.start(from);
         let found = walker.run(0).map(|store| {
-            let mut found = Batch::new(self.packer.stride());
+            let mut found = Batch::new(self.packer.size());
             if store {
                 let mut state = walker.state().to_vec();
                 let fade = |state: &mut [u8]| chooser.fade(state);

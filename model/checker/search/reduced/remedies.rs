@@ -20,6 +20,8 @@ pub enum Remedy {
     Nes,
     /// Whether a count came to zero matters only if somebody looks.
     Zero,
+    /// States that differ in facts about the run alone are joined.
+    Facts,
     /// A step that has been explored from a state is not taken again after others that commute with it.
     Sleep,
     /// Most of the automata is found by random runs, before the search.
@@ -27,7 +29,7 @@ pub enum Remedy {
 }
 
 /// Each with its name.
-pub const REMEDIES: [(Remedy, &str); 10] = [
+pub const REMEDIES: [(Remedy, &str); 11] = [
     (Remedy::Fine, "fine"),
     (Remedy::Same, "same"),
     (Remedy::Here, "here"),
@@ -36,6 +38,7 @@ pub const REMEDIES: [(Remedy, &str); 10] = [
     (Remedy::Frozen, "frozen"),
     (Remedy::Nes, "nes"),
     (Remedy::Zero, "zero"),
+    (Remedy::Facts, "facts"),
     (Remedy::Sleep, "sleep"),
     (Remedy::Learn, "learn"),
 ];

@@ -20,7 +20,7 @@ use crate::search::packed::expand::{News, Unknown};
 use crate::search::peers::{Gone, Peers, owner};
 use crate::search::reference::Limits;
 use crate::search::system::Choice;
-use crate::search::visited::batch::{Batch, hash};
+use crate::search::visited::batch::{Batch, Size, hash};
 use crate::search::visited::frontier::Frontier;
 use crate::search::visited::lately::Lately;
 use crate::search::visited::{Storage, Visited};
@@ -50,8 +50,10 @@ pub(super) type Tried = (Vec<u8>, usize, u8);
 pub(super) struct Totals {
     /// States stored.
     pub(super) stored: usize,
-    /// States that wait to be expanded.
+    /// States that wait to be expanded, those with new facts included.
     pub(super) waiting: usize,
+    /// States that have got facts since they were expanded.
+    pub(super) grown: usize,
     /// Those of them that belong to the level that was begun and were not expanded.
     pub(super) left: usize,
     /// Those of them from which something unknown was met.
@@ -109,8 +111,8 @@ struct Piece {
 
 impl Round {
     /// One in which no state has been found.
-    pub(super) fn new(stride: usize, limits: &Limits, resources: &Resources) -> io::Result<Self> {
-        let (mut kind, mut frontier) = (Storage::Exact, Frontier::new(stride));
+    pub(super) fn new(size: Size, limits: &Limits, resources: &Resources) -> io::Result<Self> {
+        let (mut kind, mut frontier) = (Storage::Exact, Frontier::new(size.whole));
         if let Some(dir) = &resources.spill {
             // Most of the memory is for states found, some for those not expanded yet.
             std::fs::create_dir_all(dir)?;
@@ -120,7 +122,7 @@ impl Round {
         } else if resources.compact {
             kind = Storage::Compact;
         }
-        let visited = Visited::new(stride, &kind)?;
+        let visited = Visited::new(size, &kind)?;
         Ok(Round {
             visited,
             frontier,
@@ -169,9 +171,10 @@ impl Round {
         if peers.count() == 1 {
             return Ok(self.add(&found)?);
         }
-        let stride = self.visited.stride();
+        let size = self.visited.size();
+        let stride = size.whole;
         let lately = self.lately.get_or_insert_with(|| Lately::new(stride, LATELY));
-        let mut own = Batch::new(stride);
+        let mut own = Batch::new(size);
         let mut others = vec![Vec::new(); peers.count()];
         for batch in found {
             for place in 0..batch.len() {
@@ -197,7 +200,7 @@ impl Round {
     /// Stores what other processes have sent.
     pub(super) fn receive(&mut self, peers: &mut dyn Peers) -> Result<(), Stop> {
         for bytes in peers.arrived()? {
-            let states = Batch::of(self.visited.stride(), bytes).ok_or_else(|| {
+            let states = Batch::of(self.visited.size(), bytes).ok_or_else(|| {
                 Gone("another process has sent what are no states of this search".to_owned())
             })?;
             self.add(&[states])?;
@@ -226,7 +229,7 @@ fn send(peers: &mut dyn Peers, to: usize, states: Vec<u8>, stride: usize) -> Res
 impl<P: Program> Searched<'_, P> {
     /// Expands some states of the level.
     pub(super) fn batch(&mut self, round: &mut Round, peers: &mut dyn Peers) -> Result<(), Stop> {
-        let stride = self.packer.stride();
+        let stride = self.packer.size().whole;
         let states = if round.again.is_empty() {
             let states = round.frontier.take(BATCH.min(round.left))?;
             round.left -= states.len() / stride;
@@ -261,7 +264,7 @@ impl<P: Program> Searched<'_, P> {
         let mut walker = Walker::new(&chooser, round.beyond.is_some());
         let mut state = self.initial.clone();
         let mut piece = Piece {
-            found: Batch::new(packer.stride()),
+            found: Batch::new(packer.size()),
             edges: Vec::new(),
             gains: Gains::default(),
             unclear: Vec::new(),
@@ -276,21 +279,25 @@ impl<P: Program> Searched<'_, P> {
             packer.pack(image, bytes);
         };
         let mut targets = Vec::new();
-        for from in states.chunks(packer.stride()) {
-            packer.unpack(from, &mut state);
+        for from in states.chunks(packer.size().whole) {
+            let again = packer.unpack(from, &mut state);
             let before = piece.found.len();
             let result = walker.expand(&state, |state, _| {
                 piece.found.push_with(|bytes| pack(state, bytes));
             });
-            let gains = std::mem::take(&mut walker.gains);
-            if let Err(unknown) = result {
+            let mut gains = std::mem::take(&mut walker.gains);
+            if let Err(mut unknown) = result {
+                packer.forget(&mut unknown.tried.0);
                 piece.found.truncate(before);
                 piece.unclear.extend_from_slice(from);
                 piece.unknown.push(*unknown);
                 continue;
             }
-            if round.edges.is_some() {
-                let from = hash(from);
+            if again {
+                // Its steps have been counted.
+                gains.transitions = 0;
+            } else if round.edges.is_some() {
+                let from = hash(&from[..packer.size().key]);
                 targets.clear();
                 targets.extend((before..piece.found.len()).map(|to| piece.found.hash_at(to)));
                 // Several ways to one state are as good as one.

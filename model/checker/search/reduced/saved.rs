@@ -212,7 +212,7 @@ impl<P: Program> Searched<'_, P> {
     ) -> Result<Option<Round>, Stop> {
         let Some(place) = place else { return Ok(None) };
         let Some(from) = place.from(peers)? else { return Ok(None) };
-        let mut round = Round::new(self.packer.stride(), limits, resources)?;
+        let mut round = Round::new(self.packer.size(), limits, resources)?;
         let read = self.read(&mut round, &from, &place.fingerprint);
         // If one cannot go on, none can.
         let why = read.as_ref().err().map(ToString::to_string);

@@ -26,7 +26,7 @@ impl<P: Program> Reduced<'_, P> {
     pub fn some_run(&mut self, id: &'static str, limits: &Limits) -> Result<Found, Cut> {
         const BETWEEN_LOOKS: usize = 256;
         let begun = Instant::now();
-        let mut store = Exact::new(self.searched.expander.shape.stride());
+        let mut store = Exact::new(self.searched.expander.shape.stride().into());
         let mut ways: Vec<Way> = Vec::new();
         let mut at: Option<usize> = None;
         loop {

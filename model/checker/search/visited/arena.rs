@@ -31,6 +31,13 @@ impl Arena {
         &self.blocks[number / BLOCK][number % BLOCK * self.stride..][..self.stride]
     }
 
+    /// The same, to be changed.
+    #[inline]
+    pub(super) fn at_mut(&mut self, number: u32) -> &mut [u8] {
+        let number = number as usize;
+        &mut self.blocks[number / BLOCK][number % BLOCK * self.stride..][..self.stride]
+    }
+
     /// Adds a state, whose number is how many there were.
     #[inline]
     pub(super) fn push(&mut self, state: &[u8]) {

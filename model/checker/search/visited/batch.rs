@@ -14,24 +14,42 @@ pub(in crate::search) fn hash(state: &[u8]) -> u64 {
     rapidhash_v3_inline::<true, false, false>(state, &SECRETS)
 }
 
+/// What the bytes of a state are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::search) struct Size {
+    /// All of them.
+    pub(in crate::search) whole: usize,
+    /// So many of the first tell states apart. The others are facts, a bit each, of which a state that is found again
+    /// may have more; the last of them is a mark ([`Exact::take_grown`](super::exact::Exact::take_grown)).
+    pub(in crate::search) key: usize,
+}
+
+impl From<usize> for Size {
+    /// Of states without facts.
+    fn from(whole: usize) -> Self {
+        Size { whole, key: whole }
+    }
+}
+
 /// States of one length in the order in which they were pushed, with their hashes.
 #[derive(Clone, Debug)]
 pub(in crate::search) struct Batch {
-    stride: usize,
+    size: Size,
     bytes: Vec<u8>,
     hashes: Vec<u64>,
 }
 
 impl Batch {
     /// An empty batch of states of so many bytes.
-    pub(in crate::search) fn new(stride: usize) -> Self {
-        Batch { stride, bytes: Vec::new(), hashes: Vec::new() }
+    pub(in crate::search) fn new(size: impl Into<Size>) -> Self {
+        Batch { size: size.into(), bytes: Vec::new(), hashes: Vec::new() }
     }
 
     /// Of states one behind the other; `None` if these bytes are no whole number of states.
-    pub(in crate::search) fn of(stride: usize, bytes: Vec<u8>) -> Option<Self> {
-        let hashes = bytes.chunks(stride).map(hash).collect();
-        bytes.len().is_multiple_of(stride).then_some(Batch { stride, bytes, hashes })
+    pub(in crate::search) fn of(size: impl Into<Size>, bytes: Vec<u8>) -> Option<Self> {
+        let size = size.into();
+        let hashes = bytes.chunks_exact(size.whole).map(|state| hash(&state[..size.key])).collect();
+        bytes.len().is_multiple_of(size.whole).then_some(Batch { size, bytes, hashes })
     }
 
     /// Adds a state.
@@ -42,9 +60,9 @@ impl Batch {
     #[cfg(test)]
     #[inline]
     pub(in crate::search) fn push(&mut self, state: &[u8]) {
-        assert_eq!(state.len(), self.stride, "internal: a state of another length");
+        assert_eq!(state.len(), self.size.whole, "internal: a state of another length");
         self.bytes.extend_from_slice(state);
-        self.hashes.push(hash(state));
+        self.hashes.push(hash(&state[..self.size.key]));
     }
 
     /// Adds the state that a function writes behind the bytes it is given, such as
@@ -57,21 +75,21 @@ impl Batch {
     pub(in crate::search) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let begin = self.bytes.len();
         write(&mut self.bytes);
-        assert_eq!(self.bytes.len() - begin, self.stride, "internal: a state of another length");
-        self.hashes.push(hash(&self.bytes[begin..]));
+        assert_eq!(self.bytes.len() - begin, self.size.whole, "internal: a state of another length");
+        self.hashes.push(hash(&self.bytes[begin..][..self.size.key]));
     }
 
     /// Adds the state at a place of another batch.
     #[inline]
     pub(in crate::search) fn push_from(&mut self, other: &Batch, place: usize) {
-        assert_eq!(other.stride, self.stride, "internal: a state of another length");
+        assert_eq!(other.size, self.size, "internal: a state of another length");
         self.bytes.extend_from_slice(other.at(place));
         self.hashes.push(other.hashes[place]);
     }
 
     /// The bytes of a state.
-    pub(in crate::search) fn stride(&self) -> usize {
-        self.stride
+    pub(in crate::search) fn size(&self) -> Size {
+        self.size
     }
 
     /// How many states there are.
@@ -82,7 +100,7 @@ impl Batch {
     /// The state at a place.
     #[inline]
     pub(in crate::search) fn at(&self, place: usize) -> &[u8] {
-        &self.bytes[place * self.stride..][..self.stride]
+        &self.bytes[place * self.size.whole..][..self.size.whole]
     }
 
     /// The hash of the state at a place.
@@ -98,7 +116,7 @@ impl Batch {
 
     /// Keeps so many of the first states.
     pub(in crate::search) fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len * self.stride);
+        self.bytes.truncate(len * self.size.whole);
         self.hashes.truncate(len);
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::Visited;
+use super::batch::Size;
 use super::frames::{Broken, FrameReader, FrameWriter, read_exact};
 use super::frontier::Frontier;
 use super::run::about;
@@ -16,7 +17,7 @@ use super::run::about;
 const MAGIC: [u8; 8] = *b"raddle\x1a\n";
 
 /// The version of what follows. The hash of states is part of it.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Says what is searched, and how: a checkpoint with another one is of another search.
 pub(in crate::search) type Fingerprint = [u8; 32];
@@ -110,7 +111,8 @@ impl Checkpoint<'_> {
         out.write_number(self.note.len() as u64)?;
         out.write(self.note)?;
         out.write_number(self.visited.form() as u64)?;
-        out.write_number(self.visited.stride() as u64)?;
+        out.write_number(self.visited.size().whole as u64)?;
+        out.write_number(self.visited.size().key as u64)?;
         out.write_number(self.visited.len() as u64)?;
         self.visited.each_record(|record| out.write(record))?;
         out.write_number(self.frontier.stride() as u64)?;
@@ -195,7 +197,8 @@ fn read_visited(from: &mut FrameReader<impl Read>, visited: &mut Visited) -> Res
     if from.read_number()? != visited.form() as u64 {
         return Err(Refused::OtherSearch("one of the two keeps only hashes of states"));
     }
-    if from.read_number()? != visited.stride() as u64 {
+    let Size { whole, key } = visited.size();
+    if [from.read_number()?, from.read_number()?] != [whole as u64, key as u64] {
         return Err(Refused::OtherLength);
     }
     let mut record = vec![0; visited.record()];

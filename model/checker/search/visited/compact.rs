@@ -1,6 +1,6 @@
 //! One shard of a set that knows its states by their hashes alone.
 
-use super::batch::Batch;
+use super::batch::{Batch, Size};
 use super::shard::{GROUP, Shard, scale};
 
 /// No hash. The state whose hash it would be is kept under [`INSTEAD`].
@@ -77,7 +77,7 @@ fn put(buckets: &mut [Bucket], hash: u64) -> bool {
 }
 
 impl Shard for Compact {
-    fn new(_stride: usize) -> Self {
+    fn new(_size: Size) -> Self {
         Compact { buckets: Vec::new(), len: 0 }
     }
 

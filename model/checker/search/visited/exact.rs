@@ -1,29 +1,46 @@
-//! One shard of an exact set: two states are the same if all of their bytes are.
+//! One shard of an exact set: two states are the same if all bytes of their keys are. A state that is found again has
+//! the facts of both.
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
 use super::arena::Arena;
-use super::batch::{Batch, hash};
+use super::batch::{Batch, Size, hash};
 use super::shard::{GROUP, Shard, within};
 
 /// The states of a shard, and their numbers by their hashes.
 #[derive(Debug)]
 pub(in crate::search) struct Exact {
+    size: Size,
     arena: Arena,
     table: HashTable<u32>,
+    /// The states that have got facts since they were last taken: those that are marked.
+    grown: Vec<u32>,
 }
 
 /// Where in the table a state belongs, by its number.
-fn place_of(arena: &Arena) -> impl Fn(&u32) -> u64 {
-    |number| within(hash(arena.at(*number)))
+fn place_of(arena: &Arena, size: Size) -> impl Fn(&u32) -> u64 {
+    move |number| within(hash(&arena.at(*number)[..size.key]))
+}
+
+/// Adds facts; whether there are more. The mark is left as it is.
+pub(super) fn join(there: &mut [u8], more: &[u8]) -> bool {
+    let facts = there.len() - 1;
+    let mut grown = false;
+    for (there, more) in there[..facts].iter_mut().zip(more) {
+        grown |= more & !*there != 0;
+        *there |= more;
+    }
+    grown
 }
 
 impl Exact {
     /// The number of a state, if it is there: how many came before it.
     #[inline]
     pub(in crate::search) fn find(&self, state: &[u8], hash: u64) -> Option<usize> {
-        let number = self.table.find(within(hash), |number| self.arena.at(*number) == state);
+        let key = self.size.key;
+        let same = |number: &u32| self.arena.at(*number)[..key] == state[..key];
+        let number = self.table.find(within(hash), same);
         number.map(|number| *number as usize)
     }
 
@@ -46,18 +63,32 @@ impl Exact {
     /// Makes room for more. States are read in their order: in that of the table each would be a cache miss.
     #[cold]
     fn grow(&mut self) {
-        let place = place_of(&self.arena);
+        let place = place_of(&self.arena, self.size);
         let mut table = HashTable::with_capacity(self.table.capacity() + 1);
         for number in 0..self.table.len() as u32 {
             table.insert_unique(place(&number), number, &place);
         }
         self.table = table;
     }
+
+    /// How many states have got facts since they were last taken.
+    pub(super) fn grown(&self) -> usize {
+        self.grown.len()
+    }
+
+    /// Takes the states that have got facts, in the order in which they did; they are marked.
+    pub(super) fn take_grown(&mut self, mut take: impl FnMut(&[u8])) {
+        for number in std::mem::take(&mut self.grown) {
+            let state = self.arena.at_mut(number);
+            take(state);
+            state[self.size.whole - 1] = 0;
+        }
+    }
 }
 
 impl Shard for Exact {
-    fn new(stride: usize) -> Self {
-        Exact { arena: Arena::new(stride), table: HashTable::new() }
+    fn new(size: Size) -> Self {
+        Exact { size, arena: Arena::new(size.whole), table: HashTable::new(), grown: Vec::new() }
     }
 
     #[inline]
@@ -65,13 +96,27 @@ impl Shard for Exact {
         if self.table.len() == self.table.capacity() {
             self.grow();
         }
-        let Exact { arena, table } = self;
-        let same = |number: &u32| arena.at(*number) == state;
-        match table.entry(within(at), same, place_of(arena)) {
-            Entry::Occupied(_) => false,
+        let Exact { size: Size { whole, key }, arena, table, grown } = self;
+        let same = |number: &u32| arena.at(*number)[..*key] == state[..*key];
+        match table.entry(within(at), same, place_of(arena, Size { whole: *whole, key: *key })) {
+            Entry::Occupied(there) => {
+                if key < whole {
+                    let facts = &mut arena.at_mut(*there.get())[*key..];
+                    if join(facts, &state[*key..]) && facts[*whole - *key - 1] == 0 {
+                        facts[*whole - *key - 1] = 1;
+                        grown.push(*there.get());
+                    }
+                }
+                false
+            }
             Entry::Vacant(gap) => {
-                gap.insert(u32::try_from(arena.len()).expect("internal: too many states in one shard"));
+                let number = u32::try_from(arena.len()).expect("internal: too many states in one shard");
+                gap.insert(number);
                 arena.push(state);
+                // It was marked when the search was saved.
+                if key < whole && state[*whole - 1] != 0 {
+                    grown.push(number);
+                }
                 true
             }
         }
@@ -97,7 +142,7 @@ impl Shard for Exact {
     }
 
     fn bytes(&self) -> usize {
-        self.arena.bytes() + self.table.allocation_size()
+        self.arena.bytes() + self.table.allocation_size() + self.grown.capacity() * size_of::<u32>()
     }
 }
 

@@ -48,43 +48,82 @@ struct Candidate {
     place: u32,
 }
 
+/// What states of a shard that were found are, if a part of the set is on disk.
+struct Sifted {
+    /// Those that were not known, the first of equal ones.
+    new: Chosen,
+    /// Those that are not on disk, if they have facts.
+    in_memory: Option<Chosen>,
+    /// Those that are on disk and have got facts; of equal ones the last has all.
+    grown: Vec<Vec<u8>>,
+}
+
+/// The states that were new, by batch, and those on disk that have got facts.
+pub(super) type Inserted = (Vec<Vec<u32>>, Vec<Vec<u8>>);
+
 /// The same for a set of which a part is on disk.
-pub(super) fn behind(shards: &mut [Exact], spill: &Spill, batches: &[Batch]) -> io::Result<Vec<Vec<u32>>> {
+pub(super) fn behind(shards: &mut [Exact], spill: &Spill, batches: &[Batch]) -> io::Result<Inserted> {
     let routes: Vec<Route> = batches.par_iter().map(Route::of).collect();
-    let unknown = |(number, shard): (usize, &Exact)| unknown(number, shard, spill, batches, &routes);
-    let new: Vec<Chosen> = shards.par_iter().enumerate().map(unknown).collect::<io::Result<_>>()?;
-    shards.par_iter_mut().zip(&new).for_each(|(shard, new)| {
+    let sift = |(number, shard): (usize, &Exact)| sift(number, shard, spill, batches, &routes);
+    let sifted: Vec<Sifted> = shards.par_iter().enumerate().map(sift).collect::<io::Result<_>>()?;
+    shards.par_iter_mut().zip(&sifted).for_each(|(shard, sifted)| {
+        let inserted = sifted.in_memory.as_ref().unwrap_or(&sifted.new);
         for (at, batch) in batches.iter().enumerate() {
-            for place in new.of(at) {
+            for place in inserted.of(at) {
                 shard.insert(batch.at(*place as usize), batch.hash_at(*place as usize));
             }
         }
     });
-    Ok(batches.par_iter().enumerate().map(|(at, batch)| gather(&new, at, batch.len())).collect())
+    let (new, grown): (Vec<Chosen>, Vec<_>) =
+        sifted.into_iter().map(|sifted| (sifted.new, sifted.grown)).unzip();
+    let new = batches.par_iter().enumerate().map(|(at, batch)| gather(&new, at, batch.len())).collect();
+    Ok((new, grown.into_iter().flatten().collect()))
 }
 
-/// The states of a shard that are neither in memory nor on disk, the first of equal ones.
-fn unknown(
+/// The places of some states of batches.
+fn chosen(mut candidates: Vec<Candidate>, batches: usize) -> Chosen {
+    candidates.sort_unstable_by_key(|candidate| (candidate.batch, candidate.place));
+    let mut chosen = Chosen::default();
+    let mut candidates = candidates.into_iter().peekable();
+    for at in 0..batches {
+        while let Some(candidate) = candidates.next_if(|candidate| candidate.batch as usize == at) {
+            chosen.places.push(candidate.place);
+        }
+        chosen.end_batch();
+    }
+    chosen
+}
+
+/// Looks for the states of a shard in memory and on disk.
+fn sift(
     number: usize,
     shard: &Exact,
     spill: &Spill,
     batches: &[Batch],
     routes: &[Route],
-) -> io::Result<Chosen> {
+) -> io::Result<Sifted> {
     let state = |of: &Candidate| batches[of.batch as usize].at(of.place as usize);
-    let mut candidates = Vec::new();
+    let key = |of: &Candidate| &state(of)[..batches[of.batch as usize].size().key];
+    let facts = batches.iter().any(|batch| batch.size().key < batch.size().whole);
+    let (mut candidates, mut known, mut grown) = (Vec::new(), Vec::new(), Vec::new());
     for (at, (batch, route)) in batches.iter().zip(routes).enumerate() {
         for place in route.places(number) {
             let candidate =
                 Candidate { hash: batch.hash_at(*place as usize), batch: at as u32, place: *place };
-            if shard.find(state(&candidate), candidate.hash).is_none() {
-                candidates.push(candidate);
+            match shard.find(state(&candidate), candidate.hash) {
+                None => candidates.push(candidate),
+                Some(_) if facts => known.push(candidate),
+                Some(_) => {}
             }
         }
     }
     // The sort keeps the order of equal states.
-    candidates.sort_by(|a, b| a.hash.cmp(&b.hash).then_with(|| state(a).cmp(state(b))));
-    candidates.dedup_by(|next, first| next.hash == first.hash && state(next) == state(first));
+    candidates.sort_by(|a, b| a.hash.cmp(&b.hash).then_with(|| key(a).cmp(key(b))));
+    let same =
+        |next: &mut Candidate, first: &mut Candidate| next.hash == first.hash && key(next) == key(first);
+    if !facts {
+        candidates.dedup_by(same);
+    }
     for run in spill.runs() {
         if candidates.is_empty() {
             break;
@@ -92,7 +131,7 @@ fn unknown(
         let mut finder = run.finder()?;
         let mut failed = None;
         candidates.retain(|candidate| {
-            let found = finder.has(state(candidate), candidate.hash);
+            let found = finder.join(state(candidate), candidate.hash, |state| grown.push(state.to_vec()));
             !found.unwrap_or_else(|error| {
                 failed.get_or_insert(error);
                 false
@@ -102,14 +141,10 @@ fn unknown(
             return Err(error);
         }
     }
-    candidates.sort_unstable_by_key(|candidate| (candidate.batch, candidate.place));
-    let mut new = Chosen::default();
-    let mut candidates = candidates.into_iter().peekable();
-    for at in 0..batches.len() {
-        while let Some(candidate) = candidates.next_if(|candidate| candidate.batch as usize == at) {
-            new.places.push(candidate.place);
-        }
-        new.end_batch();
-    }
-    Ok(new)
+    let in_memory = facts.then(|| {
+        known.extend(&candidates);
+        candidates.dedup_by(same);
+        chosen(known, batches.len())
+    });
+    Ok(Sifted { new: chosen(candidates, batches.len()), in_memory, grown })
 }

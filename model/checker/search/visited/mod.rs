@@ -25,9 +25,10 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
-use batch::{Batch, hash};
+use batch::{Batch, Size, hash};
 use compact::Compact;
 use exact::Exact;
+use indexmap::IndexMap;
 use insert::{behind, insert};
 use shard::{SHARDS, Shard, shard_of};
 use spill::Spill;
@@ -41,7 +42,7 @@ pub(in crate::search) enum Storage {
     /// All bytes of each, in memory, with a table of about 6 bytes a state.
     Exact,
     /// A hash of 64 bits instead of each, about 10 bytes a state: two states may be taken for one, see
-    /// [`Visited::omission_probability`].
+    /// [`Visited::omission_probability`]. There is no room for facts.
     Compact,
     /// All bytes of each, in sorted files once those in memory hold more than a limit.
     ///
@@ -74,29 +75,37 @@ enum Shards {
 /// A set of states of one length.
 #[derive(Debug)]
 pub(in crate::search) struct Visited {
-    stride: usize,
+    size: Size,
     shards: Shards,
     /// What has been written to disk, of an exact set.
     spill: Option<Spill>,
+    /// By key, the states that have got facts since they were last taken and are on disk.
+    grown_on_disk: IndexMap<Vec<u8>, Vec<u8>>,
     len: usize,
 }
 
 impl Visited {
-    /// An empty set of states of so many bytes.
+    /// An empty set of states of this size.
     ///
     /// # Errors
     ///
     /// If the directory to spill to cannot be made.
-    pub(in crate::search) fn new(stride: usize, kind: &Storage) -> io::Result<Self> {
+    ///
+    /// # Panics
+    ///
+    /// If states have facts and the set has no room for them.
+    pub(in crate::search) fn new(size: impl Into<Size>, kind: &Storage) -> io::Result<Self> {
+        let size = size.into();
+        assert!(*kind != Storage::Compact || size.key == size.whole, "internal: no room for facts");
         let shards = match kind {
-            Storage::Exact | Storage::Spill { .. } => Shards::Exact(empty(stride)),
-            Storage::Compact => Shards::Compact(empty(stride)),
+            Storage::Exact | Storage::Spill { .. } => Shards::Exact(empty(size)),
+            Storage::Compact => Shards::Compact(empty(size)),
         };
         let spill = match kind {
-            Storage::Spill { dir, memory_limit } => Some(Spill::new(stride, dir, *memory_limit)?),
+            Storage::Spill { dir, memory_limit } => Some(Spill::new(size, dir, *memory_limit)?),
             Storage::Exact | Storage::Compact => None,
         };
-        Ok(Visited { stride, shards, spill, len: 0 })
+        Ok(Visited { size, shards, spill, grown_on_disk: IndexMap::new(), len: 0 })
     }
 
     /// Adds all states of some batches. Says for each batch the places of those that were new,
@@ -112,10 +121,14 @@ impl Visited {
     ///
     /// If the states do not have the set's number of bytes.
     pub(in crate::search) fn insert(&mut self, batches: &[Batch]) -> io::Result<Vec<Vec<u32>>> {
-        let right = batches.iter().all(|batch| batch.stride() == self.stride);
+        let right = batches.iter().all(|batch| batch.size() == self.size);
         assert!(right, "internal: states of another length");
         let new = match (&mut self.shards, &self.spill) {
-            (Shards::Exact(shards), Some(spill)) if !spill.is_empty() => behind(shards, spill, batches)?,
+            (Shards::Exact(shards), Some(spill)) if !spill.is_empty() => {
+                let (new, grown) = behind(shards, spill, batches)?;
+                self.grown_on_disk.extend(grown.into_iter().map(|state| marked(self.size, state)));
+                new
+            }
             (Shards::Exact(shards), _) => insert(shards, batches),
             (Shards::Compact(shards), _) => insert(shards, batches),
         };
@@ -129,15 +142,40 @@ impl Visited {
         if let (Shards::Exact(shards), Some(spill)) = (&mut self.shards, &mut self.spill)
             && shards.iter().map(Shard::bytes).sum::<usize>() > spill.memory_limit()
         {
+            for shard in &mut *shards {
+                let grown = &mut self.grown_on_disk;
+                shard.take_grown(|state| grown.extend([marked(self.size, state.to_vec())]));
+            }
             spill.write(shards)?;
-            *shards = empty(self.stride);
+            *shards = empty(self.size);
         }
         Ok(())
     }
 
     /// The bytes of a state.
-    pub(in crate::search) fn stride(&self) -> usize {
-        self.stride
+    pub(in crate::search) fn size(&self) -> Size {
+        self.size
+    }
+
+    /// How many states have got facts since they were last taken.
+    pub(in crate::search) fn grown(&self) -> usize {
+        match &self.shards {
+            Shards::Exact(shards) => {
+                shards.iter().map(Exact::grown).sum::<usize>() + self.grown_on_disk.len()
+            }
+            Shards::Compact(_) => 0,
+        }
+    }
+
+    /// Takes the states that have got facts since they were last taken, one behind the other, with all facts that they
+    /// have. They are marked.
+    pub(in crate::search) fn take_grown(&mut self) -> Vec<u8> {
+        let mut states = Vec::new();
+        if let Shards::Exact(shards) = &mut self.shards {
+            shards.iter_mut().for_each(|shard| shard.take_grown(|state| states.extend_from_slice(state)));
+        }
+        std::mem::take(&mut self.grown_on_disk).values().for_each(|state| states.extend_from_slice(state));
+        states
     }
 
     /// How many states there are.
@@ -156,7 +194,8 @@ impl Visited {
             Shards::Exact(shards) => shards.iter().map(Shard::bytes).sum(),
             Shards::Compact(shards) => shards.iter().map(Shard::bytes).sum(),
         };
-        shards + self.spill.as_ref().map_or(0, Spill::bytes)
+        let grown = self.grown_on_disk.len() * (self.size.whole + self.size.key);
+        shards + grown + self.spill.as_ref().map_or(0, Spill::bytes)
     }
 
     /// The bytes on disk.
@@ -195,7 +234,7 @@ impl Visited {
     /// The bytes of what it has of each state.
     fn record(&self) -> usize {
         match self.form() {
-            Form::States => self.stride,
+            Form::States => self.size.whole,
             Form::Hashes => size_of::<u64>(),
         }
     }
@@ -211,7 +250,7 @@ impl Visited {
         for run in self.spill.iter().flat_map(Spill::runs) {
             let mut cursor = run.cursor()?;
             while let Some(state) = cursor.next()? {
-                f(state)?;
+                f(self.grown_on_disk.get(&state[..self.size.key]).map_or(state, Vec::as_slice))?;
             }
         }
         Ok(())
@@ -221,7 +260,7 @@ impl Visited {
     fn restore(&mut self, record: &[u8]) -> io::Result<bool> {
         let new = match &mut self.shards {
             Shards::Exact(shards) => {
-                let hash = hash(record);
+                let hash = hash(&record[..self.size.key]);
                 shards[shard_of(hash)].insert(record, hash)
             }
             Shards::Compact(shards) => {
@@ -237,7 +276,13 @@ impl Visited {
     }
 }
 
+/// A state that has got facts, by its key.
+fn marked(size: Size, mut state: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    state[size.whole - 1] = 1;
+    (state[..size.key].to_vec(), state)
+}
+
 /// A set without states.
-fn empty<S: Shard>(stride: usize) -> Vec<S> {
-    (0..SHARDS).map(|_| S::new(stride)).collect()
+fn empty<S: Shard>(size: Size) -> Vec<S> {
+    (0..SHARDS).map(|_| S::new(size)).collect()
 }

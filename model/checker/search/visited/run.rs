@@ -1,14 +1,16 @@
-//! A file of states, sorted by hash and then by their bytes.
+//! A file of states, sorted by hash and then by the bytes that tell them apart.
 //!
-//! It is written once and read in pages; the first hash of each page is kept in memory, so that only
+//! It is written once, but for facts, and read in pages; the first hash of each page is kept in memory, so that only
 //! pages which may have what is looked for are read.
 
 use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::batch::hash;
+use super::batch::{Size, hash};
+use super::exact::join;
 
 /// Bytes of a page, about.
 const PAGE_BYTES: usize = 1 << 14;
@@ -22,7 +24,7 @@ pub(super) fn about(path: &Path) -> impl Fn(io::Error) -> io::Error {
 #[derive(Debug)]
 pub(super) struct SortedFile {
     path: PathBuf,
-    stride: usize,
+    size: Size,
     /// States of a page.
     page: usize,
     /// The first hash of each page.
@@ -46,7 +48,7 @@ impl SortedFile {
     /// The bytes of the file.
     #[cfg(test)]
     pub(super) fn on_disk(&self) -> u64 {
-        self.len * self.stride as u64
+        self.len * self.size.whole as u64
     }
 
     /// Looks for states that come sorted by hash.
@@ -68,11 +70,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// A new file for states of so many bytes.
-    pub(super) fn create(path: PathBuf, stride: usize) -> io::Result<Self> {
+    /// A new file for states of this size.
+    pub(super) fn create(path: PathBuf, size: Size) -> io::Result<Self> {
         let file = File::create_new(&path).map_err(about(&path))?;
-        let page = (PAGE_BYTES / stride.max(1)).max(1);
-        let run = SortedFile { path, stride, page, firsts: Vec::new(), len: 0 };
+        let page = (PAGE_BYTES / size.whole.max(1)).max(1);
+        let run = SortedFile { path, size, page, firsts: Vec::new(), len: 0 };
         Ok(Writer { run, file: BufWriter::with_capacity(1 << 20, file) })
     }
 
@@ -105,24 +107,37 @@ struct Pages {
 
 impl Pages {
     fn open(run: &SortedFile) -> io::Result<Self> {
-        let file = File::open(&run.path).map_err(about(&run.path))?;
+        // Facts may be added.
+        let file = File::options().read(true).write(run.size.key < run.size.whole).open(&run.path);
+        let file = file.map_err(about(&run.path))?;
         Ok(Pages { file, at: 0, loaded: None, bytes: Vec::new() })
     }
 
     /// The states of a page.
     fn load(&mut self, run: &SortedFile, page: usize) -> io::Result<&[u8]> {
         if self.loaded != Some(page) {
-            let size = run.page * run.stride;
+            let size = run.page * run.size.whole;
             if self.at != page {
                 self.file.seek(SeekFrom::Start(page as u64 * size as u64)).map_err(about(&run.path))?;
             }
             let states = (run.len - page as u64 * run.page as u64).min(run.page as u64);
-            self.bytes.resize(states as usize * run.stride, 0);
+            self.bytes.resize(states as usize * run.size.whole, 0);
             self.file.read_exact(&mut self.bytes).map_err(about(&run.path))?;
             self.at = page + 1;
             self.loaded = Some(page);
         }
         Ok(&self.bytes)
+    }
+}
+
+impl Pages {
+    /// Writes some bytes of the page that was read last.
+    fn write(&mut self, run: &SortedFile, page: usize, bytes: Range<usize>) -> io::Result<()> {
+        let begin = (page * run.page * run.size.whole + bytes.start) as u64;
+        self.file.seek(SeekFrom::Start(begin)).map_err(about(&run.path))?;
+        // The file is not where a page begins.
+        self.at = usize::MAX;
+        self.file.write_all(&self.bytes[bytes]).map_err(about(&run.path))
     }
 }
 
@@ -134,15 +149,26 @@ pub(super) struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Whether the run has a state. States should come in the run's order: no page is read twice then.
-    pub(super) fn has(&mut self, state: &[u8], hash: u64) -> io::Result<bool> {
+    /// Whether the run has a state, which then has the facts of both; if it has got some, `grown` is told. States should
+    /// come in the run's order: no page is read twice then.
+    pub(super) fn join(&mut self, state: &[u8], hash: u64, grown: impl FnOnce(&[u8])) -> io::Result<bool> {
         // States with one hash can be on two pages; the first may be in the middle of a page.
         let begin = self.run.firsts.partition_point(|first| *first < hash).saturating_sub(1);
         for page in begin..self.run.firsts.len() {
             if self.run.firsts[page] > hash {
                 break;
             }
-            if search(self.pages.load(self.run, page)?, self.run.stride, state, hash) {
+            let size = self.run.size;
+            if let Some(at) = search(self.pages.load(self.run, page)?, size, state, hash) {
+                if size.key < size.whole
+                    && join(
+                        &mut self.pages.bytes[at + size.key..][..size.whole - size.key],
+                        &state[size.key..],
+                    )
+                {
+                    self.pages.write(self.run, page, at + size.key..at + size.whole)?;
+                    grown(&self.pages.bytes[at..][..size.whole]);
+                }
                 return Ok(true);
             }
         }
@@ -150,22 +176,22 @@ impl Finder<'_> {
     }
 }
 
-/// Whether sorted states have a certain one.
-fn search(states: &[u8], stride: usize, wanted: &[u8], wanted_hash: u64) -> bool {
-    if stride == 0 {
-        return true;
+/// Where a certain one of sorted states begins, if it is there.
+fn search(states: &[u8], size: Size, wanted: &[u8], wanted_hash: u64) -> Option<usize> {
+    if size.whole == 0 {
+        return Some(0);
     }
-    let (mut low, mut high) = (0, states.len() / stride);
+    let (mut low, mut high) = (0, states.len() / size.whole);
     while low < high {
         let middle = low.midpoint(high);
-        let state = &states[middle * stride..][..stride];
-        match hash(state).cmp(&wanted_hash).then_with(|| state.cmp(wanted)) {
+        let state = &states[middle * size.whole..][..size.key];
+        match hash(state).cmp(&wanted_hash).then_with(|| state.cmp(&wanted[..size.key])) {
             Ordering::Less => low = middle + 1,
-            Ordering::Equal => return true,
+            Ordering::Equal => return Some(middle * size.whole),
             Ordering::Greater => high = middle,
         }
     }
-    false
+    None
 }
 
 /// Reads a run from its first state to its last.
@@ -184,8 +210,8 @@ impl Cursor<'_> {
         }
         let (page, at) = (self.next / self.run.page as u64, self.next % self.run.page as u64);
         self.next += 1;
-        let begin = at as usize * self.run.stride;
+        let begin = at as usize * self.run.size.whole;
         let states = self.pages.load(self.run, page as usize)?;
-        Ok(Some(&states[begin..begin + self.run.stride]))
+        Ok(Some(&states[begin..begin + self.run.size.whole]))
     }
 }

@@ -1,6 +1,6 @@
 //! One part of a set, the states whose hashes begin with its number; and what it needs of a hash.
 
-use super::batch::Batch;
+use super::batch::{Batch, Size};
 
 /// The first bits of a hash say which shard.
 const SHARD_BITS: u32 = 6;
@@ -31,8 +31,8 @@ pub(super) fn within(hash: u64) -> u64 {
 
 /// One part of a set.
 pub(in crate::search) trait Shard: Send + Sync {
-    /// An empty one for states of so many bytes.
-    fn new(stride: usize) -> Self;
+    /// An empty one for states of this size.
+    fn new(size: Size) -> Self;
 
     /// Adds a state; whether it was new.
     fn insert(&mut self, state: &[u8], hash: u64) -> bool;

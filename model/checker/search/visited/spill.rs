@@ -1,5 +1,5 @@
 //! The part of an exact set that does not fit into memory: sorted runs on disk, each state in one of
-//! them.
+//! them. Facts are added in place.
 //!
 //! As in a log-structured merge tree, runs are merged when there are several of about one size, so that
 //! a state is written a number of times that grows with the logarithm of the set's size.
@@ -7,7 +7,7 @@
 use std::io;
 use std::path::Path;
 
-use super::batch::hash;
+use super::batch::{Size, hash};
 use super::exact::Exact;
 use super::run::{SortedFile, Writer};
 use super::scratch::Scratch;
@@ -18,7 +18,7 @@ const FAN_IN: usize = 8;
 /// The runs of a set.
 #[derive(Debug)]
 pub(super) struct Spill {
-    stride: usize,
+    size: Size,
     memory_limit: usize,
     /// With how many merges are behind each, large ones first.
     runs: Vec<(u32, SortedFile)>,
@@ -30,8 +30,8 @@ pub(super) struct Spill {
 
 impl Spill {
     /// None yet; they will be in a new directory within the given one.
-    pub(super) fn new(stride: usize, dir: &Path, memory_limit: usize) -> io::Result<Self> {
-        Ok(Spill { stride, memory_limit, runs: Vec::new(), made: 0, dir: Scratch::new(dir)? })
+    pub(super) fn new(size: Size, dir: &Path, memory_limit: usize) -> io::Result<Self> {
+        Ok(Spill { size, memory_limit, runs: Vec::new(), made: 0, dir: Scratch::new(dir)? })
     }
 
     /// The bytes of memory that the rest of the set may hold.
@@ -64,7 +64,7 @@ impl Spill {
     pub(super) fn write(&mut self, shards: &[Exact]) -> io::Result<()> {
         let mut writer = self.create()?;
         for shard in shards {
-            let mut states: Vec<(u64, &[u8])> = shard.iter().map(|state| (hash(state), state)).collect();
+            let mut states: Vec<(u64, &[u8])> = shard.iter().map(|state| (self.hash(state), state)).collect();
             states.sort_unstable();
             for (hash, state) in states {
                 writer.push(state, hash)?;
@@ -91,11 +91,11 @@ impl Spill {
         let mut writer = self.create()?;
         let mut cursors = Vec::new();
         for (_, run) in &self.runs[begin..] {
-            let mut head = Vec::with_capacity(self.stride);
+            let mut head = Vec::with_capacity(self.size.whole);
             let mut cursor = run.cursor()?;
             if let Some(first) = cursor.next()? {
                 head.extend_from_slice(first);
-                cursors.push((hash(&head), head, cursor));
+                cursors.push((self.hash(&head), head, cursor));
             }
         }
         while let Some(least) = (0..cursors.len())
@@ -106,7 +106,7 @@ impl Spill {
             match cursor.next()? {
                 Some(next) => {
                     head.copy_from_slice(next);
-                    *head_hash = hash(head);
+                    *head_hash = self.hash(head);
                 }
                 None => drop(cursors.swap_remove(least)),
             }
@@ -114,9 +114,14 @@ impl Spill {
         writer.finish()
     }
 
+    /// The hash of a state.
+    fn hash(&self, state: &[u8]) -> u64 {
+        hash(&state[..self.size.key])
+    }
+
     /// A new file.
     fn create(&mut self) -> io::Result<Writer> {
         self.made += 1;
-        Writer::create(self.dir.path().join(format!("run-{}", self.made)), self.stride)
+        Writer::create(self.dir.path().join(format!("run-{}", self.made)), self.size)
     }
 }

@@ -1,6 +1,7 @@
 //! The set and the queue against plain ones.
 
 mod checkpoint;
+mod facts;
 mod spill;
 
 use indexmap::IndexSet;
