@@ -51,8 +51,8 @@ fn exhaustive(bencher: divan::Bencher<'_, '_>, size: &str) {
 const REDUCED: [(&str, u8, u8, usize, usize); 4] = [
     ("2,3", 2, 3, 10_412, 151_562),
     ("3,3", 3, 3, 326_691, 4_970_554),
-    ("4,3", 4, 3, 9_414_426, 144_760_318),
-    ("3,4", 3, 4, 10_671_149, 160_415_215),
+    ("4,3", 4, 3, 9_228_785, 144_116_585),
+    ("3,4", 3, 4, 10_584_103, 165_381_639),
 ];
 
 /// The default search's own part; one thread, so that it is comparable.

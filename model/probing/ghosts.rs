@@ -158,8 +158,8 @@ pub fn covered_run(of: Object) -> Cell<u8> {
 pub const NOT_OWED: u8 = 0;
 /// A probe is owed.
 pub const OWED: u8 = 1;
-/// A probe is owed once the first of those resources is present that the driver requires. Each further resource has the
-/// next bit, or the next number if there are too many for that.
+/// A probe is owed once a resource is present: the first of those that the driver requires. Each further one has the next
+/// bit, or the next number if there are too many for that.
 pub const OWED_WITH: u8 = 2;
 /// So many resources have a bit each.
 pub const OWED_BITS: usize = 7;

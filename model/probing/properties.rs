@@ -167,11 +167,13 @@ impl Checks<'_> {
         self.required(drv).count() <= OWED_BITS
     }
 
-    /// What is owed once a resource is present.
+    /// What is owed once a resource is present: nothing to a driver whose probe does not look for it.
     fn owed_with(&self, drv: Driver, resource: Resource) -> u8 {
-        let place = self.required(drv).position(|other| other == resource);
-        let place = place.expect("internal: its probe has looked for the resource");
-        if self.owes_bits(drv) { OWED_WITH << place } else { OWED_WITH + place as u8 }
+        match self.required(drv).position(|other| other == resource) {
+            None => NOT_OWED,
+            Some(place) if self.owes_bits(drv) => OWED_WITH << place,
+            Some(place) => OWED_WITH + place as u8,
+        }
     }
 
     /// What is owed to a driver: a probe at once, or once a resource is present.

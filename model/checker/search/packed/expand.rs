@@ -192,6 +192,7 @@ impl<'p, P: Program> Expander<'p, P> {
         });
         let mut facts: Vec<usize> = program.facts().iter().map(|cell| layout.info(*cell).offset).collect();
         facts.sort_unstable();
+        facts.dedup();
         let of_first = |cell| layout.of_slot(cell, 0).unwrap_or_else(|| unreachable!("internal: by slot"));
         Expander {
             system: System::new(program),

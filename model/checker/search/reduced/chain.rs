@@ -112,6 +112,8 @@ pub(super) struct Walker<'c, 'a, 'p, P: Program> {
 #[derive(Default)]
 struct Orders {
     scratch: Scratch,
+    here: Vec<u8>,
+    next: Vec<u8>,
     between: Vec<u8>,
     one: Vec<u8>,
     other: Vec<u8>,
@@ -369,10 +371,12 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     /// Whether the step from `here` to `next` and that of another task come to the same in either order; the other
     /// task's slot in both states.
     fn commute(&mut self, choice: Choice, slot: usize, after: usize) -> Result<bool, Box<Unknown>> {
-        let Walker { chooser, room, here, next, orders, .. } = self;
-        let Orders { scratch, between, one, other } = orders;
+        let Walker { chooser, room, orders, .. } = self;
+        let Orders { scratch, here, next, between, one, other } = orders;
         let expander = chooser.expander;
-        [&mut *between, one, other].into_iter().for_each(|state| state.resize(here.len(), 0));
+        [&mut *between, one, other].into_iter().for_each(|state| state.resize(self.here.len(), 0));
+        here.clone_from(&self.here);
+        next.clone_from(&self.next);
         // Where the task in a slot is after a step that goes on without a warning.
         let mut take = |from: &[u8], choice: Choice, to: &mut [u8], of: usize| {
             let node = &expander.nodes[expander.shape.node(from, choice.slot) as usize];
@@ -386,6 +390,14 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                 Ok(_) | Err(Halt::Stop(_)) => Ok(None),
             }
         };
+        if !expander.facts.is_empty() {
+            // Which facts are so already must not matter, only which the steps set: what none sets differs from all.
+            expander.facts.iter().for_each(|at| here[*at] = u8::MAX);
+            if take(here, choice, next, choice.slot)?.is_none() {
+                return Ok(false);
+            }
+            chooser.settle(room, next);
+        }
         if take(next, Choice { slot: after, outcome: 0 }, one, after)?.is_none() {
             return Ok(false);
         }
@@ -442,7 +454,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     fn needs_one_fact_each(&self, hazards: &[Hazard]) {
         let expander = self.chooser.expander;
         let facts = || expander.facts.iter().map(|at| self.here[*at]);
-        if facts().map(u8::count_ones).sum::<u32>() < 2 {
+        if facts().all(|bits| bits == 0) {
             return;
         }
         let mut memory = self.here[..expander.shape.memory].to_vec();

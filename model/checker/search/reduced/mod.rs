@@ -181,6 +181,9 @@ const MOST_THREADS: usize = 256;
 /// go on with tables that were made anew.
 const SOON: usize = if cfg!(test) { 8 } else { 10_000 };
 
+/// States with new facts that are taken to be expanded again, at most.
+const GROWN: usize = if cfg!(test) { 16 } else { 1 << 16 };
+
 /// Random runs in a row that meet nothing new before enough is known.
 const VAIN: usize = 16;
 
@@ -243,8 +246,9 @@ impl<'p, P: Program> Searched<'p, P> {
             (false, true) => Remedies::NONE,
             (false, false) => limits.without.others(),
         };
-        // A hash has no room for facts.
-        let joins = remedies.has(Remedy::Facts) && !resources.compact;
+        // A hash has no room for facts. Which states are expanded again, and when, depends on the order in which they come
+        // from other processes, so all tables must know the same nodes.
+        let joins = remedies.has(Remedy::Facts) && remedies.has(Remedy::Learn) && !resources.compact;
         let packer = Packer::new(&expander, &initial, width, joins);
         let neighbours = is_freed_linked(expander.layout, &initial);
         let tables = Tables::new(&expander, remedies, neighbours);
@@ -377,9 +381,9 @@ impl<'p, P: Program> Searched<'p, P> {
     ) -> Result<Option<Cut>, Stop> {
         if round.totals.left == 0 && round.totals.again == 0 {
             round.left = round.frontier.len();
-            // The later, the more facts have come together.
-            if round.totals.grown == round.totals.waiting {
-                round.again = round.visited.take_grown();
+            // The later, the more facts have come together. Some may be left from a search that is gone on with.
+            if round.totals.grown == round.totals.waiting && round.again.is_empty() {
+                round.again = round.visited.take_grown(GROWN);
             }
         }
         while round.left > 0 || !round.again.is_empty() {

@@ -1,6 +1,6 @@
 //! How states are packed for storing: each byte of memory in as many bits as its kind needs, each
 //! automaton node in as many as there are nodes. Facts about the run come last, and a byte that says whether the state
-//! was expanded before with fewer of them.
+//! was found before with fewer of them.
 
 use crate::machine::layout::{CellInfo, Kind};
 use crate::machine::program::Program;
@@ -74,7 +74,7 @@ impl Packer {
         out[begin..].rotate_left(self.facts.len() + 1);
     }
 
-    /// Unpacks a state. Whether it was expanded before, with fewer facts.
+    /// Unpacks a state. Whether it was found before, with fewer facts.
     pub(super) fn unpack(&self, packed: &[u8], state: &mut [u8]) -> bool {
         let (key, facts) = packed.split_at(self.packing.stride());
         self.packing.unpack(key, state);

@@ -171,6 +171,10 @@ fn item<P: Program>(expander: &Expander<'_, P>, tables: &Tables, slot: usize, wo
         cells.sort_unstable();
         cells.dedup();
     }
+    // Whether a worker is as good as idle must not depend on facts.
+    if zero.iter().any(|cell| expander.facts.contains(&expander.layout.info(*cell).offset)) {
+        return None;
+    }
     // Others see it by all they do with the item but queueing it unobserved, or by its mutexes if they hold or try
     // them: a step under one only waits for it.
     let sees = |at: &usize| {

@@ -28,10 +28,10 @@ use crate::search::visited::{Storage, Visited};
 use serde::{Deserialize, Serialize};
 
 /// States that are expanded before their successors are stored.
-const BATCH: usize = 4096;
+const BATCH: usize = if cfg!(test) { 8 } else { 4096 };
 
 /// States that a thread expands at a time.
-const PIECE: usize = 64;
+const PIECE: usize = if cfg!(test) { 4 } else { 64 };
 
 /// Bytes of memory for states that were sent, so that they are not sent again soon.
 const LATELY: usize = 1 << 22;
@@ -50,14 +50,14 @@ pub(super) type Tried = (Vec<u8>, usize, u8);
 pub(super) struct Totals {
     /// States stored.
     pub(super) stored: usize,
-    /// States that wait to be expanded, those with new facts included.
+    /// States that wait to be expanded.
     pub(super) waiting: usize,
-    /// States that have got facts since they were expanded.
-    pub(super) grown: usize,
     /// Those of them that belong to the level that was begun and were not expanded.
     pub(super) left: usize,
     /// Those of them from which something unknown was met.
     pub(super) again: usize,
+    /// Those of them that have got facts since they were found.
+    pub(super) grown: usize,
     /// Deadlocks that were not gone on from.
     pub(super) stuck: usize,
     /// Bytes of memory that states take.
@@ -147,7 +147,8 @@ impl Round {
     /// The bytes of memory that states take in this process.
     pub(super) fn bytes(&self) -> usize {
         let edges = self.edges.as_ref().map_or(0, |edges| edges.capacity() * size_of::<Edge>());
-        self.visited.bytes() + self.frontier.bytes() + edges
+        let again = self.again.capacity() + self.unclear.capacity();
+        self.visited.bytes() + self.frontier.bytes() + again + edges
     }
 
     /// How many states have been found, as far as this process knows.

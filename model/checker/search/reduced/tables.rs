@@ -200,8 +200,9 @@ impl Tables {
             let checks = op.event.iter().flat_map(|event| expander.program.event_touches(event));
             let checks: Vec<_> = checks.collect();
             let is_fact = |cell: &CellId| expander.facts.contains(&layout.info(*cell).offset);
-            let is_told =
-                |(cell, _, touch): &(CellId, Part, Touch)| !is_fact(cell) || matches!(touch, Touch::Same(_));
+            let is_told = |(cell, _, touch): &(CellId, Part, Touch)| {
+                !is_fact(cell) || matches!(touch, Touch::Same(facts) if *facts != u8::MAX)
+            };
             debug_assert!(
                 checks.iter().all(is_told),
                 "{op:?}: an event reads a fact, or it depends on the state"

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::brute::config;
-use super::finer::gone_on_with;
+use super::finer::{gone_on_with, saved, summary};
 use super::{Boxed, agree, among, counted, do_, found};
 use crate::automaton::functions::{Functions, Subject, entry};
 use crate::machine::cpu::{Cpu, Step};
@@ -176,6 +176,30 @@ fn facts_that_come_late_are_passed_on() {
     agree(&program, &outcome);
     stored(&program, Remedies::NONE);
     assert_eq!(found(&outcome), [(id::WARNING, 1)]);
+}
+
+/// Many states get facts at once, and the search is killed while they are expanded again.
+#[test]
+fn a_search_that_is_killed_is_gone_on_with() {
+    let program = recording(3, |cpu, task| {
+        for round in 0..2 {
+            tell(cpu, (task + round) % 8, Action::Load(cpu.cell(M)))?;
+            cpu.store(N, (task + round) % 3)?;
+        }
+        cpu.store(M, task)
+    });
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("saved");
+    let copy = |number: usize| dir.path().join(format!("saved-{number}"));
+    let mut copies = 0;
+    // A search that is killed leaves what was saved last.
+    let kill = || copies += usize::from(std::fs::copy(&file, copy(copies)).is_ok());
+    let whole = saved(&program, None, (&file, None), kill);
+    assert!(copies > 8, "{copies} times");
+    for number in (0..copies).step_by(1 + copies / 40) {
+        let found = saved(&program, None, (&file, Some(&copy(number))), || {});
+        assert_eq!(summary(&found), summary(&whole), "killed after {number} of {copies} batches");
+    }
 }
 
 /// What a random task does.

@@ -1,6 +1,7 @@
 //! Tests of what makes the reduction finer than "both touch the same cell" (docs/reduction.md): for each condition a
 //! small program on which the search misses a hazard if the condition is not asked for.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::orders::check;
@@ -801,32 +802,43 @@ fn the_neighbour_of_a_node_has_been_freed() {
     check(&program.alive(thing(0)).alive(thing(1)).alive(thing(2)), &[(id::USE_AFTER_FREE, 6)]);
 }
 
+/// What a search comes to that saves what it has in a file, up to a limit of states, and goes on from what was saved.
+/// `tell` is called before each time that it saves.
+pub(super) fn saved<'p>(
+    program: &'p Functions<'p>,
+    limit: Option<usize>,
+    (file, from): (&Path, Option<&Path>),
+    mut tell: impl FnMut() + Send,
+) -> Reduced<'p, Functions<'p>> {
+    let (file, from) = (file.to_owned(), from.map(Path::to_owned));
+    let saving = Saving { file, every: Duration::ZERO, from, fingerprint: [7; 32] };
+    let limits = Limits { state_limit: limit, ..Limits::default() };
+    let resources = Resources { threads: 1, saving: Some(saving), ..Resources::default() };
+    let found = reduced::search(program, &program.memory(), limits, &resources, |_| tell());
+    found.expect("it can be saved").expect("the reduced search decides")
+}
+
+/// What must be the same.
+pub(super) fn summary(found: &Reduced<'_, Functions<'_>>) -> (Vec<(&'static str, usize)>, usize, usize) {
+    (super::counted(found), found.outcome.states, found.outcome.transitions)
+}
+
 /// A search that is stopped at each state and gone on with finds what one does that is not, which is returned, and how
 /// often it was stopped.
 pub(super) fn gone_on_with<'p>(program: &'p Functions<'p>) -> (Reduced<'p, Functions<'p>>, usize) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let file = dir.path().join("saved");
-    let run = |limit: Option<usize>, saving: Option<Saving>| {
-        let limits = Limits { state_limit: limit, ..Limits::default() };
-        let resources = Resources { threads: 1, saving, ..Resources::default() };
-        let found = reduced::search(program, &program.memory(), limits, &resources, |_| {});
-        found.expect("it can be saved").expect("the reduced search decides")
-    };
-    let whole = run(None, None);
-    let (mut from, mut stops) = (None, 0);
-    let found = loop {
-        let saving = Saving { file: file.clone(), every: Duration::ZERO, from, fingerprint: [7; 32] };
-        let found = run(Some(stops + 1), Some(saving));
+    let whole = saved(program, None, (&file, None), || {});
+    let mut stops = 0;
+    loop {
+        let from = (stops > 0).then_some(&*file);
+        let found = saved(program, Some(stops + 1), (&file, from), || {});
         if found.outcome.cut.is_none() {
-            break found;
+            assert_eq!(summary(&found), summary(&whole));
+            return (whole, stops);
         }
-        (from, stops) = (Some(file.clone()), stops + 1);
-    };
-    let of = |found: &Reduced<'_, Functions<'_>>| {
-        (super::counted(found), found.outcome.states, found.outcome.transitions)
-    };
-    assert_eq!(of(&found), of(&whole));
-    (whole, stops)
+        stops += 1;
+    }
 }
 
 /// The same if the search is stopped at each state, and gone on with.

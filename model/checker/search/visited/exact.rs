@@ -76,9 +76,9 @@ impl Exact {
         self.grown.len()
     }
 
-    /// Takes the states that have got facts, in the order in which they did; they are marked.
-    pub(super) fn take_grown(&mut self, mut take: impl FnMut(&[u8])) {
-        for number in std::mem::take(&mut self.grown) {
+    /// Takes so many of the states that have got facts, at most, in the order in which they did; they are marked.
+    pub(super) fn take_grown(&mut self, most: usize, mut take: impl FnMut(&[u8])) {
+        for number in self.grown.drain(..most.min(self.grown.len())) {
             let state = self.arena.at_mut(number);
             take(state);
             state[self.size.whole - 1] = 0;

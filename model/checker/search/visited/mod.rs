@@ -139,12 +139,15 @@ impl Visited {
 
     /// Writes what is in memory to disk if it is too much.
     fn spill_if_full(&mut self) -> io::Result<()> {
+        // What has got facts stays in memory; too little for the rest would make many small files.
+        let grown = self.bytes_of_grown();
         if let (Shards::Exact(shards), Some(spill)) = (&mut self.shards, &mut self.spill)
-            && shards.iter().map(Shard::bytes).sum::<usize>() > spill.memory_limit()
+            && shards.iter().map(Shard::bytes).sum::<usize>()
+                > spill.memory_limit() - grown.min(spill.memory_limit() / 2)
         {
             for shard in &mut *shards {
                 let grown = &mut self.grown_on_disk;
-                shard.take_grown(|state| grown.extend([marked(self.size, state.to_vec())]));
+                shard.take_grown(usize::MAX, |state| grown.extend([marked(self.size, state.to_vec())]));
             }
             spill.write(shards)?;
             *shards = empty(self.size);
@@ -167,14 +170,20 @@ impl Visited {
         }
     }
 
-    /// Takes the states that have got facts since they were last taken, one behind the other, with all facts that they
-    /// have. They are marked.
-    pub(in crate::search) fn take_grown(&mut self) -> Vec<u8> {
+    /// Takes so many of the states that have got facts since they were last taken, at most, one behind the other, with
+    /// all facts that they have. They are marked.
+    pub(in crate::search) fn take_grown(&mut self, most: usize) -> Vec<u8> {
         let mut states = Vec::new();
+        let mut left = most;
         if let Shards::Exact(shards) = &mut self.shards {
-            shards.iter_mut().for_each(|shard| shard.take_grown(|state| states.extend_from_slice(state)));
+            for shard in shards {
+                let taken = left.min(shard.grown());
+                shard.take_grown(taken, |state| states.extend_from_slice(state));
+                left -= taken;
+            }
         }
-        std::mem::take(&mut self.grown_on_disk).values().for_each(|state| states.extend_from_slice(state));
+        let taken = left.min(self.grown_on_disk.len());
+        self.grown_on_disk.drain(..taken).for_each(|(_, state)| states.extend_from_slice(&state));
         states
     }
 
@@ -194,8 +203,12 @@ impl Visited {
             Shards::Exact(shards) => shards.iter().map(Shard::bytes).sum(),
             Shards::Compact(shards) => shards.iter().map(Shard::bytes).sum(),
         };
-        let grown = self.grown_on_disk.len() * (self.size.whole + self.size.key);
-        shards + grown + self.spill.as_ref().map_or(0, Spill::bytes)
+        shards + self.bytes_of_grown() + self.spill.as_ref().map_or(0, Spill::bytes)
+    }
+
+    /// The bytes of memory for states on disk that have got facts.
+    fn bytes_of_grown(&self) -> usize {
+        self.grown_on_disk.len() * (self.size.whole + self.size.key)
     }
 
     /// The bytes on disk.
