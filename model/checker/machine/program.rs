@@ -187,9 +187,9 @@ pub trait Program: Sync {
     }
 
     /// Cells of one byte whose bits are facts about the run: what happened, as far as it matters at rest. Only events
-    /// write them: each leaves a cell as it is, or sets it to what does not depend on the state. And only [`Program::at_quiescence`] reads them, which finds
-    /// no hazard that needs more than one of all these bits. So the hazards of two states that differ in facts alone
-    /// are those of one that has the facts of both.
+    /// write them: each leaves a cell as it is, or sets it to what does not depend on the state. Only
+    /// [`Program::at_quiescence`] reads them, which finds no hazard that needs more than one of all these bits. So the
+    /// hazards of two states that differ in facts alone are those of one that has the facts of both.
     fn facts(&self) -> Vec<CellId> {
         Vec::new()
     }

@@ -10,7 +10,7 @@ use rustc_hash::FxBuildHasher;
 use super::shape::Shape;
 use crate::machine::blocked::{Hold, TaskView, Tasks, deadlocked};
 use crate::machine::hazard::Hazard;
-use crate::machine::layout::Layout;
+use crate::machine::layout::{CellId, Layout};
 use crate::machine::op::{Entry, Op, enabled};
 use crate::machine::program::{Program, SlotKind};
 use crate::machine::run::deadlock;
@@ -431,9 +431,6 @@ impl<'p, P: Program> Expander<'p, P> {
             let ranks = (0..self.shape.slots).map(|slot| rank(one, slot).cmp(&rank(other, slot)));
             ranks.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
         };
-        if self.facts.is_empty() {
-            return one[..memory].cmp(&other[..memory]).then_with(nodes);
-        }
         let mut begin = 0;
         let ends = self.facts.iter().copied().chain([memory]);
         let mut parts = ends.map(|end| {
@@ -444,6 +441,11 @@ impl<'p, P: Program> Expander<'p, P> {
         let facts = || self.facts.iter().map(|at| one[*at]).cmp(self.facts.iter().map(|at| other[*at]));
         let told_apart = parts.find(|order| order.is_ne()).unwrap_or(std::cmp::Ordering::Equal);
         told_apart.then_with(nodes).then_with(facts)
+    }
+
+    /// Whether a cell has facts about the run.
+    pub(in crate::search) fn is_fact(&self, cell: CellId) -> bool {
+        self.facts.binary_search(&self.layout.info(cell).offset).is_ok()
     }
 
     /// Takes over the nodes that the automata have grown by.

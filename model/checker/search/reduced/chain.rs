@@ -112,11 +112,12 @@ pub(super) struct Walker<'c, 'a, 'p, P: Program> {
 #[derive(Default)]
 struct Orders {
     scratch: Scratch,
-    here: Vec<u8>,
-    next: Vec<u8>,
+    /// `here` and `next`, if there are facts: with those alone that the step between them sets.
+    told: [Vec<u8>; 2],
+    /// After the other task's step.
     between: Vec<u8>,
-    one: Vec<u8>,
-    other: Vec<u8>,
+    /// After both steps, in each order.
+    both: [Vec<u8>; 2],
 }
 
 /// A hazard that is looked for.
@@ -276,6 +277,7 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
                     self.at_rest();
                     return Ok(false);
                 }
+                // What follows its step has been explored.
                 Look::One(slot) if self.asleep >> slot & 1 != 0 => return Ok(false),
                 Look::One(slot) => slot,
                 Look::Unclear => {
@@ -371,12 +373,11 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
     /// Whether the step from `here` to `next` and that of another task come to the same in either order; the other
     /// task's slot in both states.
     fn commute(&mut self, choice: Choice, slot: usize, after: usize) -> Result<bool, Box<Unknown>> {
-        let Walker { chooser, room, orders, .. } = self;
-        let Orders { scratch, here, next, between, one, other } = orders;
+        let Walker { chooser, room, here, next, orders, .. } = self;
+        let Orders { scratch, told: [told_here, told_next], between, both: [one, other] } = orders;
         let expander = chooser.expander;
-        [&mut *between, one, other].into_iter().for_each(|state| state.resize(self.here.len(), 0));
-        here.clone_from(&self.here);
-        next.clone_from(&self.next);
+        let (mut here, mut next) = (&*here, &*next);
+        [&mut *between, one, other].into_iter().for_each(|state| state.resize(here.len(), 0));
         // Where the task in a slot is after a step that goes on without a warning.
         let mut take = |from: &[u8], choice: Choice, to: &mut [u8], of: usize| {
             let node = &expander.nodes[expander.shape.node(from, choice.slot) as usize];
@@ -392,11 +393,14 @@ impl<'c, 'a, 'p, P: Program> Walker<'c, 'a, 'p, P> {
         };
         if !expander.facts.is_empty() {
             // Which facts are so already must not matter, only which the steps set: what none sets differs from all.
-            expander.facts.iter().for_each(|at| here[*at] = u8::MAX);
-            if take(here, choice, next, choice.slot)?.is_none() {
+            told_here.clone_from(here);
+            told_next.clone_from(next);
+            expander.facts.iter().for_each(|at| told_here[*at] = u8::MAX);
+            if take(told_here, choice, told_next, choice.slot)?.is_none() {
                 return Ok(false);
             }
-            chooser.settle(room, next);
+            chooser.settle(room, told_next);
+            (here, next) = (told_here, told_next);
         }
         if take(next, Choice { slot: after, outcome: 0 }, one, after)?.is_none() {
             return Ok(false);

@@ -69,7 +69,7 @@ impl Packer {
         }
         let begin = out.len();
         out.extend(self.facts.iter().map(|at| state[*at]).chain([0]));
-        self.facts.iter().for_each(|at| state[*at] = 0);
+        self.forget(state);
         self.packing.pack(state, out);
         out[begin..].rotate_left(self.facts.len() + 1);
     }

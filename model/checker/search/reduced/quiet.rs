@@ -172,7 +172,7 @@ fn item<P: Program>(expander: &Expander<'_, P>, tables: &Tables, slot: usize, wo
         cells.dedup();
     }
     // Whether a worker is as good as idle must not depend on facts.
-    if zero.iter().any(|cell| expander.facts.contains(&expander.layout.info(*cell).offset)) {
+    if zero.iter().any(|cell| expander.is_fact(*cell)) {
         return None;
     }
     // Others see it by all they do with the item but queueing it unobserved, or by its mutexes if they hold or try

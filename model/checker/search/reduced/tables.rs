@@ -199,15 +199,17 @@ impl Tables {
             touches = Touches::of(layout, op);
             let checks = op.event.iter().flat_map(|event| expander.program.event_touches(event));
             let checks: Vec<_> = checks.collect();
-            let is_fact = |cell: &CellId| expander.facts.contains(&layout.info(*cell).offset);
             let is_told = |(cell, _, touch): &(CellId, Part, Touch)| {
-                !is_fact(cell) || matches!(touch, Touch::Same(facts) if *facts != u8::MAX)
+                !expander.is_fact(*cell) || matches!(touch, Touch::Same(facts) if *facts != u8::MAX)
             };
             debug_assert!(
                 checks.iter().all(is_told),
                 "{op:?}: an event reads a fact, or it depends on the state"
             );
-            debug_assert!(!touches.parts.iter().any(|(cell, ..)| is_fact(cell)), "{op:?} touches a fact");
+            debug_assert!(
+                !touches.parts.iter().any(|(cell, ..)| expander.is_fact(*cell)),
+                "{op:?} touches a fact"
+            );
             checks_lists = checks.iter().any(|(cell, ..)| matches!(layout.info(*cell).kind, Kind::List(..)));
             for (cell, part, touch) in touches.parts.iter().copied().chain(checks) {
                 let touch = match touch {

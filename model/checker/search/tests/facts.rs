@@ -252,6 +252,11 @@ fn does(cpu: &Cpu<'_>, all: &[Instr]) -> Step<()> {
     if locked { do_(cpu, Action::Unlock(cpu.cell(LOCK))) } else { Ok(()) }
 }
 
+/// A task for each list.
+fn doing(tasks: &[Vec<Instr>]) -> Functions<'_> {
+    recording(tasks.len() as u8, |cpu, task| does(cpu, &tasks[usize::from(task)]))
+}
+
 proptest! {
     #![proptest_config(config(150))]
 
@@ -259,8 +264,7 @@ proptest! {
     fn random_programs_that_record_facts_have_the_same_hazards(
         tasks in prop::collection::vec(prop::collection::vec(instr(), 1..=5), 2..=4),
     ) {
-        let bodies = tasks.clone();
-        let program = recording(tasks.len() as u8, |cpu, task| does(cpu, &bodies[usize::from(task)]));
+        let program = doing(&tasks);
         for without in [Remedies::NONE, Remedies::NONE.with(Remedy::Facts), Remedies::NONE.with(Remedy::Sleep)] {
             stored(&program, without);
         }
@@ -275,8 +279,7 @@ proptest! {
     fn random_programs_that_record_facts_are_gone_on_with(
         tasks in prop::collection::vec(prop::collection::vec(instr(), 3..=5), 3..=4),
     ) {
-        let bodies = tasks.clone();
-        let program = recording(tasks.len() as u8, |cpu, task| does(cpu, &bodies[usize::from(task)]));
+        let program = doing(&tasks);
         gone_on_with(&program);
     }
 }

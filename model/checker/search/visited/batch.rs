@@ -24,6 +24,13 @@ pub(in crate::search) struct Size {
     pub(in crate::search) key: usize,
 }
 
+impl Size {
+    /// Whether states have facts.
+    pub(in crate::search) fn has_facts(self) -> bool {
+        self.key < self.whole
+    }
+}
+
 impl From<usize> for Size {
     /// Of states without facts.
     fn from(whole: usize) -> Self {

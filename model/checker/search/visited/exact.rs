@@ -76,13 +76,16 @@ impl Exact {
         self.grown.len()
     }
 
-    /// Takes so many of the states that have got facts, at most, in the order in which they did; they are marked.
-    pub(super) fn take_grown(&mut self, most: usize, mut take: impl FnMut(&[u8])) {
-        for number in self.grown.drain(..most.min(self.grown.len())) {
+    /// Takes so many of the states that have got facts, at most, in the order in which they did: how many there were. What
+    /// `take` is given has the mark; the states here lose it.
+    pub(super) fn take_grown(&mut self, most: usize, mut take: impl FnMut(&[u8])) -> usize {
+        let count = most.min(self.grown.len());
+        for number in self.grown.drain(..count) {
             let state = self.arena.at_mut(number);
             take(state);
             state[self.size.whole - 1] = 0;
         }
+        count
     }
 }
 
@@ -96,15 +99,16 @@ impl Shard for Exact {
         if self.table.len() == self.table.capacity() {
             self.grow();
         }
-        let Exact { size: Size { whole, key }, arena, table, grown } = self;
-        let same = |number: &u32| arena.at(*number)[..*key] == state[..*key];
-        match table.entry(within(at), same, place_of(arena, Size { whole: *whole, key: *key })) {
-            Entry::Occupied(there) => {
-                if key < whole {
-                    let facts = &mut arena.at_mut(*there.get())[*key..];
-                    if join(facts, &state[*key..]) && facts[*whole - *key - 1] == 0 {
-                        facts[*whole - *key - 1] = 1;
-                        grown.push(*there.get());
+        let Exact { size, arena, table, grown } = self;
+        let Size { whole, key } = *size;
+        let same = |number: &u32| arena.at(*number)[..key] == state[..key];
+        match table.entry(within(at), same, place_of(arena, *size)) {
+            Entry::Occupied(number) => {
+                if size.has_facts() {
+                    let there = arena.at_mut(*number.get());
+                    if join(&mut there[key..], &state[key..]) && there[whole - 1] == 0 {
+                        there[whole - 1] = 1;
+                        grown.push(*number.get());
                     }
                 }
                 false
@@ -114,7 +118,7 @@ impl Shard for Exact {
                 gap.insert(number);
                 arena.push(state);
                 // It was marked when the search was saved.
-                if key < whole && state[*whole - 1] != 0 {
+                if size.has_facts() && state[whole - 1] != 0 {
                     grown.push(number);
                 }
                 true

@@ -103,8 +103,8 @@ fn sift(
     routes: &[Route],
 ) -> io::Result<Sifted> {
     let state = |of: &Candidate| batches[of.batch as usize].at(of.place as usize);
-    let key = |of: &Candidate| &state(of)[..batches[of.batch as usize].size().key];
-    let facts = batches.iter().any(|batch| batch.size().key < batch.size().whole);
+    let key = |of: &Candidate| &state(of)[..spill.size().key];
+    let facts = spill.size().has_facts();
     let (mut candidates, mut known, mut grown) = (Vec::new(), Vec::new(), Vec::new());
     for (at, (batch, route)) in batches.iter().zip(routes).enumerate() {
         for place in route.places(number) {

@@ -96,7 +96,7 @@ impl Visited {
     /// If states have facts and the set has no room for them.
     pub(in crate::search) fn new(size: impl Into<Size>, kind: &Storage) -> io::Result<Self> {
         let size = size.into();
-        assert!(*kind != Storage::Compact || size.key == size.whole, "internal: no room for facts");
+        assert!(*kind != Storage::Compact || !size.has_facts(), "internal: no room for facts");
         let shards = match kind {
             Storage::Exact | Storage::Spill { .. } => Shards::Exact(empty(size)),
             Storage::Compact => Shards::Compact(empty(size)),
@@ -171,15 +171,13 @@ impl Visited {
     }
 
     /// Takes so many of the states that have got facts since they were last taken, at most, one behind the other, with
-    /// all facts that they have. They are marked.
+    /// all facts that they have and the mark.
     pub(in crate::search) fn take_grown(&mut self, most: usize) -> Vec<u8> {
         let mut states = Vec::new();
         let mut left = most;
         if let Shards::Exact(shards) = &mut self.shards {
             for shard in shards {
-                let taken = left.min(shard.grown());
-                shard.take_grown(taken, |state| states.extend_from_slice(state));
-                left -= taken;
+                left -= shard.take_grown(left, |state| states.extend_from_slice(state));
             }
         }
         let taken = left.min(self.grown_on_disk.len());

@@ -108,7 +108,7 @@ struct Pages {
 impl Pages {
     fn open(run: &SortedFile) -> io::Result<Self> {
         // Facts may be added.
-        let file = File::options().read(true).write(run.size.key < run.size.whole).open(&run.path);
+        let file = File::options().read(true).write(run.size.has_facts()).open(&run.path);
         let file = file.map_err(about(&run.path))?;
         Ok(Pages { file, at: 0, loaded: None, bytes: Vec::new() })
     }
@@ -160,7 +160,7 @@ impl Finder<'_> {
             }
             let size = self.run.size;
             if let Some(at) = search(self.pages.load(self.run, page)?, size, state, hash) {
-                if size.key < size.whole
+                if size.has_facts()
                     && join(
                         &mut self.pages.bytes[at + size.key..][..size.whole - size.key],
                         &state[size.key..],

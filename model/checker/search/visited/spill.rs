@@ -34,6 +34,11 @@ impl Spill {
         Ok(Spill { size, memory_limit, runs: Vec::new(), made: 0, dir: Scratch::new(dir)? })
     }
 
+    /// The bytes of a state.
+    pub(super) fn size(&self) -> Size {
+        self.size
+    }
+
     /// The bytes of memory that the rest of the set may hold.
     pub(super) fn memory_limit(&self) -> usize {
         self.memory_limit
